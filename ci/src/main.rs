@@ -1,0 +1,3 @@
+//! One program that people and pipelines both call.
+
+fn main() {}

@@ -1,0 +1,298 @@
+//! The language: the types a scenario file is read into. Keys here are the keys in YAML.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use garde::Validate;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::chaos::Fault;
+use crate::resource::Resource;
+use crate::units::{Size, Time};
+
+/// What a peer in `world:` must be: an enum of kinds, each a single-key map in YAML (`s7: { count: 4 }`).
+pub trait PeerSpec:
+    DeserializeOwned + JsonSchema + Validate<Context = ()> + Clone + fmt::Debug + Send + Sync + 'static
+{
+}
+
+impl<T> PeerSpec for T where
+    T: DeserializeOwned + JsonSchema + Validate<Context = ()> + Clone + fmt::Debug + Send + Sync + 'static
+{
+}
+
+/// A scenario file, with peers of the kinds that the world `P` knows.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Scenario<P: PeerSpec> {
+    /// The version of this language: 1.
+    #[garde(range(min = 1, max = 1))]
+    pub version: u32,
+    /// The scenario's name: lower-case words joined by `-`, unique in its folder.
+    #[garde(pattern(r"^[a-z0-9]+(-[a-z0-9]+)*$"))]
+    pub name: String,
+    /// One or two sentences: what is disturbed, and what must not be left behind.
+    #[garde(length(chars, min = 1))]
+    pub about: String,
+    /// Words to choose scenarios by (`--tag gate`).
+    #[serde(default)]
+    #[garde(skip)]
+    pub tags: Vec<String>,
+    /// The engines it plays in; the first is the default.
+    #[serde(default = "sim_only")]
+    #[garde(length(min = 1))]
+    pub engines: Vec<EngineKind>,
+    /// Names and values; each combination is a case of its own. `$name` stands for the value anywhere in the file.
+    #[serde(default)]
+    #[garde(skip)]
+    pub matrix: IndexMap<String, Vec<MatrixValue>>,
+    /// The seed of every draw.
+    #[serde(default)]
+    #[garde(skip)]
+    pub seed: u64,
+    /// The service under test.
+    #[garde(dive)]
+    pub target: Target,
+    /// The peers of the target and its consumers, by name.
+    #[garde(dive)]
+    pub world: BTreeMap<String, P>,
+    /// What each link can hold; a link has the name of its peer.
+    #[serde(default)]
+    #[garde(dive)]
+    pub links: BTreeMap<String, LinkSpec>,
+    /// How often the cycle is played.
+    #[garde(dive)]
+    pub cycles: Cycles,
+    /// The phases of one cycle, in order. Exactly one, the last, settles (`until`).
+    #[garde(length(min = 1), dive)]
+    pub cycle: Vec<Phase>,
+    /// What must hold.
+    #[serde(default)]
+    #[garde(dive)]
+    pub expect: Expect,
+}
+
+fn sim_only() -> Vec<EngineKind> {
+    vec![EngineKind::Sim]
+}
+
+/// How a world is brought to life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// One process, one thread, paused clock, in-memory streams: exact and fast.
+    Sim,
+    /// Real binaries, real TCP through the chaos proxy, wall-clock time.
+    Process,
+}
+
+impl EngineKind {
+    /// The name in YAML, test names and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// One value of a matrix variable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum MatrixValue {
+    /// A whole number.
+    Number(i64),
+    /// Any other value, put into the file as it is written.
+    Text(String),
+}
+
+/// The service under test: a name the runner knows, or what to start.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// A target built into the runner, such as `s7-gateway`.
+    #[garde(skip)]
+    pub name: Option<String>,
+    /// A defect built into that target, by file name without `.rs`; `none` for the healthy twin.
+    #[garde(skip)]
+    pub defect: Option<String>,
+    /// Settings of a built-in target, checked by it.
+    #[garde(skip)]
+    pub with: IndexMap<String, serde_json::Value>,
+    /// A program and its arguments, started without a shell (process engine).
+    #[garde(skip)]
+    pub command: Option<Vec<String>>,
+    /// When the started program is ready.
+    #[garde(skip)]
+    pub ready: Option<Ready>,
+    /// The probe endpoint it serves, `host:port`, if it has one.
+    #[garde(skip)]
+    pub probe: Option<String>,
+}
+
+/// When a started program is ready to be used.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Ready {
+    /// It accepts TCP connections on this port of loopback.
+    Tcp(u16),
+    /// It has printed a line that contains this text.
+    Line(String),
+}
+
+/// The link between the target and one peer.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct LinkSpec {
+    /// All that one direction of one connection may hold; then real back-pressure. 64KiB unless said.
+    #[serde(default)]
+    #[garde(skip)]
+    pub buffer: Option<Size>,
+    /// How long a byte is under way, without any fault.
+    #[serde(default)]
+    #[garde(skip)]
+    pub latency: Option<Time>,
+}
+
+/// How often the cycle is played.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Cycles {
+    /// Cycles before counting starts: caches fill, lazy statics are made.
+    #[garde(range(min = 1, max = 1_000_000))]
+    pub warm_up: usize,
+    /// Counted cycles.
+    #[garde(range(min = 5, max = 10_000_000))]
+    pub count: usize,
+}
+
+/// One phase of a cycle: a disturbance (`for`), or the settling (`within`, `until`).
+#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Its name in plans, events and reports.
+    #[garde(length(chars, min = 1))]
+    pub name: String,
+    /// How long it lasts. Every fault heals at its end.
+    #[serde(default, rename = "for")]
+    #[garde(skip)]
+    pub lasts: Option<Time>,
+    /// What goes wrong during it.
+    #[serde(default)]
+    #[garde(dive)]
+    pub faults: Vec<Fault>,
+    /// The bound of a settling phase.
+    #[serde(default)]
+    #[garde(skip)]
+    pub within: Option<Time>,
+    /// Gauges of the target, each with the value that means "at rest".
+    #[serde(default)]
+    #[garde(skip)]
+    pub until: Option<IndexMap<String, f64>>,
+    /// How long the target is watched once it is at rest; the census is the floor over that window. 1s unless said.
+    #[serde(default)]
+    #[garde(skip)]
+    pub watch: Option<Time>,
+}
+
+/// What must hold. What is not said is judged by the defaults: tasks, fds, threads and heap must not grow.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Budgets at every sample of the run, disturbances included.
+    #[serde(default)]
+    #[garde(skip)]
+    pub always: Always,
+    /// Growth at rest, by resource.
+    #[serde(default)]
+    #[garde(skip)]
+    pub at_rest: IndexMap<Resource, AtRest>,
+    /// After the last disturbance of a cycle.
+    #[serde(default)]
+    #[garde(skip)]
+    pub recovery: Option<Recovery>,
+    /// This scenario must end in a leak: the proof that it can be seen.
+    #[serde(default)]
+    #[garde(skip)]
+    pub leak: Option<ExpectedLeak>,
+}
+
+/// Budgets that hold at every sample.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Always {
+    /// Panics of the target's tasks. 0 unless said.
+    #[serde(default)]
+    pub panics: u64,
+    /// Live tasks.
+    #[serde(default)]
+    pub tasks: Option<MaxCount>,
+    /// Open file descriptors.
+    #[serde(default)]
+    pub fds: Option<MaxCount>,
+    /// Threads.
+    #[serde(default)]
+    pub threads: Option<MaxCount>,
+    /// Live heap bytes.
+    #[serde(default)]
+    pub heap: Option<MaxBytes>,
+    /// Resident set size.
+    #[serde(default)]
+    pub rss: Option<MaxBytes>,
+}
+
+/// A budget as a count.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaxCount {
+    /// The most that is allowed.
+    pub max: u64,
+}
+
+/// A budget in bytes.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaxBytes {
+    /// The most that is allowed.
+    pub max: Size,
+}
+
+/// What is allowed at rest for one resource.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AtRest {
+    /// Growth allowed per cycle, in units (tasks, fds, heap blocks). 0 unless said.
+    #[serde(default)]
+    pub grow: f64,
+    /// The most at rest: a count, or bytes with a unit for heap and RSS.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// Whether a cache that fills is allowed here. `true` unless said.
+    #[serde(default = "yes")]
+    pub saturate: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How fast the target must be back.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// From the start of the settling phase until its condition holds.
+    pub within: Time,
+}
+
+/// A leak that must be found.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedLeak {
+    /// The resource that must be judged `Leak`.
+    pub resource: Resource,
+    /// Part of the site that must be named, such as `heartbeat_outlives_connection.rs`.
+    pub site: String,
+}

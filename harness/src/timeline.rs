@@ -1,0 +1,88 @@
+//! What a run measured, in order: the plain value that an engine hands to the judge.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::census::Census;
+
+/// One run of one case, measured and not yet judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Whether counts are exact (one thread, paused clock) or sampled from a live process.
+    pub exact: bool,
+    /// Leading entries of `cycles` that are warm-up and not judged.
+    pub warm_up: usize,
+    /// One entry per cycle, warm-up first.
+    pub cycles: Vec<CycleRecord>,
+    /// The highest figures seen at any sample of the whole run, disturbances included.
+    pub peak: Census,
+    /// What the engine checked about the run itself.
+    pub audit: Vec<Audit>,
+    /// Cycles that the scenario asked for, warm-up included; fewer in `cycles` means the run was cut short.
+    pub planned: usize,
+    /// Why the run ended before its last cycle, if it did.
+    pub ended: Option<Ended>,
+}
+
+/// One settled cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CycleRecord {
+    /// Counted from 0, warm-up included.
+    pub cycle: usize,
+    /// Scenario time at the census, since the run began.
+    pub at: Duration,
+    /// How long the target needed to come to rest; `None`: it missed the bound.
+    pub settled_after: Option<Duration>,
+    /// The floor over the settle window.
+    pub census: Census,
+}
+
+/// One control of the run: did the load land, did the disturbance disturb.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// What was checked, in words: `polls answered by plc`.
+    pub what: String,
+    /// The figure found.
+    pub found: u64,
+    /// The least that makes the run valid.
+    pub at_least: u64,
+    /// The most that makes the run valid, where there is a most (`wrong values: 0`).
+    pub at_most: Option<u64>,
+}
+
+impl Audit {
+    /// Whether the control passed.
+    pub fn holds(&self) -> bool {
+        self.found >= self.at_least && self.at_most.is_none_or(|most| self.found <= most)
+    }
+}
+
+/// Why a run ended early. The cycles measured before it are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The target ended by itself.
+    #[error("the target ended by itself: {how}")]
+    TargetDied {
+        /// Exit status or panic message, with the tail of its stderr.
+        how: String,
+    },
+    /// The target never became ready.
+    #[error("the target was not ready within {within:?}: {why}")]
+    NeverReady {
+        /// The bound that was missed.
+        within: Duration,
+        /// What was waited for, and what was seen instead.
+        why: String,
+    },
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// A task polled on and on without letting the clock move (sim).
+    #[error("spin: {polls} polls without time moving")]
+    Spin {
+        /// Polls counted before the run was stopped.
+        polls: u64,
+    },
+}

@@ -1,0 +1,162 @@
+//! Values with units, as people write them in a scenario: `30s`, `64KiB`, `1MiB/s`, `20%`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What is wrong with a value that has a unit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found `{found}`")]
+pub struct UnitError {
+    expected: &'static str,
+    found: String,
+}
+
+macro_rules! unit {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $expected:literal, $pattern:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            fn error(found: &str) -> UnitError {
+                UnitError { expected: $expected, found: found.to_owned() }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": ["string", "number"], "pattern": $pattern, "description": $expected })
+            }
+        }
+    };
+}
+
+unit!(
+    /// A span of time.
+    Time(Duration), "a time with its unit, such as `250ms`, `30s`, `5m`, `72h`", r"^(\$\w+|([0-9.]+ *(ns|us|ms|s|m|h|d) *)+|0)$"
+);
+unit!(
+    /// A number of bytes.
+    Size(u64), "a size with its unit, such as `64KiB`, `1MB`, `512B`", r"^(\$\w+|[0-9.]+ *([KMGT]i?)?B|0)$"
+);
+unit!(
+    /// Bytes per second.
+    Rate(u64), "a rate with its unit, such as `64KiB/s`, `1MB/s`, or `0` for none", r"^(\$\w+|[0-9.]+ *([KMGT]i?)?B/s|0)$"
+);
+unit!(
+    /// A part of a whole, 0 to 1.
+    Ratio(f64), "a part of a whole, such as `20%` or `0.2`", r"^(\$\w+|[0-9.]+%?)$"
+);
+
+impl FromStr for Time {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        humantime::parse_duration(text).map(Self).map_err(|_| Self::error(text))
+    }
+}
+
+impl FromStr for Size {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let has_unit = text == "0" || text.trim_end().ends_with('B');
+        let size: bytesize::ByteSize = text.parse().map_err(|_| Self::error(text))?;
+        if has_unit { Ok(Self(size.as_u64())) } else { Err(Self::error(text)) }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text == "0" {
+            return Ok(Self(0));
+        }
+        let size = text.strip_suffix("/s").ok_or_else(|| Self::error(text))?;
+        size.parse::<Size>().map(|size| Self(size.0)).map_err(|_| Self::error(text))
+    }
+}
+
+impl FromStr for Ratio {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (number, scale) = match text.strip_suffix('%') {
+            Some(percent) => (percent, 100.0),
+            None => (text, 1.0),
+        };
+        let value = number.trim().parse::<f64>().map_err(|_| Self::error(text))? / scale;
+        if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(Self::error(text)) }
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        bytesize::ByteSize(self.0).display().iec().fmt(f)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", Size(self.0))
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0 * 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_carry_their_units() {
+        assert_eq!("250ms".parse(), Ok(Time(Duration::from_millis(250))));
+        assert_eq!("64KiB".parse(), Ok(Size(65_536)));
+        assert_eq!("1MB/s".parse(), Ok(Rate(1_000_000)));
+        assert_eq!("20%".parse(), Ok(Ratio(0.2)));
+        assert_eq!("0.02".parse(), Ok(Ratio(0.02)));
+    }
+
+    #[test]
+    fn a_bare_number_is_refused_with_an_example() {
+        assert_eq!(
+            "30".parse::<Time>().unwrap_err().to_string(),
+            "expected a time with its unit, such as `250ms`, `30s`, `5m`, `72h`, found `30`"
+        );
+        assert!("64".parse::<Size>().is_err());
+        assert!("120%".parse::<Ratio>().is_err());
+    }
+}
