@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// How a run ends, as a pipeline sees it. Worst first when several apply: see [`Exit::worse`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// 0: everything bounded, or everything as the scenario expects.

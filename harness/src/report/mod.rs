@@ -1,1 +1,78 @@
-//! skeleton
+//! What a person or a pipeline reads: one format a file, all from the same [`CaseReport`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+use crate::explain::Finding;
+use crate::scenario::model::EngineKind;
+use crate::seed::Seed;
+use crate::timeline::{Audit, Timeline};
+use crate::verdict::{Outcome, ResourceVerdict};
+
+/// Everything one run of one case has to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The matrix case, `plcs=50`; empty without a matrix.
+    pub case: String,
+    /// The engine it played in.
+    pub engine: EngineKind,
+    /// The file it was read from, as the user named it.
+    pub file: PathBuf,
+    /// The scenario's `about`.
+    pub about: String,
+    /// The seed that replays it.
+    pub seed: Seed,
+    /// The target and its defect: `s7-gateway`, `s7-gateway (heartbeat_outlives_connection)`.
+    pub target: String,
+    /// The worst outcome of the resources and controls, whatever the scenario expects.
+    pub outcome: Outcome,
+    /// The outcome in one sentence: culprit first.
+    pub headline: String,
+    /// What the scenario says must happen; `None`: it was judged plainly.
+    pub expected: Option<Expected>,
+    /// The code a pipeline sees, expectation taken into account.
+    pub exit: Exit,
+    /// One line per resource, in table order.
+    pub resources: Vec<ResourceVerdict>,
+    /// What stayed behind, culprits first.
+    pub findings: Vec<Finding>,
+    /// Controls of the run.
+    pub audit: Vec<Audit>,
+    /// What the reader must know to trust the figures: fallbacks, things not measured, budgets broken.
+    pub notes: Vec<String>,
+    /// The command that repeats this run.
+    pub replay: String,
+    /// Scenario time covered.
+    pub scenario_time: Duration,
+    /// Wall-clock time spent.
+    pub wall_time: Duration,
+    /// The measurements themselves.
+    pub timeline: Timeline,
+}
+
+/// A scenario's expectation and whether it came true.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// In words: `clean`, `leak of tasks at heartbeat_outlives_connection.rs`.
+    pub what: String,
+    /// Whether it came true.
+    pub met: bool,
+}
+
+/// All cases of one `watertight run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// In the order of the files and their matrices.
+    pub cases: Vec<CaseReport>,
+    /// The worst exit of the cases.
+    pub exit: Exit,
+    /// Wall-clock time of the whole run.
+    pub wall_time: Duration,
+    /// Why the run says less than was asked for: interrupted, a case that could not run.
+    pub problems: Vec<String>,
+}
