@@ -17,6 +17,9 @@ use crate::peers::{SseConsumers, ValueReader};
 /// An answer larger than this is not one of the gateway's: the reader gives up on it.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
+/// How long a consumer that never reads holds its connection, in units of its patience.
+const NAP_IN_PATIENCES: u32 = 3;
+
 /// What consumers count; shared by all instances of one peer.
 #[derive(Debug, Default)]
 struct Counts {
@@ -132,8 +135,10 @@ impl SseConsumer {
         self.counts.connections.fetch_add(1, Relaxed);
         stream.write_all(b"GET /events HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\n\r\n").await?;
         if self.bytes_per_second == 0.0 {
-            // Holds the connection and never reads: it is for the gateway to let go.
-            return std::future::pending().await;
+            // Holds the connection without reading: it is for the gateway to let go. Without reading it cannot see
+            // that, so it comes back after a while, as a stuck browser does when its user reloads.
+            sleep(self.patience * NAP_IN_PATIENCES).await;
+            return Ok(());
         }
         loop {
             let read = timeout(self.patience, stream.read(buffer)).await??;

@@ -1,19 +1,10 @@
 //! Faults on links: toxics decide, the link owns streams, clock and cancellation.
+//!
+//! - [`fault`]: a fault as a scenario writes it, and the fixed events it compiles to.
+//! - [`toxic`], [`toxics`]: what a toxic can decide; one toxic a file.
 
-use garde::Validate;
-use schemars::JsonSchema;
-use serde::Deserialize;
+pub mod fault;
+pub mod toxic;
+pub mod toxics;
 
-/// A fault in a scenario's phase. (Skeleton: the chaos slice fills it.)
-#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum Fault {
-    /// Placeholder until the toxics land.
-    Nothing(#[garde(skip)] ()),
-}
-
-pub mod sim {
-    //! Placeholder until the chaos slice lands.
-    /// Placeholder.
-    pub struct SimNet;
-}
+pub use fault::{Change, Fault, FaultId};

@@ -1,0 +1,70 @@
+//! `half_open`: one peer is gone and nobody says so.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::chaos::toxic::{Admission, Chunk, Fate, OnHeal, Side, Toxic};
+use crate::seed::Seed;
+
+link_fault! {
+    /// One peer vanishes, as when its power fails: what is sent to it is swallowed, and no FIN and no RST ever comes
+    /// back, not even once the survivor closes. New connects hear nothing while it lasts.
+    ///
+    /// A connection once held stays half-open after the fault has healed; `on_heal: reset` makes the returning peer
+    /// answer with a RST instead.
+    HalfOpen, dir: "crate::chaos::toxics::both" {
+        /// Who vanishes. Its own end is reset, so that it holds nothing either; with `nobody` both ends stay, each
+        /// waiting for the other, as behind a router that forgot the connection.
+        #[serde(default)]
+        #[garde(skip)]
+        gone: Gone,
+    }
+}
+
+/// Who vanishes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gone {
+    /// The side that connected.
+    Client,
+    /// The side that accepted.
+    #[default]
+    Server,
+    /// Neither; only the path between them is gone.
+    Nobody,
+}
+
+impl HalfOpen {
+    fn at_work(&self) -> Void {
+        let gone = match self.gone {
+            Gone::Client => Some(Side::Client),
+            Gone::Server => Some(Side::Server),
+            Gone::Nobody => None,
+        };
+        Void { gone, stays: self.on_heal != OnHeal::Reset }
+    }
+}
+
+#[derive(Debug)]
+struct Void {
+    gone: Option<Side>,
+    stays: bool,
+}
+
+impl Toxic for Void {
+    fn on_connect(&self) -> Admission {
+        Admission::Hang
+    }
+
+    fn on_chunk(&self, _chunk: Chunk, _dice: Seed) -> Fate {
+        Fate::Swallow
+    }
+
+    fn gone(&self) -> Option<Side> {
+        self.gone
+    }
+
+    fn outlives_heal(&self) -> bool {
+        self.stays
+    }
+}
