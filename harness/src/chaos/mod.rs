@@ -11,3 +11,9 @@ pub enum Fault {
     /// Placeholder until the toxics land.
     Nothing(#[garde(skip)] ()),
 }
+
+pub mod sim {
+    //! Placeholder until the chaos slice lands.
+    /// Placeholder.
+    pub struct SimNet;
+}

@@ -147,12 +147,7 @@ impl Comparer {
             return None;
         }
         let text = |message: Option<Message>| message.map(|message| render(&message));
-        Some(Difference {
-            line: self.lines,
-            cycle: self.cycle,
-            first: text(first),
-            second: text(second),
-        })
+        Some(Difference { line: self.lines, cycle: self.cycle, first: text(first), second: text(second) })
     }
 }
 

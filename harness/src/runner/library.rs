@@ -32,14 +32,6 @@ pub struct CaseInfo {
     pub needs: Vec<String>,
 }
 
-impl CaseInfo {
-    /// The folder the file lies in, such as `gate`; empty for a file in the current folder.
-    pub fn folder(&self) -> String {
-        let folder = self.file.parent().and_then(Path::file_name);
-        folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-    }
-}
-
 /// Finds and reads scenarios. The scenario module implements it for every world.
 pub trait Library {
     /// The scenario files at `paths`: files as they are, folders with all that they hold, sorted.

@@ -4,15 +4,26 @@
 //! [`RunRequest`] and reads [`Message`]s until the child has ended. A child that crashes, hangs or prints garbage costs
 //! its own case only. What a run measures and how it is judged is not decided here.
 
+mod child;
+mod determinism;
+mod library;
 mod message;
-mod plant;
+mod output;
+mod play;
 mod player;
 mod request;
 pub mod roles;
+mod select;
 mod stop;
+mod unjudged;
 
+pub use child::Limits;
+pub use determinism::{Comparison, Difference};
+pub use library::{CaseInfo, Library, LibraryError};
 pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message};
-pub use plant::{Plant, PlantError};
+pub use output::{Outputs, WriteError};
+pub use play::{Observer, Options, Silent, check_determinism, play};
 pub use player::{PlayError, Player};
 pub use request::{Explain, RunRequest};
+pub use select::{Engines, Job, SelectError, Selection, read_all, select};
 pub use stop::Stop;

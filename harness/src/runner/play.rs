@@ -8,12 +8,13 @@ use futures_util::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::engine::Plant;
 use crate::exit::Exit;
 use crate::report::{CaseReport, RunReport};
 use crate::runner::child::{ChildRun, Step};
 use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
-use crate::runner::{Comparison, Explain, Job, Limits, Message, Plant, RunRequest, Stop};
+use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 use crate::verdict::Outcome;
@@ -90,7 +91,9 @@ impl Options {
         }
         words.extend(self.cycles.map(|cycles| format!("--cycles {cycles}")));
         words.extend(
-            self.overrides.iter().map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
+            self.overrides
+                .iter()
+                .map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
         );
         words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
         words.extend(self.plain.then(|| "--no-expect".to_owned()));
@@ -135,12 +138,18 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
     runtime()?.block_on(async {
         let began = Instant::now();
         let slots = Slots::of(options);
-        let playing = jobs.iter().enumerate().map(|(index, job)| async move {
-            (index, job)
+        let playing = jobs.iter().enumerate().map(|(index, job)| {
+            let turn = Turn { index, job, options, stop, observer };
+            turn.take(&slots)
         });
-        let playing = playing.map(|indexed| one(indexed, options, &slots, stop, observer));
-        let mut report = RunReport { cases: Vec::new(), exit: Exit::Clean, wall_time: Duration::ZERO, problems: Vec::new() };
-        for (job, played) in jobs.iter().zip(join_all(playing).await) {
+        let played = join_all(playing).await;
+        let mut report = RunReport {
+            cases: Vec::new(),
+            exit: Exit::Clean,
+            wall_time: Duration::ZERO,
+            problems: Vec::new(),
+        };
+        for (job, played) in jobs.iter().zip(played) {
             match played {
                 Some(case) => report.cases.push(case),
                 None => report.problems.push(format!("{}: not played: interrupted", job.name())),
@@ -201,5 +210,91 @@ impl Slots {
             EngineKind::Process => self.wall_clock.acquire().await.ok(),
         };
         [wall_clock, self.all.acquire().await.ok()]
+    }
+}
+
+/// One job, played when a slot is free.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    index: usize,
+    job: &'a Job,
+    options: &'a Options,
+    stop: &'a Stop,
+    observer: &'a dyn Observer,
+}
+
+impl Turn<'_> {
+    /// Plays the job; `None` when the run was stopped before its turn came.
+    async fn take(self, slots: &Slots) -> Option<CaseReport> {
+        let _slot = slots.take(self.job.engine).await;
+        if self.stop.is_requested() {
+            return None;
+        }
+        self.observer.started(self.index);
+        let mut report = self.child_run(&self.options.request(self.job)).await;
+        report = self.longer_if_suspect(report).await;
+        if let Some(folder) = &self.options.dhat {
+            self.ask_dhat(folder, &mut report).await;
+        }
+        self.observer.finished(self.index, &report);
+        Some(report)
+    }
+
+    async fn child_run(self, request: &RunRequest) -> CaseReport {
+        let began = Instant::now();
+        let mut child = match ChildRun::start(request, self.options.limits, self.stop).await {
+            Ok(child) => child,
+            Err(error) => {
+                let headline = format!("the child run cannot be started: {error}");
+                return unplayed(self.job, request, Exit::Harness, headline);
+            }
+        };
+        let mut heard = Heard::default();
+        loop {
+            match child.next().await {
+                Step::Message(message) => self.hear(&mut heard, message),
+                Step::Ended(ending) => return conclude(self.job, request, heard, ending, began.elapsed()),
+            }
+        }
+    }
+
+    fn hear(self, heard: &mut Heard, message: Message) {
+        match message {
+            Message::Planned { cycles } => heard.planned = cycles,
+            Message::Cycle(record) => heard.cycles.push(record),
+            _ => return,
+        }
+        self.observer.cycle(self.index, heard.cycles.len(), heard.planned);
+    }
+
+    /// A suspicion must become something else: the case is played again, longer, unless its length was prescribed.
+    async fn longer_if_suspect(self, report: CaseReport) -> CaseReport {
+        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
+        if report.outcome != Outcome::Suspect || self.options.cycles.is_some() || self.stop.is_requested() {
+            return report;
+        }
+        let cycles = counted * SUSPECT_FACTOR;
+        let longer = Options { cycles: Some(cycles), ..self.options.clone() };
+        let mut again = self.child_run(&longer.request(self.job)).await;
+        again.notes.push(format!("suspect after {counted} cycles, so it was played again with {cycles}"));
+        again
+    }
+
+    /// Plays the case once more, shortened, under dhat, and notes where its JSON lies.
+    async fn ask_dhat(self, folder: &Path, report: &mut CaseReport) {
+        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
+        let json = folder.join(format!("dhat-{}.json", self.job.file_stem()));
+        let request = RunRequest {
+            cycles: Some(counted.clamp(1, DHAT_CYCLES_MAX)),
+            explain: Explain::Dhat { json: Some(json.clone()) },
+            ..self.options.request(self.job)
+        };
+        let witness = self.child_run(&request).await;
+        let note = match witness.exit {
+            Exit::Harness | Exit::Usage => format!("dhat: no answer: {}", witness.headline),
+            _ => format!("dhat: {} (open it in DHAT's viewer)", json.display()),
+        };
+        report.notes.push(note);
+        report.notes.extend(witness.notes.into_iter().filter(|note| note.starts_with("dhat")));
     }
 }

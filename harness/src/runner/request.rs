@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::runner::Plant;
+use crate::engine::Plant;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 

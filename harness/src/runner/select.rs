@@ -1,7 +1,8 @@
 //! Chooses what is played: cases × engines, by name and by tag.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::report::CaseReport;
 use crate::runner::{CaseInfo, Library};
 use crate::scenario::model::EngineKind;
 
@@ -44,16 +45,17 @@ pub struct Job {
 impl Job {
     /// `engine::folder::scenario::case`; without the parts that are empty.
     pub fn name(&self) -> String {
-        self.join(&[self.engine.name(), &self.case.folder(), &self.case.scenario, &self.case.case])
+        full_name(self.engine, &self.case.file, &self.case.scenario, &self.case.case)
     }
 
     /// `engine::scenario::case`.
     pub fn short_name(&self) -> String {
-        self.join(&[self.engine.name(), &self.case.scenario, &self.case.case])
+        join(&[self.engine.name(), &self.case.scenario, &self.case.case])
     }
 
-    fn join(&self, parts: &[&str]) -> String {
-        parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("::")
+    /// The name as a file's.
+    pub fn file_stem(&self) -> String {
+        file_stem(&self.name())
     }
 
     /// Whether one of `filters` matches, or there is none.
@@ -61,6 +63,26 @@ impl Job {
         let names = [self.name(), self.short_name()];
         filters.is_empty() || filters.iter().any(|filter| names.iter().any(|name| matches(filter, name)))
     }
+}
+
+/// The [`Job::name`] of a case that has been reported.
+pub(super) fn reported_name(case: &CaseReport) -> String {
+    full_name(case.engine, &case.file, &case.scenario, &case.case)
+}
+
+fn full_name(engine: EngineKind, file: &Path, scenario: &str, case: &str) -> String {
+    let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    join(&[engine.name(), &folder, scenario, case])
+}
+
+fn join(parts: &[&str]) -> String {
+    parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("::")
+}
+
+/// A name as a file's: every character that a file system or a shell may mind is a `-`.
+pub(super) fn file_stem(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_=.".contains(c) { c } else { '-' };
+    name.replace("::", ".").chars().map(safe).collect()
 }
 
 /// Why nothing can be played.
@@ -139,8 +161,6 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::runner::LibraryError;
     use crate::seed::Seed;
@@ -198,14 +218,14 @@ mod tests {
 
     #[test]
     fn tags_and_filters_narrow_the_choice() {
-        assert_eq!(names(Selection { tags: vec!["soak".to_owned()], ..Selection::default() }), [
-            "sim::soak::storm::plcs=1",
-            "sim::soak::storm::plcs=50"
-        ]);
-        assert_eq!(names(Selection { filters: vec!["sim::*::plcs=50".to_owned()], ..Selection::default() }), [
-            "sim::gate::flap::plcs=50",
-            "sim::soak::storm::plcs=50"
-        ]);
+        assert_eq!(
+            names(Selection { tags: vec!["soak".to_owned()], ..Selection::default() }),
+            ["sim::soak::storm::plcs=1", "sim::soak::storm::plcs=50"]
+        );
+        assert_eq!(
+            names(Selection { filters: vec!["sim::*::plcs=50".to_owned()], ..Selection::default() }),
+            ["sim::gate::flap::plcs=50", "sim::soak::storm::plcs=50"]
+        );
     }
 
     #[test]
