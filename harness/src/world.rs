@@ -1,1 +1,236 @@
-//! skeleton
+//! The seam between the harness and what it plays with: the target, its peers, its consumers.
+//!
+//! The harness knows no protocol. A [`World`] names the kinds of peers that a scenario may use and brings them to life,
+//! in sim over in-memory streams and in wall-clock engines over TCP.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::chaos::sim::SimNet;
+use crate::scenario::model::{PeerSpec, Scenario};
+use crate::seed::Seed;
+
+/// A future in a box, as the object-safe traits here need it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Any byte stream.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A byte stream in a box.
+pub type BoxStream = Box<dyn Stream>;
+
+/// Opens connections over one link, whatever the engine.
+pub trait Dial: Send + Sync {
+    /// Connects to the instance `ordinal` of the peer behind the link (to the target, for a consumer's link).
+    fn dial(&self, ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>>;
+}
+
+/// Where a peer sits on its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// The target connects to it.
+    Server,
+    /// It connects to the target.
+    Consumer,
+}
+
+/// One figure for the load audit: what a party did since it started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// In words, without the peer's name: `polls answered`.
+    pub what: &'static str,
+    /// How often since the party started.
+    pub count: u64,
+    /// The least per counted cycle that makes a run valid.
+    pub at_least_per_cycle: u64,
+    /// The most over the whole run, for what must not happen.
+    pub at_most: Option<u64>,
+}
+
+/// A peer that is running. Dropping it ends it at once.
+pub trait Party: Send {
+    /// What it has done so far; all its instances together.
+    fn load(&mut self) -> BoxFuture<'_, Result<Vec<Load>, WorldError>>;
+}
+
+/// A target that runs inside the simulation.
+pub trait SimTarget: Send {
+    /// Figures of its own that `until:` may name.
+    fn gauges(&self) -> BTreeMap<String, f64>;
+
+    /// Asks it to end in order; resolves when it has, with the reason if something stayed behind.
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), String>>;
+}
+
+/// A program that a wall-clock engine starts: never through a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its name in messages.
+    pub name: String,
+    /// The executable and its arguments.
+    pub argv: Vec<OsString>,
+    /// Variables added to its environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// What must be seen before it counts as ready.
+    pub ready: ReadyWhen,
+    /// Whether it serves watertight-probe's endpoint at the address given in `WATERTIGHT_PROBE`.
+    pub has_probe: bool,
+}
+
+/// What a started program must show before it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadyWhen {
+    /// For each text a line on stdout that starts with it; the rest of that line is kept (an address, as a rule).
+    Lines(Vec<String>),
+    /// A TCP port on loopback accepts.
+    Port(u16),
+    /// Nothing: it is ready once started.
+    Started,
+}
+
+/// What a program said when it became ready: for each text of [`ReadyWhen::Lines`], the rest of its line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Announced(pub Vec<String>);
+
+/// Where a wall-clock engine finds a server peer that has been started as a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerPlace {
+    /// One `host:port` per instance.
+    pub instances: Vec<String>,
+    /// What the world needs to read the peer's load later, such as the address of its counters.
+    pub stats: Option<String>,
+}
+
+/// What a world needs to know when it starts something.
+#[derive(Debug, Clone)]
+pub struct Setting<'a, P: PeerSpec> {
+    /// The case being played.
+    pub scenario: &'a Scenario<P>,
+    /// The seed of the run.
+    pub seed: Seed,
+    /// How many times faster than written the clock runs: 1 in sim, the scenario's `pace` on the wall clock. A world
+    /// divides the periods and deadlines it hands to target and peers by it.
+    pub pace: f64,
+    /// A folder of this run's own for configuration files.
+    pub scratch: &'a std::path::Path,
+}
+
+impl<P: PeerSpec> Setting<'_, P> {
+    /// `written` at this run's pace.
+    pub fn paced(&self, written: Duration) -> Duration {
+        written.div_f64(self.pace)
+    }
+}
+
+/// Why a world could not be brought to life.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The scenario asks for something this world does not have.
+    #[error("{0}")]
+    Unknown(String),
+    /// Something could not be started.
+    #[error("cannot start {what}: {why}")]
+    Start {
+        /// The party.
+        what: String,
+        /// The reason, as the system gave it.
+        why: String,
+    },
+    /// A party's figures could not be read.
+    #[error("cannot read the figures of {what}: {why}")]
+    Figures {
+        /// The party.
+        what: String,
+        /// The reason.
+        why: String,
+    },
+}
+
+/// The kinds of targets and peers a scenario may use, and how they come to life.
+pub trait World: Send + Sync + 'static {
+    /// The kinds of peers: an enum, each variant a single-key map in YAML.
+    type Peer: PeerSpec;
+
+    /// What is wrong with the scenario beyond its language: an unknown target, an unknown defect, a setting that the target
+    /// does not have. One message each.
+    fn check(&self, scenario: &Scenario<Self::Peer>) -> Vec<String>;
+
+    /// Where `peer` sits on its link.
+    fn seat(&self, peer: &Self::Peer) -> Seat;
+
+    /// How many instances of `peer` there are.
+    fn instances(&self, peer: &Self::Peer) -> usize;
+
+    /// The first bytes a client sends on the link of `peer`, for `storm: { abandon: after_hello }`.
+    fn hello(&self, peer: &Self::Peer) -> Bytes;
+
+    /// The name under which instance `ordinal` of the server peer `name` is reached in sim.
+    fn sim_address(&self, name: &str, ordinal: usize) -> String {
+        format!("{name}-{ordinal}")
+    }
+
+    /// Starts the server peer `name` in sim, listening at its [`World::sim_address`]es.
+    fn start_sim_server<'a>(
+        &'a self,
+        setting: Setting<'a, Self::Peer>,
+        net: &'a SimNet,
+        name: &'a str,
+        peer: &'a Self::Peer,
+    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>>;
+
+    /// Starts the target in sim; it listens for its consumers at [`SIM_TARGET_ADDRESS`].
+    fn start_sim_target<'a>(
+        &'a self,
+        setting: Setting<'a, Self::Peer>,
+        net: &'a SimNet,
+    ) -> BoxFuture<'a, Result<Box<dyn SimTarget>, WorldError>>;
+
+    /// Starts the consumer peer `name`, which reaches the target through `dial`, in any engine.
+    fn start_consumer<'a>(
+        &'a self,
+        setting: Setting<'a, Self::Peer>,
+        name: &'a str,
+        peer: &'a Self::Peer,
+        dial: Arc<dyn Dial>,
+    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>>;
+
+    /// The program that plays the server peer `name` on the wall clock.
+    fn server_program(
+        &self,
+        setting: &Setting<'_, Self::Peer>,
+        name: &str,
+        peer: &Self::Peer,
+    ) -> Result<Program, WorldError>;
+
+    /// Where a server program listens, from what it announced.
+    fn server_place(&self, peer: &Self::Peer, announced: &Announced) -> Result<ServerPlace, WorldError>;
+
+    /// Reads the load of a server peer that runs as a program.
+    fn server_load<'a>(
+        &'a self,
+        peer: &'a Self::Peer,
+        place: &'a ServerPlace,
+    ) -> BoxFuture<'a, Result<Vec<Load>, WorldError>>;
+
+    /// The program that is the target; `peers` gives the address of each server peer's instances, through the proxy.
+    fn target_program(
+        &self,
+        setting: &Setting<'_, Self::Peer>,
+        peers: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Program, WorldError>;
+
+    /// Where the target listens for consumers, from what it announced; `None`: it serves nobody.
+    fn target_place(&self, announced: &Announced) -> Option<String>;
+}
+
+/// The name under which the target is reached in sim.
+pub const SIM_TARGET_ADDRESS: &str = "target";

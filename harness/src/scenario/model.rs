@@ -167,6 +167,30 @@ pub struct Cycles {
     /// Counted cycles.
     #[garde(range(min = 5, max = 10_000_000))]
     pub count: usize,
+    /// What differs in engines that play in wall-clock time.
+    #[serde(default)]
+    #[garde(dive)]
+    pub wall: Option<WallCycles>,
+}
+
+/// Cycles on the wall clock, where waiting costs time and counts are sampled.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct WallCycles {
+    /// Cycles before counting starts.
+    #[garde(range(min = 1, max = 1_000_000))]
+    pub warm_up: usize,
+    /// Counted cycles.
+    #[garde(range(min = 5, max = 10_000_000))]
+    pub count: usize,
+    /// How many times faster than written the scenario is played: every time in the file is divided by it.
+    #[serde(default = "as_written")]
+    #[garde(range(min = 0.1, max = 1000.0))]
+    pub pace: f64,
+}
+
+fn as_written() -> f64 {
+    1.0
 }
 
 /// One phase of a cycle: a disturbance (`for`), or the settling (`within`, `until`).
@@ -192,7 +216,7 @@ pub struct Phase {
     #[serde(default)]
     #[garde(skip)]
     pub until: Option<IndexMap<String, f64>>,
-    /// How long the target is watched once it is at rest; the census is the floor over that window. 1s unless said.
+    /// How long the target is watched once it is at rest; the census is the floor over that window. 2s unless said.
     #[serde(default)]
     #[garde(skip)]
     pub watch: Option<Time>,

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Rust and git. Safe to run again; says what it did.
+# Without it the tests that need more are skipped by name, each with its reason.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON_SNAP7=3.3.0
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+install_python() {
+    have python3 && python3 -c 'import ensurepip' 2>/dev/null && return
+    echo "setup: python3 and python3-venv from Debian's packages"
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends python3 python3-venv
+}
+
+install_python_snap7() {
+    if [ -x .venv/bin/python ] && .venv/bin/pip show python-snap7 2>/dev/null | grep -qx "Version: $PYTHON_SNAP7"; then
+        echo "setup: python-snap7 $PYTHON_SNAP7 is there"
+        return
+    fi
+    echo "setup: python-snap7 $PYTHON_SNAP7 into .venv"
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet "python-snap7==$PYTHON_SNAP7"
+}
+
+install_python
+install_python_snap7

@@ -1,0 +1,118 @@
+//! The steps and the commands they are made of.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+/// One step of the checks. The order is the order in which `all` runs them: quick answers first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Step {
+    /// Formatting.
+    Fmt,
+    /// Lints, warnings are errors.
+    Clippy,
+    /// API documentation without warnings.
+    Doc,
+    /// All tests, every scenario among them.
+    Test,
+    /// The gate: the command that the README leads with.
+    Gate,
+    /// Every benchmark, for its figures; not part of `all`.
+    Bench,
+    /// Everything but the benchmarks.
+    All,
+}
+
+/// A command that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It ran and failed.
+    #[error("`{command}` ended with {status}")]
+    Ended {
+        /// The command as one would type it.
+        command: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+    },
+    /// It could not be started.
+    #[error("cannot start `{command}`: {source}")]
+    Start {
+        /// The command as one would type it.
+        command: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+impl Step {
+    /// The steps that this one consists of.
+    pub fn parts(self) -> Vec<Self> {
+        match self {
+            Self::All => vec![Self::Fmt, Self::Clippy, Self::Doc, Self::Test, Self::Gate],
+            step => vec![step],
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Runs its commands; the time is theirs together.
+    #[expect(clippy::disallowed_methods, reason = "the time that people wait for a step is wall-clock time")]
+    pub fn run(self) -> (Duration, Result<(), Failure>) {
+        let started = Instant::now();
+        let result = self.commands().iter().try_for_each(|command| run(command));
+        (started.elapsed(), result)
+    }
+
+    /// Its commands, as one would type them; no shell is involved.
+    fn commands(self) -> &'static [&'static str] {
+        match self {
+            Self::Fmt => &["cargo fmt --all --check"],
+            Self::Clippy => &["cargo clippy --workspace --all-targets -- -D warnings"],
+            Self::Doc => &["cargo doc --workspace --no-deps"],
+            Self::Test => &["cargo test"],
+            Self::Gate => &["cargo watertight run scenarios/gate"],
+            Self::Bench => &["cargo bench"],
+            Self::All => &[],
+        }
+    }
+}
+
+fn run(command: &str) -> Result<(), Failure> {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let status = Command::new(program)
+        .args(words)
+        .current_dir(root())
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .status()
+        .map_err(|source| Failure::Start { command: command.to_owned(), source })?;
+    if status.success() { Ok(()) } else { Err(Failure::Ended { command: command.to_owned(), status }) }
+}
+
+/// The project's root: the folder above this crate's.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_runs_every_check_and_no_benchmark() {
+        let parts = Step::All.parts();
+        let checks = Step::value_variants().iter().filter(|step| !matches!(step, Step::All | Step::Bench));
+        assert!(checks.eq(parts.iter()));
+    }
+
+    #[test]
+    fn a_failing_command_is_named_with_its_status() {
+        let failure = run("cargo no-such-command").unwrap_err();
+        assert!(failure.to_string().starts_with("`cargo no-such-command` ended with exit status: 101"), "{failure}");
+    }
+}

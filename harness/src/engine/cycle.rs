@@ -1,0 +1,196 @@
+//! The cycle, the same in every engine: plant, disturb, heal, settle, census.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::census::Census;
+use crate::engine::Plant;
+use crate::explain::Inventory;
+use crate::scenario::plan::{Plan, PlannedEvent};
+use crate::timeline::{CycleRecord, Ended};
+
+/// Censuses taken over one watch window; the record keeps their floor.
+const SAMPLES_PER_WATCH: u32 = 20;
+
+/// How often the target is asked whether it is at rest, in parts of the watch window.
+const SETTLE_POLLS_PER_WATCH: u32 = 20;
+
+/// Scenario time between two samples for the high-water mark while the disturbance runs.
+const PEAK_PERIOD: Duration = Duration::from_secs(1);
+
+/// What a cycle needs from its engine. Times are scenario times at the engine's pace.
+pub(super) trait Stage {
+    /// Counts what the target holds now.
+    async fn census(&mut self) -> Result<Census, Ended>;
+
+    /// Counts what is cheap to count, for the high-water mark.
+    async fn glance(&mut self) -> Result<Census, Ended> {
+        self.census().await
+    }
+
+    /// The target's own figures.
+    async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended>;
+
+    /// Carries out one event of the plan.
+    async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended>;
+
+    /// Leaks one unit inside the target, on purpose.
+    async fn plant(&mut self, plant: &Plant) -> Result<(), Ended>;
+
+    /// Lists what the target holds by name: sites of heap and tasks, fds.
+    async fn inventory(&mut self) -> Result<Inventory, Ended>;
+}
+
+/// How a run is played.
+pub(super) struct Script<'a> {
+    /// The plan of a cycle, counted from 0, warm-up included.
+    pub plan: &'a dyn Fn(usize) -> Plan,
+    /// Leading cycles that are not judged.
+    pub warm_up: usize,
+    /// All cycles, warm-up included.
+    pub planned: usize,
+    /// Leaks to plant.
+    pub plants: &'a [Plant],
+}
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    pub cycles: Vec<CycleRecord>,
+    pub peak: Census,
+    pub ended: Option<Ended>,
+    /// What the target held at the end of warm-up, and later at growing distance; the last is from the end of the run.
+    pub inventories: Vec<(usize, Inventory)>,
+}
+
+/// Plays every cycle of the script; what was measured before an early end is kept.
+pub(super) async fn play<S: Stage>(
+    stage: &mut S,
+    script: &Script<'_>,
+    mut each: impl FnMut(&CycleRecord),
+) -> Played {
+    let mut played = Played { cycles: Vec::with_capacity(script.planned), ..Played::default() };
+    let began = Instant::now();
+    for cycle in 0..script.planned {
+        match one_cycle(stage, script, cycle, began, &mut played.peak).await {
+            Ok(record) => {
+                each(&record);
+                played.cycles.push(record);
+            }
+            Err(ended) => {
+                played.ended = Some(ended);
+                return played;
+            }
+        }
+        if takes_inventory(cycle, script) {
+            match stage.inventory().await {
+                Ok(inventory) => played.inventories.push((cycle, inventory)),
+                Err(ended) => {
+                    played.ended = Some(ended);
+                    return played;
+                }
+            }
+        }
+    }
+    played
+}
+
+/// Inventories are taken at the end of warm-up, half-way through the counted cycles, and at the end.
+fn takes_inventory(cycle: usize, script: &Script<'_>) -> bool {
+    let done = cycle + 1;
+    done == script.warm_up || done == script.planned || done == script.warm_up + (script.planned - script.warm_up) / 2
+}
+
+async fn one_cycle<S: Stage>(
+    stage: &mut S,
+    script: &Script<'_>,
+    cycle: usize,
+    began: Instant,
+    peak: &mut Census,
+) -> Result<CycleRecord, Ended> {
+    for plant in script.plants.iter().filter(|plant| plant.is_due(cycle, script.warm_up)) {
+        stage.plant(plant).await?;
+    }
+    let plan = (script.plan)(cycle);
+    disturb(stage, &plan, peak).await?;
+    let healed = Instant::now();
+    let settled_after = settle(stage, &plan, peak).await?.then(|| healed.elapsed());
+    let census = watch(stage, &plan, peak).await?;
+    Ok(CycleRecord { cycle, at: began.elapsed(), settled_after, census })
+}
+
+/// Carries out the plan's events at their times, sampling for the high-water mark in between.
+async fn disturb<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<(), Ended> {
+    let start = Instant::now();
+    for event in &plan.events {
+        sample_until(stage, start + event.at, peak).await?;
+        stage.carry_out(event).await?;
+    }
+    sample_until(stage, start + plan.disturbed_for, peak).await
+}
+
+async fn sample_until<S: Stage>(stage: &mut S, until: Instant, peak: &mut Census) -> Result<(), Ended> {
+    loop {
+        let now = Instant::now();
+        if now >= until {
+            return Ok(());
+        }
+        sleep_until(until.min(now + PEAK_PERIOD)).await;
+        peak.peak(&stage.glance().await?);
+    }
+}
+
+/// Waits until the target is at rest; `false` when it missed the bound.
+async fn settle<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<bool, Ended> {
+    let deadline = Instant::now() + plan.settle.within;
+    let period = plan.settle.watch / SETTLE_POLLS_PER_WATCH;
+    loop {
+        let gauges = stage.gauges().await?;
+        if at_rest(&gauges, &plan.settle.until) {
+            return Ok(true);
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return Ok(false);
+        }
+        sleep_until(deadline.min(now + period)).await;
+        peak.peak(&stage.glance().await?);
+    }
+}
+
+/// Whether every figure that `until` names has the value that means "at rest".
+fn at_rest(gauges: &BTreeMap<String, f64>, until: &BTreeMap<String, f64>) -> bool {
+    until.iter().all(|(name, want)| gauges.get(name) == Some(want))
+}
+
+/// The floor of the censuses over the watch window.
+async fn watch<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<Census, Ended> {
+    let period = plan.settle.watch / SAMPLES_PER_WATCH;
+    let mut next = Instant::now();
+    let mut floor = stage.census().await?;
+    peak.peak(&floor);
+    for _ in 0..SAMPLES_PER_WATCH {
+        next += period;
+        sleep_until(next).await;
+        let census = stage.census().await?;
+        peak.peak(&census);
+        floor.floor(&census);
+    }
+    Ok(floor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rest_needs_every_named_figure() {
+        let figures = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let gauges: BTreeMap<String, f64> = figures(&[("sessions", 4.0), ("consumers", 1.0)]);
+        assert!(at_rest(&gauges, &figures(&[("sessions", 4.0)])));
+        assert!(!at_rest(&gauges, &figures(&[("sessions", 3.0)])));
+        assert!(!at_rest(&gauges, &figures(&[("sessions", 4.0), ("unheard_of", 0.0)])));
+    }
+}

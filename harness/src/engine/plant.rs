@@ -1,0 +1,105 @@
+//! Leaks planted on purpose: the proof that a run can see what it claims to see.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Size;
+
+/// One planted leak: `heap=1B`, `task=1`, `fd=1`; with `@N` once, at counted cycle N, else once in every cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plant {
+    /// What leaks.
+    pub what: Planted,
+    /// The counted cycle (from 0, warm-up apart) in which it leaks once; `None`: once in every cycle.
+    pub at: Option<usize>,
+}
+
+/// What a plant leaks each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Planted {
+    /// One heap block of so many bytes.
+    Heap(u64),
+    /// So many tasks that never end.
+    Task(u64),
+    /// So many file descriptors.
+    Fd(u64),
+}
+
+/// What is wrong with a `--plant`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `@CYCLE`, such as `heap=1B@30`; found `{found}`")]
+pub struct PlantError {
+    found: String,
+}
+
+/// More than this at once is a typing error, not a leak.
+const COUNT_MAX: u64 = 1_000;
+
+impl Plant {
+    /// Whether it leaks in `cycle`, which counts from 0 and includes `warm_up`.
+    pub fn is_due(&self, cycle: usize, warm_up: usize) -> bool {
+        self.at.is_none_or(|at| cycle == warm_up + at)
+    }
+}
+
+impl FromStr for Plant {
+    type Err = PlantError;
+
+    fn from_str(text: &str) -> Result<Self, PlantError> {
+        let wrong = || PlantError { found: text.to_owned() };
+        let (what, at) = match text.split_once('@') {
+            Some((what, at)) => (what, Some(at.parse().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let (kind, amount) = what.split_once('=').ok_or_else(wrong)?;
+        let count = || amount.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count)).ok_or_else(wrong);
+        let what = match kind {
+            "heap" => Planted::Heap(amount.parse::<Size>().ok().filter(|size| size.0 > 0).ok_or_else(wrong)?.0),
+            "task" => Planted::Task(count()?),
+            "fd" => Planted::Fd(count()?),
+            _ => return Err(wrong()),
+        };
+        Ok(Self { what, at })
+    }
+}
+
+impl fmt::Display for Plant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.what {
+            Planted::Heap(bytes) => write!(f, "heap={bytes}B")?,
+            Planted::Task(count) => write!(f, "task={count}")?,
+            Planted::Fd(count) => write!(f, "fd={count}")?,
+        }
+        self.at.map_or(Ok(()), |at| write!(f, "@{at}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plants_are_read_as_they_are_shown() {
+        for text in ["heap=1B", "heap=64B@30", "task=1", "fd=2@7"] {
+            assert_eq!(text.parse::<Plant>().map(|plant| plant.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_forms_that_are_known() {
+        for text in ["heap", "heap=1", "heap=0B", "task=0", "task=1@", "socket=1", "fd=999999"] {
+            let error = text.parse::<Plant>().unwrap_err().to_string();
+            assert!(error.starts_with("expected `heap=SIZE`") && error.ends_with(&format!("`{text}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_plant_with_a_cycle_is_due_once() {
+        let once: Plant = "heap=1B@3".parse().unwrap();
+        let due: Vec<_> = (0..12).filter(|cycle| once.is_due(*cycle, 5)).collect();
+        assert_eq!(due, [8]);
+    }
+}

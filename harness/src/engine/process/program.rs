@@ -1,0 +1,253 @@
+//! Programs that a wall-clock run starts: started without a shell, watched until ready, ended for sure.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use futures_util::StreamExt;
+use tokio::io::AsyncRead;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+
+use crate::timeline::Ended;
+use crate::world::{Announced, Program, ReadyWhen, WorldError};
+
+/// Lines of a program's output kept for the report.
+const TAIL_LINES: usize = 20;
+
+/// A line of output longer than this is dropped: a program must not grow the harness.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// How long a program may take to become ready.
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long a program may take to end once it is killed: the kernel needs a moment, no more.
+const KILLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The hidden first argument under which the harness starts a foreign program: see [`exec_role`].
+pub const EXEC_ROLE: &str = "__exec";
+
+/// Becomes the program named by `args`, which then dies with the process that started it, however that one dies.
+///
+/// Returns only if that fails.
+pub fn exec_role(mut args: impl Iterator<Item = OsString>) -> std::process::ExitCode {
+    use std::os::unix::process::CommandExt;
+
+    let Some(program) = args.next() else {
+        eprintln!("{EXEC_ROLE}: expected a program to become");
+        return std::process::ExitCode::from(2);
+    };
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
+        eprintln!("{EXEC_ROLE}: cannot tie {} to its parent: {error}", program.display());
+    }
+    let error = std::process::Command::new(&program).args(args).exec();
+    eprintln!("cannot start `{}`: {error}", program.display());
+    std::process::ExitCode::from(127)
+}
+
+/// The last lines a program printed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
+
+impl Tail {
+    fn push(&self, line: String) {
+        let mut lines = self.0.lock().expect("no code panics while it holds the tail");
+        if lines.len() == TAIL_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    pub(super) fn text(&self) -> String {
+        let lines = self.0.lock().expect("no code panics while it holds the tail");
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A program that has been started and is ready. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Running {
+    name: String,
+    child: Child,
+    pub(super) announced: Announced,
+    stderr: Tail,
+}
+
+impl Running {
+    /// Starts `program` and waits until it is ready.
+    pub(super) async fn start(program: &Program) -> Result<Self, Ended> {
+        let mut child = spawn(program).map_err(|error| never_ready(program, error.to_string()))?;
+        let stderr = Tail::default();
+        let (lines, announced) = mpsc::channel(16);
+        // Both readers end when the program closes its output, at the latest when it ends.
+        if let Some(output) = child.stderr.take() {
+            let tail = stderr.clone();
+            read_lines(output, move |line| tail.push(line));
+        }
+        if let Some(output) = child.stdout.take() {
+            let tail = stderr.clone();
+            read_lines(output, move |line| {
+                // A full channel means nobody waits for lines any more.
+                if let Err(mpsc::error::TrySendError::Closed(line) | mpsc::error::TrySendError::Full(line)) =
+                    lines.try_send(line)
+                {
+                    tail.push(line);
+                }
+            });
+        }
+        let mut running = Self { name: program.name.clone(), child, announced: Announced::default(), stderr };
+        running.announced = running.until_ready(program, announced).await?;
+        Ok(running)
+    }
+
+    async fn until_ready(
+        &mut self,
+        program: &Program,
+        mut lines: mpsc::Receiver<String>,
+    ) -> Result<Announced, Ended> {
+        let deadline = Instant::now() + READY_WITHIN;
+        let ready = async {
+            match &program.ready {
+                ReadyWhen::Started => Some(Announced::default()),
+                ReadyWhen::Port(port) => Some(port_accepts(*port).await),
+                ReadyWhen::Lines(wanted) => announced(wanted, &mut lines).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ready = timeout_at(deadline, ready) => match ready {
+                Ok(Some(announced)) => Ok(announced),
+                Ok(None) => Err(self.died().await),
+                Err(_) => Err(never_ready(program, self.seen_instead())),
+            },
+            _ = self.child.wait() => Err(self.died().await),
+        }
+    }
+
+    fn seen_instead(&self) -> String {
+        let output = self.stderr.text();
+        if output.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{output}") }
+    }
+
+    /// The process id; `None` once it has been reaped.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<Ended> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(self.describe_end(status))
+    }
+
+    /// Waits for its end and says how that was; killed if it does not end by itself.
+    async fn died(&mut self) -> Ended {
+        match timeout(KILLED_WITHIN, self.child.wait()).await {
+            Ok(Ok(status)) => self.describe_end(status),
+            Ok(Err(error)) => Ended::TargetDied { how: format!("{}: {error}", self.name) },
+            Err(_) => Ended::TargetDied { how: format!("{} closed its output and lives on", self.name) },
+        }
+    }
+
+    fn describe_end(&self, status: ExitStatus) -> Ended {
+        let output = self.stderr.text();
+        let said = if output.is_empty() { String::new() } else { format!("; its last words:\n{output}") };
+        Ended::TargetDied { how: format!("{} ended with {status}{said}", self.name) }
+    }
+
+    /// Sends `signal` and waits for the end.
+    ///
+    /// # Errors
+    /// A sentence, when it had to be killed because it did not end `within`, or ended with a failure.
+    pub(super) async fn stop(mut self, signal: Signal, within: Duration) -> Result<(), String> {
+        self.signal(signal);
+        match timeout(within, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() || signal == Signal::KILL => Ok(()),
+            Ok(Ok(status)) => Err(format!("{} ended with {status}", self.name)),
+            Ok(Err(error)) => Err(format!("{}: {error}", self.name)),
+            Err(_) => {
+                self.signal(Signal::KILL);
+                // The verdict stands already; what is left is to reap it.
+                let _reaped = timeout(KILLED_WITHIN, self.child.wait()).await;
+                Err(format!("{} did not end within {within:?} of {signal:?} and was killed", self.name))
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // It may have ended in between: then there is nothing left to signal.
+            let _gone = kill_process(pid, signal);
+        }
+    }
+}
+
+fn spawn(program: &Program) -> std::io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .arg(EXEC_ROLE)
+        .args(&program.argv)
+        .envs(program.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C at the terminal is the runner's to handle; it ends its programs in order.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+fn never_ready(program: &Program, why: String) -> Ended {
+    Ended::NeverReady { within: READY_WITHIN, why: format!("{}: {why}", program.name) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the task ends with the program's output; the program is killed on drop")]
+fn read_lines(output: impl AsyncRead + Send + Unpin + 'static, mut each: impl FnMut(String) + Send + 'static) {
+    tokio::spawn(async move {
+        let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
+        while let Some(line) = lines.next().await {
+            match line {
+                Ok(line) => each(line),
+                // The rest of an overlong line is dropped; the codec goes on with the next one.
+                Err(LinesCodecError::MaxLineLengthExceeded) => {}
+                Err(LinesCodecError::Io(_)) => return,
+            }
+        }
+    });
+}
+
+/// For each wanted text the rest of the line that starts with it; `None` when the output ends before all were seen.
+async fn announced(wanted: &[String], lines: &mut mpsc::Receiver<String>) -> Option<Announced> {
+    let mut rests = vec![None; wanted.len()];
+    while rests.iter().any(Option::is_none) {
+        let line = lines.recv().await?;
+        for (rest, start) in rests.iter_mut().zip(wanted) {
+            if rest.is_none() {
+                *rest = line.strip_prefix(start.as_str()).map(|rest| rest.trim().to_owned());
+                if rest.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    Some(Announced(rests.into_iter().flatten().collect()))
+}
+
+async fn port_accepts(port: u16) -> Announced {
+    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    Announced::default()
+}
+
+impl From<Ended> for WorldError {
+    fn from(ended: Ended) -> Self {
+        Self::Start { what: "a program".to_owned(), why: ended.to_string() }
+    }
+}
