@@ -9,11 +9,15 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
 use crate::config::{Config, ConfigError};
 use crate::http;
+use crate::hub::{Hub, event};
 use crate::meters::Meters;
 use crate::net::Net;
-use crate::station;
+use crate::parts::Parts;
+use crate::station::status::Status;
+use crate::station::{self, report_online};
 use crate::tasks::{TaskKind, Tasks};
 
 /// Why a gateway did not start. Nothing of it is left running.
@@ -74,7 +78,58 @@ pub(crate) struct Shared {
     pub seed: u64,
     pub tasks: Tasks,
     pub meters: Meters,
+    pub parts: Parts,
+    pub cache: Cache,
+    pub hub: Arc<Hub>,
+    /// In the order of the configuration.
+    pub status: Box<[Status]>,
     pub stop: Stop,
+}
+
+impl Shared {
+    fn new(config: Config, net: Arc<dyn Net>, seed: u64, parts: Parts) -> Self {
+        Self {
+            cache: Cache::new(&config.stations),
+            hub: Arc::new(Hub::new(config.http.events.max_consumers)),
+            status: config.stations.iter().map(|_| Status::default()).collect(),
+            config,
+            net,
+            seed,
+            tasks: Tasks::default(),
+            meters: Meters::default(),
+            parts,
+            stop: Stop::default(),
+        }
+    }
+
+    /// The index of the station with this name.
+    pub fn station_index(&self, name: &str) -> Option<usize> {
+        self.config.stations.iter().position(|station| station.name == name)
+    }
+
+    /// Tells consumers of a poll that has read every tag of a station.
+    pub fn publish(&self, station: usize) {
+        let (config, status) = (&self.config.stations[station], &self.status[station]);
+        if status.polled() {
+            report_online(&config.name);
+        }
+        self.hub.publish(station, &self.meters, || {
+            self.cache.look(station, |latest| event::encode(config, latest, status.polls.read()))
+        });
+    }
+
+    /// Name, help and count of everything held now.
+    pub fn held(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let own = [
+            ("stations", "stations in the configuration", count(self.config.stations.len())),
+            ("tasks", "live tasks", count(self.tasks.alive())),
+            ("values", "tags that have a value", count(self.cache.values())),
+            ("sse_consumers", "event streams", count(self.hub.consumers())),
+            ("queued_events", "events that wait for their consumer", count(self.hub.queued())),
+        ];
+        own.into_iter().chain(self.meters.held())
+    }
 }
 
 /// The steps of a shutdown, in order; each token is cancelled once.
@@ -113,14 +168,7 @@ impl Gateway {
             None => None,
         };
         let http_addr = listener.as_ref().map(|listener| listener.local_addr());
-        let shared = Arc::new(Shared {
-            config,
-            net,
-            seed,
-            tasks: Tasks::default(),
-            meters: Meters::default(),
-            stop: Stop::default(),
-        });
+        let shared = Arc::new(Shared::new(config, net, seed, Parts::healthy()));
         station::start_all(&shared);
         if let Some(listener) = listener {
             http::start(&shared, listener);
@@ -135,13 +183,8 @@ impl Gateway {
 
     /// What the gateway holds and has counted, by name.
     pub fn gauges(&self) -> BTreeMap<&'static str, f64> {
-        let meters = &self.shared.meters;
-        let held = meters.held();
-        let totals = meters.totals();
-        let of_config = [("stations", "", self.shared.config.stations.len() as u64)];
-        let of_tasks = [("tasks", "", self.shared.tasks.alive() as u64)];
-        let all = of_config.iter().chain(&of_tasks).chain(&held).chain(&totals);
-        all.map(|(name, _, value)| (*name, *value as f64)).collect()
+        let all = self.shared.held().chain(self.shared.meters.totals());
+        all.map(|(name, _, value)| (name, value as f64)).collect()
     }
 
     /// Stops in order: no more connections, no more sessions, consumers drained, connections closed.
@@ -153,6 +196,7 @@ impl Gateway {
         let tasks = &self.shared.tasks;
         stop.accepting.cancel();
         stop.sessions.cancel();
+        self.shared.hub.close();
         let in_order = async {
             if tokio::time::timeout(limits.drain, tasks.ended()).await.is_err() {
                 stop.connections.cancel();

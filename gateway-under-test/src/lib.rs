@@ -13,10 +13,15 @@ pub mod tasks;
 
 mod chance;
 mod meters;
+mod parts;
 
+mod session;
 mod station;
 
+mod cache;
+
 mod http;
+mod hub;
 
 pub mod gateway;
 

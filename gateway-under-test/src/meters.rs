@@ -28,11 +28,6 @@ impl Meter {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Replaces the count.
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
     /// The count.
     pub fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

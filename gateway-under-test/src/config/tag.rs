@@ -1,6 +1,7 @@
 //! A tag: a typed place in a PLC's memory.
 
 use garde::Validate;
+use s7_wire::ValueType;
 use serde::Deserialize;
 
 use super::check;
@@ -77,10 +78,19 @@ pub enum TagType {
 impl TagType {
     /// How many bytes it takes; a bit takes the byte it lies in.
     pub const fn bytes(self) -> u32 {
+        self.value_type().bytes() as u32
+    }
+
+    /// The codec's name for it.
+    pub const fn value_type(self) -> ValueType {
         match self {
-            Self::Bool | Self::Byte => 1,
-            Self::Word | Self::Int => 2,
-            Self::Dword | Self::Dint | Self::Real => 4,
+            Self::Bool => ValueType::Bool,
+            Self::Byte => ValueType::Byte,
+            Self::Word => ValueType::Word,
+            Self::Dword => ValueType::Dword,
+            Self::Int => ValueType::Int,
+            Self::Dint => ValueType::Dint,
+            Self::Real => ValueType::Real,
         }
     }
 }
