@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Config, ConfigError};
 use crate::gateway::{Gateway, ShutdownError, StartError};
@@ -79,6 +81,7 @@ fn serve(file: &Path, seed: u64) -> u8 {
         Ok(config) => config,
         Err(error) => return complain(&error, USAGE),
     };
+    log_to_stderr();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start the runtime: {error}"), USAGE),
@@ -125,6 +128,14 @@ async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// Logs to stderr what `RUST_LOG` asks for; sessions lost and found unless it is set.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    // Another role in this process may have installed its own: that one stays.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
 }
 
 /// Prints a line at once. A reader that has gone away is no reason to stop.

@@ -168,7 +168,8 @@ impl Gateway {
             None => None,
         };
         let http_addr = listener.as_ref().map(|listener| listener.local_addr());
-        let shared = Arc::new(Shared::new(config, net, seed, Parts::healthy()));
+        let parts = Parts::for_config(&config);
+        let shared = Arc::new(Shared::new(config, net, seed, parts));
         station::start_all(&shared);
         if let Some(listener) = listener {
             http::start(&shared, listener);

@@ -23,6 +23,9 @@ mod cache;
 mod http;
 mod hub;
 
+#[cfg(feature = "defects")]
+pub mod defects;
+
 pub mod gateway;
 
 pub mod cli;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
 use crate::session::intake::{CopyOut, IntakePart};
@@ -20,6 +21,21 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// The parts that `config` asks for, which has been checked.
+    pub fn for_config(config: &Config) -> Self {
+        #[cfg_attr(
+            not(feature = "defects"),
+            expect(unused_mut, unused_variables, reason = "no twin to swap in")
+        )]
+        let (mut parts, config) = (Self::healthy(), config);
+        #[cfg(feature = "defects")]
+        if let Some(name) = &config.defect {
+            let known = crate::defects::swap_in(name, &mut parts);
+            assert!(known, "the configuration was checked, and `{name}` passed");
+        }
+        parts
+    }
+
     /// The parts that ship.
     pub fn healthy() -> Self {
         Self {

@@ -62,6 +62,15 @@ pub fn db_of(area: Area) -> impl FnOnce(&u32, &()) -> Checked {
     }
 }
 
+#[cfg(feature = "defects")]
+pub fn known_defect(name: &str, _: &()) -> Checked {
+    use crate::defects::{NAMES, NONE};
+    if name == NONE || NAMES.contains(&name) {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("no defect `{name}`; there are: {NONE}, {}", NAMES.join(", "))))
+}
+
 pub fn distinct_stations(stations: &[StationConfig], _: &()) -> Checked {
     distinct(stations.iter().map(|station| station.name.as_str()), "station")
 }

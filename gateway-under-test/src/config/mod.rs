@@ -32,6 +32,7 @@ pub struct Config {
     /// A faulty twin to run with, by name; `none` for the healthy part. Only in builds made to be tested.
     #[cfg(feature = "defects")]
     #[serde(default)]
+    #[garde(inner(custom(check::known_defect)))]
     pub defect: Option<String>,
 }
 
