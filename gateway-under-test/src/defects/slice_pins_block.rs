@@ -85,3 +85,29 @@ fn note(firsts: &Firsts, value: Bytes) {
     }
     firsts.push_back(value);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{StationConfig, TagType};
+
+    #[tokio::test]
+    async fn each_session_leaves_a_whole_block_behind_a_few_bytes() {
+        let tags = vec![TagConfig::in_db("t", 1, 0, TagType::Word)];
+        let cache = Cache::new(&[StationConfig::new("plc", "plc:102", tags.clone())]);
+        let part = SlicePinsBlock::default();
+        for _session in 0..3 {
+            let mut intake = part.open();
+            for _poll in 0..100 {
+                let placed = [Placed { tag: 0, offset: 0 }];
+                intake.take(&cache, 0, &tags, &placed, &Bytes::from_static(&[0, 7, 0, 0, 0, 0]));
+            }
+        }
+        let firsts = std::mem::take(&mut *part.firsts.lock().unwrap());
+        assert_eq!(firsts.iter().map(Bytes::len).collect::<Vec<_>>(), [VALUE_BYTES; 3]);
+        for first in firsts {
+            let block = first.try_into_mut().expect("the session is gone, this is the last owner");
+            assert!(block.capacity() > BLOCK_BYTES - 600, "{} bytes", block.capacity());
+        }
+    }
+}
