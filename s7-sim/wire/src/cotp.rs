@@ -239,6 +239,14 @@ impl Tpdu {
     }
 }
 
+/// Appends a DC packet: the answer to a DR.
+pub fn encode_disconnect_confirm(destination: u16, source: u16, out: &mut BytesMut) {
+    out.put_slice(&tpkt::header(10));
+    out.put_slice(&[5, CODE_DC]);
+    out.put_u16(destination);
+    out.put_u16(source);
+}
+
 /// Appends `user_data` as DT packets of at most `fragment_bytes` (at least 1) each, EOT on the last.
 ///
 /// For peers with a small TPDU size, and for tests of reassembly; the encoders of jobs and answers write one DT.

@@ -109,6 +109,11 @@ impl<'a> ReadAnswerWriter<'a> {
         self.writer.pdu_bytes()
     }
 
+    /// What [`pdu_bytes`](Self::pdu_bytes) would be with one more item of this payload.
+    pub fn pdu_bytes_with(&self, payload_bytes: usize) -> usize {
+        self.pdu_bytes() + padding(self.writer.data_bytes()) + ITEM_DATA_HEAD_BYTES + payload_bytes
+    }
+
     /// Ends the answer.
     pub fn finish(self) -> Result<(), TooLong> {
         self.writer.finish()
