@@ -82,10 +82,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane that holds at most `limit` bytes and delays each by `base`.
-    pub(super) fn new(limit: usize, base: Duration) -> Self {
+    /// A lane that holds at most `limit` bytes, keeps `rest` of them while empty, and delays each by `base`.
+    pub(super) fn new(limit: usize, rest: usize, base: Duration) -> Self {
         Self {
-            ring: Ring::new(limit),
+            ring: Ring::new(limit, rest),
             ready: 0,
             segments: VecDeque::new(),
             base,
@@ -99,11 +99,6 @@ impl Lane {
     /// Bytes that may still enter.
     pub(super) fn room(&self) -> usize {
         self.ring.room()
-    }
-
-    /// Whether nothing lies in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.ring.len() == 0
     }
 
     /// Whether its writer has ended it.
@@ -126,6 +121,16 @@ impl Lane {
         self.held.iter().any(|held| held.toxic.outlives_heal())
     }
 
+    /// Whether the fault of this id has it for good.
+    pub(super) fn is_lost_to(&self, id: FaultId) -> bool {
+        self.held.iter().any(|held| held.id == id && held.toxic.outlives_heal())
+    }
+
+    /// Whether a fault lets nothing out.
+    pub(super) fn is_shut(&mut self, now: Instant, idle_since: Instant) -> bool {
+        self.gate(now, idle_since).is_shut()
+    }
+
     /// Whether whatever enters vanishes.
     pub(super) fn swallows(&self) -> bool {
         self.fate(Chunk { offset: self.entered, bytes: 0 }).is_none()
@@ -133,10 +138,6 @@ impl Lane {
 
     /// Copies in as much of `data` as there is room for.
     pub(super) fn push(&mut self, data: &[u8], now: Instant) -> Entry {
-        if !self.held.is_empty() && self.swallows() {
-            self.entered += data.len() as u64;
-            return Entry { taken: data.len(), swallowed: true, delayed: false };
-        }
         let taken = self.ring.push(data);
         self.commit_pushed(taken, now)
     }
@@ -195,6 +196,12 @@ impl Lane {
         self.ready = 0;
         self.segments = VecDeque::new();
         lost
+    }
+
+    /// Loses everything that lies in it, and every toxic lets go.
+    pub(super) fn release(&mut self) {
+        self.clear();
+        self.held = Vec::new();
     }
 
     /// What may leave at `now`.
