@@ -102,7 +102,8 @@ impl Socket {
         loop {
             let Some(stream) = self.stream.as_ref().filter(|_| !self.in_done) else { return Poll::Ready(()) };
             if ready!(stream.poll_read_ready(cx)).is_err() {
-                return Poll::Ready(self.torn(conn));
+                self.torn(conn);
+                continue;
             }
             let mut dry = false;
             let step = conn.write_with(self.side, cx, |lane, now| {
@@ -121,7 +122,9 @@ impl Socket {
                     _ = conn.shutdown(self.side);
                 }
                 Step::Ready(Ok(_)) => {}
-                Step::Ready(Err(error)) => return Poll::Ready(self.failed(conn, &error)),
+                // For an end that a fault has closed, the close is what it is told.
+                Step::Ready(Err(error)) if closed(conn, &error) => self.in_done = true,
+                Step::Ready(Err(_)) => self.torn(conn),
                 Step::Park(_) if dry => {}
                 Step::Park(None) => return Poll::Pending,
                 Step::Park(Some(at)) => ready!(self.write_timer.poll(at, cx)),
@@ -148,7 +151,7 @@ impl Socket {
                     _ = SockRef::from(stream).shutdown(Shutdown::Write);
                 }
                 Step::Ready(Ok(_)) => {}
-                Step::Ready(Err(error)) => return Poll::Ready(self.failed(conn, &error)),
+                Step::Ready(Err(_)) => self.torn(conn),
                 Step::Park(None) if full => _ = ready!(stream.poll_write_ready(cx)),
                 Step::Park(at) => {
                     if full && stream.poll_write_ready(cx).is_ready() {
@@ -160,15 +163,6 @@ impl Socket {
                     }
                 }
             }
-        }
-    }
-
-    /// The connection's state or the socket itself reports an error.
-    fn failed(&mut self, conn: &Conn, error: &io::Error) {
-        match (error.kind(), conn.cut()) {
-            // Bytes for an end that a fault has closed: the close is what both ends are told.
-            (io::ErrorKind::BrokenPipe, Some(Cut::Close)) => self.in_done = true,
-            _ => self.torn(conn),
         }
     }
 
@@ -192,6 +186,10 @@ impl Socket {
         self.close();
         conn.drop_end(self.side);
     }
+}
+
+fn closed(conn: &Conn, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe && conn.cut() == Some(Cut::Close)
 }
 
 /// Bytes read at once when they are thrown away.
