@@ -70,6 +70,26 @@ unit!(
     Ratio(f64), "a part of a whole, such as `20%` or `0.2`", r"^(\$\w+|[0-9.]+%?)$"
 );
 
+unit!(
+    /// A count, or a number of bytes with its unit.
+    Amount(u64), "a count such as `300`, or a size with its unit, such as `64MiB`", r"^(\$\w+|[0-9]+|[0-9.]+ *([KMGT]i?)?B)$"
+);
+
+impl FromStr for Amount {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let bytes = || text.parse::<Size>().map(|size| size.0);
+        text.parse().or_else(|_| bytes()).map(Self).map_err(|_| Self::error(text))
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl FromStr for Time {
     type Err = UnitError;
 

@@ -1,8 +1,27 @@
 //! The scenario: one YAML file, one world, cycles of disturbance, what must stay bounded.
 //!
-//! `model` is the language (parser, validator, JSON Schema and reference come from its types); `parse` reads files
-//! into it with positions; `case` expands the matrix; `plan` compiles faults to a flat list of events.
+//! A file goes text → tree (`yaml`, `tree`) → overrides (`set`) → one tree per case of the matrix (`case`) → types
+//! (`de`, `parse`) → agreement (`check`). Each step notes what is wrong and goes on, so that [`load`] gives all cases or
+//! all errors. [`schema`](schema::schema) describes the same types to editors; [`Plan`](plan::Plan) is a cycle compiled to
+//! fixed events.
 
+pub mod case;
+mod check;
+mod de;
+pub mod error;
 pub mod model;
+mod parse;
+pub mod plan;
+pub mod schema;
+pub mod set;
+mod suggest;
+pub mod target;
+mod tree;
+mod yaml;
 
+pub use case::{Case, discover, load, load_all, load_checked, parse_bytes};
+pub use error::{Look, Problem, ScenarioErrors};
 pub use model::{Scenario, Target};
+pub use plan::Plan;
+pub use schema::schema;
+pub use set::Overrides;

@@ -7,11 +7,13 @@ use garde::Validate;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::chaos::Fault;
 use crate::resource::Resource;
-use crate::units::{Size, Time};
+use crate::units::{Amount, Size, Time};
+
+pub use super::target::{Ready, Target};
 
 /// What a peer in `world:` must be: an enum of kinds, each a single-key map in YAML (`s7: { count: 4 }`).
 pub trait PeerSpec:
@@ -23,6 +25,9 @@ impl<T> PeerSpec for T where
     T: DeserializeOwned + JsonSchema + Validate<Context = ()> + Clone + fmt::Debug + Send + Sync + 'static
 {
 }
+
+/// The pattern of [`Scenario::name`], once more, to put it into words.
+pub(super) const NAME_PATTERN: &str = r"^[a-z0-9]+(-[a-z0-9]+)*$";
 
 /// A scenario file, with peers of the kinds that the world `P` knows.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
@@ -100,7 +105,7 @@ impl EngineKind {
 }
 
 /// One value of a matrix variable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum MatrixValue {
     /// A whole number.
@@ -109,38 +114,20 @@ pub enum MatrixValue {
     Text(String),
 }
 
-/// The service under test: a name the runner knows, or what to start.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema, Validate)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// A target built into the runner, such as `s7-gateway`.
-    #[garde(skip)]
-    pub name: Option<String>,
-    /// A defect built into that target, by file name without `.rs`; `none` for the healthy twin.
-    #[garde(skip)]
-    pub defect: Option<String>,
-    /// Settings of a built-in target, checked by it.
-    #[garde(skip)]
-    pub with: IndexMap<String, serde_json::Value>,
-    /// A program and its arguments, started without a shell (process engine).
-    #[garde(skip)]
-    pub command: Option<Vec<String>>,
-    /// When the started program is ready.
-    #[garde(skip)]
-    pub ready: Option<Ready>,
-    /// The probe endpoint it serves, `host:port`, if it has one.
-    #[garde(skip)]
-    pub probe: Option<String>,
+impl<'de> Deserialize<'de> for MatrixValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(text.parse().map_or(Self::Text(text), Self::Number))
+    }
 }
 
-/// When a started program is ready to be used.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum Ready {
-    /// It accepts TCP connections on this port of loopback.
-    Tcp(u16),
-    /// It has printed a line that contains this text.
-    Line(String),
+impl fmt::Display for MatrixValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
 }
 
 /// The link between the target and one peer.
@@ -292,7 +279,8 @@ pub struct AtRest {
     #[serde(default)]
     pub grow: f64,
     /// The most at rest: a count, or bytes with a unit for heap and RSS.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "amount")]
+    #[schemars(with = "Option<Amount>")]
     pub max: Option<u64>,
     /// Whether a cache that fills is allowed here. `true` unless said.
     #[serde(default = "yes")]
@@ -301,6 +289,10 @@ pub struct AtRest {
 
 fn yes() -> bool {
     true
+}
+
+fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<Amount>::deserialize(deserializer)?.map(|amount| amount.0))
 }
 
 /// How fast the target must be back.

@@ -197,8 +197,6 @@ fn spawn(program: &Program) -> std::io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Ctrl-C at the terminal is the runner's to handle; it ends its programs in order.
-        .process_group(0)
         .kill_on_drop(true)
         .spawn()
 }

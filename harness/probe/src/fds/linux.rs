@@ -1,0 +1,89 @@
+//! File descriptors from `/proc/PID/fd`. Source: proc_pid_fd(5).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::sockets::{self, Sockets};
+use super::{FDS_MAX, Fd, Kind};
+use crate::Tenant;
+
+pub(super) fn count(pid: Option<u32>) -> io::Result<u64> {
+    let _probe = Tenant::PROBE.enter();
+    let listed = fs::read_dir(folder(pid).join("fd"))?.count() as u64;
+    Ok(listed - u64::from(is_self(pid)))
+}
+
+pub(super) fn census(pid: Option<u32>) -> io::Result<Vec<Fd>> {
+    let _probe = Tenant::PROBE.enter();
+    let folder = folder(pid);
+    // Collected first, so that the directory's own fd is closed, and its entry dangling, when the links are read.
+    let names: Vec<_> = fs::read_dir(folder.join("fd"))?.take(FDS_MAX).collect::<io::Result<_>>()?;
+    let sockets = sockets::read(&folder);
+    let mut fds: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| {
+            let number = name.file_name().to_str()?.parse().ok()?;
+            // An fd that was closed since is no fd any more.
+            let target = fs::read_link(name.path()).ok()?;
+            Some(fd(number, &target, &sockets))
+        })
+        .collect();
+    fds.sort();
+    Ok(fds)
+}
+
+fn folder(pid: Option<u32>) -> PathBuf {
+    match pid {
+        Some(pid) => PathBuf::from(format!("/proc/{pid}")),
+        None => PathBuf::from("/proc/self"),
+    }
+}
+
+/// Reading its own folder opens one fd more.
+fn is_self(pid: Option<u32>) -> bool {
+    pid.is_none_or(|pid| pid == std::process::id())
+}
+
+fn fd(number: u32, target: &Path, sockets: &Sockets) -> Fd {
+    let target = target.to_string_lossy();
+    let (kind, inode) = classify(&target);
+    let socket = inode.filter(|_| kind == Kind::Socket).and_then(|inode| sockets.get(&inode));
+    Fd {
+        fd: number,
+        kind,
+        inode,
+        path: (kind == Kind::File || kind == Kind::Anonymous).then(|| target.into_owned()),
+        local: socket.map(|socket| socket.local.clone()),
+        peer: socket.and_then(|socket| socket.peer.clone()),
+        tcp_state: socket.and_then(|socket| socket.tcp_state).map(str::to_owned),
+    }
+}
+
+/// The link's text says the kind: `socket:[123]`, `pipe:[123]`, `anon_inode:[eventfd]`, or a path.
+fn classify(target: &str) -> (Kind, Option<u64>) {
+    let inode = |prefix: &str| target.strip_prefix(prefix)?.strip_suffix(']')?.parse().ok();
+    match target {
+        "anon_inode:[eventfd]" => (Kind::EventFd, None),
+        "anon_inode:[eventpoll]" => (Kind::Epoll, None),
+        "anon_inode:[timerfd]" => (Kind::Timer, None),
+        _ if target.starts_with("anon_inode:") => (Kind::Anonymous, None),
+        _ if target.starts_with("socket:[") => (Kind::Socket, inode("socket:[")),
+        _ if target.starts_with("pipe:[") => (Kind::Pipe, inode("pipe:[")),
+        _ => (Kind::File, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_text_tells_the_kind() {
+        assert_eq!(classify("socket:[4711]"), (Kind::Socket, Some(4711)));
+        assert_eq!(classify("pipe:[4712]"), (Kind::Pipe, Some(4712)));
+        assert_eq!(classify("anon_inode:[eventpoll]"), (Kind::Epoll, None));
+        assert_eq!(classify("anon_inode:inotify"), (Kind::Anonymous, None));
+        assert_eq!(classify("/dev/null"), (Kind::File, None));
+    }
+}

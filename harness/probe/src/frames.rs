@@ -1,0 +1,163 @@
+//! From return addresses to functions, files and lines; and which of them is the user's own code.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Tenant;
+use crate::alloc::sites::{self, SiteId};
+use crate::heap;
+
+/// One function in a call stack. Inlined functions have frames of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function's name without its hash; `?` where symbols are missing.
+    pub function: String,
+    /// The source file, short: relative to the workspace, or from the crate's folder on.
+    pub file: Option<String>,
+    /// The line in it, counted from 1.
+    pub line: Option<u32>,
+    /// Whether it is the user's own code: no dependency, not std, not the probe.
+    pub own: bool,
+}
+
+impl Frame {
+    /// `path/file.rs:line`, or the function where lines are missing.
+    pub fn place(&self) -> String {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            (Some(file), None) => file.clone(),
+            (None, _) => self.function.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.file {
+            Some(_) => write!(f, "{} at {}", self.function, self.place()),
+            None => f.write_str(&self.function),
+        }
+    }
+}
+
+/// The stacks of sites by number, each innermost frame first, without the allocator's own frames.
+///
+/// The first call reads the debug information (tenths of a second); results are kept.
+pub fn resolve(ids: impl IntoIterator<Item = u32>) -> BTreeMap<u32, Vec<Frame>> {
+    let _probe = Tenant::PROBE.enter();
+    ids.into_iter().map(|id| (id, stack_of(id))).collect()
+}
+
+/// The first frame in the user's own code.
+pub fn first_own(frames: &[Frame]) -> Option<&Frame> {
+    frames.iter().find(|frame| frame.own)
+}
+
+/// Whether `file`, as the compiler recorded it, is the user's own code.
+pub fn is_own_file(file: &str) -> bool {
+    const FOREIGN: [&str; 6] =
+        ["/registry/src/", "/git/checkouts/", "/rustc/", "/rustlib/src/", "/vendor/", "/.rustup/"];
+    let in_std = file.starts_with("library/");
+    !in_std && !FOREIGN.iter().any(|part| file.contains(part)) && !is_probes_file(file)
+}
+
+/// A path as short as it stays clear: relative to the workspace, or from a dependency's own folder on.
+pub fn short_path(file: &str) -> String {
+    for marker in ["/registry/src/", "/git/checkouts/"] {
+        // After the marker comes the registry's (or the checkout's) folder, then the crate's.
+        if let Some((_, rest)) = file.split_once(marker)
+            && let Some((_, crate_on)) = rest.split_once('/')
+        {
+            return crate_on.to_owned();
+        }
+    }
+    if let Some((_, rest)) = file.split_once("/rustlib/src/rust/library/") {
+        return format!("std/{rest}");
+    }
+    if let Some((_, rest)) = file.split_once("/rustc/").and_then(|(_, rest)| rest.split_once("/library/")) {
+        return format!("std/{rest}");
+    }
+    for root in roots() {
+        if let Ok(relative) = Path::new(file).strip_prefix(root) {
+            return relative.to_string_lossy().into_owned();
+        }
+    }
+    file.to_owned()
+}
+
+/// The functions at one return address, innermost inlined one first.
+pub(crate) fn at(return_address: usize) -> Vec<Frame> {
+    let mut known = RESOLVED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(frames) = known.get(&return_address) {
+        return frames.clone();
+    }
+    let frames = look_up(return_address);
+    if known.len() < RESOLVED_MAX {
+        known.insert(return_address, frames.clone());
+    }
+    frames
+}
+
+/// Whether a function belongs to the path from `alloc` to the allocator, which every stack starts with.
+fn is_allocators_own(frame: &Frame, file: Option<&str>) -> bool {
+    file.and_then(in_probe).is_some_and(|file| file.starts_with("alloc/"))
+        || frame.function.contains("__rust_alloc")
+        || frame.function.contains("__rust_realloc")
+        || frame.function.contains("__rustc::")
+}
+
+fn stack_of(id: u32) -> Vec<Frame> {
+    if heap::is_table_full(id) {
+        return vec![Frame { function: heap::TABLE_FULL.to_owned(), file: None, line: None, own: false }];
+    }
+    sites::frames(SiteId::from_raw(id)).into_iter().flat_map(at).collect()
+}
+
+fn look_up(return_address: usize) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    // A return address is the instruction after the call, perhaps already on the next line; one byte less is the call.
+    let call = std::ptr::without_provenance_mut(return_address.wrapping_sub(1));
+    backtrace::resolve(call, |symbol| {
+        let file = symbol.filename().map(|file| file.to_string_lossy().into_owned());
+        let frame = Frame {
+            function: symbol.name().map_or_else(|| "?".to_owned(), |name| format!("{name:#}")),
+            own: file.as_deref().is_some_and(is_own_file),
+            line: symbol.lineno(),
+            file: file.as_deref().map(short_path),
+        };
+        if !is_allocators_own(&frame, file.as_deref()) {
+            frames.push(frame);
+        }
+    });
+    frames
+}
+
+/// The probe's own modules are no user code, but what leaks on purpose must be named.
+fn is_probes_file(file: &str) -> bool {
+    in_probe(file).is_some_and(|file| file != "plant.rs")
+}
+
+/// The path inside the probe's sources; debug information has it absolute, `Location` relative to the workspace.
+fn in_probe(file: &str) -> Option<&str> {
+    const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+    file.strip_prefix(SOURCE).or_else(|| file.strip_prefix("harness/probe/src/"))
+}
+
+/// Folders that paths are shown relative to: the workspace this was built in, then where the process runs.
+fn roots() -> &'static [String] {
+    static ROOTS: OnceLock<Vec<String>> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
+        let here = std::env::current_dir().ok();
+        let roots = [workspace, here].into_iter().flatten();
+        roots.map(|root| root.to_string_lossy().into_owned()).filter(|root| root.len() > 1).collect()
+    })
+}
+
+/// Addresses whose functions are remembered.
+const RESOLVED_MAX: usize = 1 << 16;
+
+static RESOLVED: Mutex<BTreeMap<usize, Vec<Frame>>> = Mutex::new(BTreeMap::new());

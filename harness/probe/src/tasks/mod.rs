@@ -1,0 +1,124 @@
+//! The task ledger: every live task of the process by id, with the line that spawned it, its tenant and its age.
+//!
+//! Tasks of `LocalSet` fire no hook and are not seen; blocking tasks are none of the ledger's. Without
+//! `--cfg tokio_unstable` there are no hooks: [`install`] says so, and only counts remain, by
+//! [`tokio::runtime::RuntimeMetrics::num_alive_tasks`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(tokio_unstable)]
+mod dump;
+#[cfg(tokio_unstable)]
+mod ledger;
+#[cfg(tokio_unstable)]
+mod tracked;
+#[cfg(tokio_unstable)]
+use tracked as backend;
+
+#[cfg(not(tokio_unstable))]
+mod untracked;
+#[cfg(not(tokio_unstable))]
+use untracked as backend;
+
+use crate::Tenant;
+
+pub use backend::{dump, dump_here};
+pub(crate) use backend::{want_handle, wanted_handle};
+
+/// One live task.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskInfo {
+    /// tokio's task id, rising in order of spawning.
+    pub id: u64,
+    /// The file of the `spawn`, short.
+    pub file: String,
+    /// The line of the `spawn`.
+    pub line: u32,
+    /// [`Tenant::id`] of whom it belongs to.
+    pub tenant: u16,
+    /// Time since it was spawned, on tokio's clock.
+    pub age: Duration,
+}
+
+impl TaskInfo {
+    /// `path/file.rs:line` of the `spawn`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+/// Where one task waits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskDump {
+    /// tokio's task id.
+    pub id: u64,
+    /// What it waits for, then the awaits around it in the user's own code, innermost first.
+    pub trace: Vec<String>,
+}
+
+/// Why there is no dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DumpError {
+    /// The runtime did not come to a stop: a worker is blocked, or nobody drives the runtime.
+    TimedOut {
+        /// The bound that was missed.
+        within: Duration,
+    },
+    /// An earlier dump that timed out has still not ended; a second one would wait behind it.
+    Busy,
+    /// The runtime has shut down.
+    RuntimeGone,
+    /// This build cannot.
+    Unsupported(&'static str),
+}
+
+impl std::fmt::Display for DumpError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TimedOut { within } => {
+                write!(f, "no task dump within {within:?}: a worker is blocked, or nobody drives the runtime")
+            }
+            Self::Busy => f.write_str("an earlier task dump still waits for a blocked worker"),
+            Self::RuntimeGone => f.write_str("the runtime has shut down"),
+            Self::Unsupported(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for DumpError {}
+
+/// Sets the hooks that feed the ledger on the runtime to be built, and starts counting panics.
+///
+/// One ledger serves all runtimes of the process. tokio keeps one hook of each kind: a later `on_task_spawn`,
+/// `on_task_terminate`, `on_before_task_poll` or `on_after_task_poll` on the same builder replaces ours.
+pub fn install(runtime: &mut tokio::runtime::Builder) {
+    let _probe = Tenant::PROBE.enter();
+    crate::panics::install();
+    backend::install(runtime);
+}
+
+/// Why the ledger is empty, for the report; `None`: it is fed.
+pub fn why_not_tracked() -> Option<&'static str> {
+    backend::why_not_tracked()
+}
+
+/// Live tasks of the tenants that `wanted` picks; never those of [`Tenant::PROBE`]. Allocates nothing.
+pub fn count(wanted: impl Fn(Tenant) -> bool) -> u64 {
+    backend::count(&|tenant| tenant != Tenant::PROBE && wanted(tenant))
+}
+
+/// Every live task but the probe's own, by id. The list belongs to [`Tenant::PROBE`].
+pub fn live() -> Vec<TaskInfo> {
+    let _probe = Tenant::PROBE.enter();
+    let mut live = backend::live();
+    live.retain(|task| task.tenant != Tenant::PROBE.id());
+    live.sort();
+    live
+}
+
+/// Tasks that came when the ledger was full, and are not counted.
+pub fn overflows() -> u64 {
+    backend::overflows()
+}

@@ -1,0 +1,89 @@
+//! Plays a scenario faster than written: for engines whose clock cannot jump.
+
+use serde_json::Value;
+
+use crate::chaos::Fault;
+use crate::scenario::Scenario;
+use crate::scenario::model::PeerSpec;
+use crate::units::{Rate, Time};
+
+/// `scenario` with every time of its cycle divided by `pace`, and every rate of a fault multiplied by it.
+///
+/// What bounds the end of a process (`kill: { within }`) stays as written: an operating system does not run faster.
+pub(super) fn paced<P: PeerSpec>(scenario: &Scenario<P>, pace: f64) -> Scenario<P> {
+    let mut paced = scenario.clone();
+    for phase in &mut paced.cycle {
+        for time in [&mut phase.lasts, &mut phase.within, &mut phase.watch].into_iter().flatten() {
+            *time = faster(*time, pace);
+        }
+        for fault in &mut phase.faults {
+            *fault = paced_fault(fault, pace);
+        }
+    }
+    for link in paced.links.values_mut() {
+        link.latency = link.latency.map(|latency| faster(latency, pace));
+    }
+    if let Some(recovery) = &mut paced.expect.recovery {
+        recovery.within = faster(recovery.within, pace);
+    }
+    paced
+}
+
+fn faster(time: Time, pace: f64) -> Time {
+    Time(time.0.div_f64(pace))
+}
+
+/// A fault's keys are known to its own type alone, so its values are found by their units.
+fn paced_fault(fault: &Fault, pace: f64) -> Fault {
+    let Ok(mut value) = serde_json::to_value(fault) else { return fault.clone() };
+    pace_values(&mut value, pace);
+    let mut paced = serde_json::from_value(value).unwrap_or_else(|_| fault.clone());
+    if let (Fault::Kill(paced), Fault::Kill(written)) = (&mut paced, fault) {
+        paced.within = written.within;
+    }
+    paced
+}
+
+fn pace_values(value: &mut Value, pace: f64) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(|value| pace_values(value, pace)),
+        Value::Array(list) => list.iter_mut().for_each(|value| pace_values(value, pace)),
+        Value::String(text) => {
+            if let Ok(time) = text.parse::<Time>() {
+                *text = faster(time, pace).to_string();
+            } else if let Ok(rate) = text.parse::<Rate>() {
+                *text = format!("{}B/s", (rate.0 as f64 * pace) as u64);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(yaml: &str) -> Fault {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn times_shrink_rates_grow_and_the_rest_stays() {
+        assert_eq!(
+            paced_fault(&fault("flap: { link: plc, up: 4s, down: 1s, jitter: 20%, mode: close }"), 10.0),
+            fault("flap: { link: plc, up: 400ms, down: 100ms, jitter: 20%, mode: close }"),
+        );
+        assert_eq!(
+            paced_fault(&fault("bandwidth: { link: plc, rate: 1KiB/s, at: 5s }"), 10.0),
+            fault("bandwidth: { link: plc, rate: 10KiB/s, at: 500ms }"),
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_process_keeps_its_bound() {
+        assert_eq!(
+            paced_fault(&fault("kill: { within: 10s, at: 10s }"), 10.0),
+            fault("kill: { within: 10s, at: 1s }"),
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! What types cannot say: names that must agree, phases in order, budgets that make sense together.
+//!
+//! The checks read the tree, not the types, so that they speak of what the file says, and hold their tongue where
+//! something has been reported already.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::de::Recovery;
+use super::suggest::{did_you_mean, list};
+use super::tree::{Entry, Id, Node, Plain, Value};
+use crate::units::Time;
+
+/// The fewest counted cycles that can be judged: five windows in the back half of the run, a cycle in each.
+const CYCLES_MIN: u64 = 10;
+
+/// A finding at a key or value of the tree.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub id: Id,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// Everything that is wrong with a scenario whose keys and types are right.
+pub(super) fn check(root: &Node, recovery: &Recovery) -> Vec<Finding> {
+    let mut checker = Checker { root, recovery, findings: Vec::new() };
+    checker.links();
+    checker.phases();
+    checker.cycles();
+    checker.expectation();
+    checker.engines();
+    checker.findings
+}
+
+struct Checker<'a> {
+    root: &'a Node,
+    recovery: &'a Recovery,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Checker<'a> {
+    fn find(&mut self, id: Id, message: impl Into<String>, help: impl Into<String>) {
+        self.findings.push(Finding { id, message: message.into(), help: Some(help.into()) });
+    }
+
+    /// The value under `key`, unless it has been reported.
+    fn value(&self, node: &'a Node, key: &str) -> Option<&'a Node> {
+        let value = &node.entry(key)?.value;
+        (!self.recovery.hides(&[value])).then_some(value)
+    }
+
+    /// Whether the map has the key, or its lack has been reported.
+    fn settled(&self, map: &Node, key: &str) -> bool {
+        map.entry(key).is_some() || self.recovery.lacks(map, key)
+    }
+
+    fn links(&mut self) {
+        let Some(world) = self.value(self.root, "world") else { return };
+        let peers: Vec<&str> = world.entries().iter().map(|entry| entry.key.text.as_str()).collect();
+        if let Some(links) = self.root.entry("links") {
+            for entry in links.value.entries() {
+                self.link(entry.key.id, &entry.key.text, &peers);
+            }
+        }
+        for phase in self.root.entry("cycle").map_or(&[][..], |entry| entry.value.items()) {
+            for fault in phase.entry("faults").map_or(&[][..], |entry| entry.value.items()) {
+                let [fault] = fault.entries() else { continue };
+                if let Some(link) = self.value(&fault.value, "link") {
+                    let name = text(link).unwrap_or_default();
+                    self.link(link.id, name, &peers);
+                }
+            }
+        }
+    }
+
+    fn link(&mut self, id: Id, name: &str, peers: &[&str]) {
+        if !peers.contains(&name) {
+            let help =
+                format!("{}a link has the name of its peer: {}", did_you_mean(name, peers), list(peers));
+            self.find(id, format!("no peer `{name}` in `world`"), help);
+        }
+    }
+
+    fn phases(&mut self) {
+        let Some(cycle) = self.value(self.root, "cycle") else { return };
+        let phases: Vec<&Node> =
+            cycle.items().iter().filter(|phase| !self.recovery.hides(&[phase])).collect();
+        self.phase_names(&phases);
+        for phase in &phases {
+            self.phase(phase);
+        }
+        if phases.len() == cycle.items().len() {
+            self.settling(cycle.id, &phases);
+        }
+    }
+
+    fn phase_names(&mut self, phases: &[&'a Node]) {
+        let mut seen = BTreeMap::new();
+        for phase in phases {
+            let Some(name) = self.value(phase, "name").and_then(|name| Some((name.id, text(name)?))) else {
+                continue;
+            };
+            if seen.insert(name.1, ()).is_some() {
+                let help = "events and reports name phases: give each a name of its own";
+                self.find(name.0, format!("a second phase called `{}`", name.1), help);
+            }
+        }
+    }
+
+    fn phase(&mut self, phase: &'a Node) {
+        match (phase.entry("for"), phase.entry("until")) {
+            (Some(_), Some(until)) => self.find(
+                until.key.id,
+                "a phase has `for` or `until`, not both",
+                "a disturbance lasts (`for`), the settling waits (`within` and `until`): make it two phases",
+            ),
+            (None, None) => self.find(
+                phase.id,
+                "the phase has neither `for` nor `until`",
+                "give a disturbance `for: 10s`, or the settling `within: 60s` and `until: { sessions: 4 }`",
+            ),
+            (Some(lasts), None) => self.disturbance(phase, lasts),
+            (None, Some(until)) => self.settle(phase, until),
+        }
+    }
+
+    fn disturbance(&mut self, phase: &'a Node, lasts: &'a Entry) {
+        self.longer_than_nothing(lasts);
+        self.begins_in_time(phase, lasts);
+        for key in ["within", "watch"] {
+            if let Some(entry) = phase.entry(key) {
+                let help = format!("a phase with `for` ends by itself: remove `{key}`");
+                self.find(entry.key.id, format!("`{key}` belongs to the settling phase"), help);
+            }
+        }
+    }
+
+    fn settle(&mut self, phase: &'a Node, until: &'a Entry) {
+        if !self.recovery.hides(&[&until.value]) && until.value.entries().is_empty() {
+            let help = "name a figure of the target and its value at rest: `until: { sessions: 4 }`";
+            self.find(until.value.id, "`until` names nothing", help);
+        }
+        if let Some(faults) = phase.entry("faults") {
+            let help = "every fault heals before the target settles: move them to a phase with `for`";
+            self.find(faults.key.id, "the settling phase has faults", help);
+        }
+        match phase.entry("within") {
+            Some(within) => self.longer_than_nothing(within),
+            None if self.settled(phase, "within") => {}
+            None => {
+                self.find(
+                    phase.id,
+                    "the settling phase has no bound",
+                    "say how long it may take: `within: 60s`",
+                );
+            }
+        }
+        if let Some(watch) = phase.entry("watch") {
+            self.longer_than_nothing(watch);
+        }
+    }
+
+    /// A fault that begins when its phase is over never happens: then the disturbance does not disturb.
+    fn begins_in_time(&mut self, phase: &'a Node, lasts: &'a Entry) {
+        let time = |node: &Node| text(node).and_then(|text| text.parse::<Time>().ok());
+        let Some(length) = time(&lasts.value).filter(|_| !self.recovery.hides(&[&lasts.value])) else { return };
+        let faults = phase.entry("faults").map_or(&[][..], |entry| entry.value.items());
+        for fault in faults.iter().flat_map(Node::entries) {
+            let at = self.value(&fault.value, "at");
+            if let Some(at) = at.filter(|at| time(at).is_some_and(|at| at >= length)) {
+                let message = format!("`{}` begins after its phase has ended", fault.key.text);
+                self.find(at.id, message, format!("the phase lasts {length}: begin earlier, or let it last longer"));
+            }
+        }
+    }
+
+    fn longer_than_nothing(&mut self, entry: &'a Entry) {
+        let time = text(&entry.value).and_then(|text| text.parse::<Time>().ok());
+        if time == Some(Time(Duration::ZERO)) && !self.recovery.hides(&[&entry.value]) {
+            let key = &entry.key.text;
+            self.find(entry.value.id, format!("`{key}` is no time at all"), "say how long, such as `10s`");
+        }
+    }
+
+    /// Exactly one phase settles, and it is the last.
+    fn settling(&mut self, cycle: Id, phases: &[&'a Node]) {
+        let settles = |phase: &&&Node| phase.entry("until").is_some() && phase.entry("for").is_none();
+        let settling: Vec<&Node> = phases.iter().filter(settles).copied().collect();
+        let help = "a cycle ends when the target is at rest: `- { name: settle, within: 60s, until: { .. } }` comes last";
+        match (settling.as_slice(), phases.last()) {
+            (_, None) => {}
+            ([], Some(_)) => self.find(cycle, "no phase settles", help),
+            ([only], Some(last)) if only.id != last.id => {
+                self.find(only.id, "the settling phase is not the last", help);
+            }
+            ([_], Some(_)) => {}
+            ([.., second], Some(_)) => self.find(second.id, "a second settling phase", help),
+        }
+    }
+
+    fn cycles(&mut self) {
+        let Some(cycles) = self.value(self.root, "cycles") else { return };
+        let wall = self.value(cycles, "wall");
+        let counts = [self.value(cycles, "count"), wall.and_then(|wall| self.value(wall, "count"))];
+        for count in counts.into_iter().flatten() {
+            let Some(found) = whole(count).filter(|count| *count < CYCLES_MIN) else { continue };
+            let message = format!("`count` must be at least {CYCLES_MIN}, found `{found}`");
+            let help = "the back half of the run is judged in five windows, and each needs a cycle";
+            self.find(count.id, message, help);
+        }
+    }
+
+    fn expectation(&mut self) {
+        let Some(expect) = self.value(self.root, "expect") else { return };
+        let Some(leak) = self.value(expect, "leak") else { return };
+        let Some(resource) = self.value(leak, "resource") else { return };
+        let name = text(resource).unwrap_or_default();
+        if name == "rss" {
+            let help =
+                "RSS never decides a leak, since allocators keep pages: name tasks, fds, threads or heap";
+            self.find(resource.id, "`rss` cannot be a leak", help);
+        }
+        let at_rest = self.value(expect, "at_rest").and_then(|at_rest| at_rest.entry(name));
+        if let Some(entry) = at_rest {
+            let help = format!("remove `{name}` here, or `leak`");
+            self.find(entry.key.id, format!("`{name}` is bounded at rest and expected to leak"), help);
+        }
+    }
+
+    fn engines(&mut self) {
+        let Some(engines) = self.value(self.root, "engines") else { return };
+        let named = |engine: &Node, name: &str| text(engine) == Some(name);
+        for (index, engine) in engines.items().iter().enumerate() {
+            let name = text(engine).unwrap_or_default();
+            if engines.items()[..index].iter().any(|earlier| named(earlier, name)) {
+                self.find(
+                    engine.id,
+                    format!("`{name}` is named twice"),
+                    "each engine once, the default first",
+                );
+            }
+        }
+        let command = self.value(self.root, "target").and_then(|target| target.entry("command"));
+        if let (Some(command), Some(sim)) =
+            (command, engines.items().iter().find(|engine| named(engine, "sim")))
+        {
+            let _ = command;
+            let help = "use `engines: [process]`, or a target with a `name`";
+            self.find(sim.id, "a target that is a `command` cannot play in `sim`", help);
+        }
+    }
+}
+
+fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
+    }
+}
+
+fn whole(node: &Node) -> Option<u64> {
+    match &node.value {
+        Value::Scalar(scalar) => match scalar.resolve() {
+            Plain::Unsigned(number) => Some(number),
+            _ => None,
+        },
+        _ => None,
+    }
+}
