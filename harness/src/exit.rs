@@ -1,6 +1,18 @@
 //! What a process exit code means: one enum, one table in the README.
+//!
+//! | the run ends | nothing declared | a leak is declared |
+//! | --- | --- | --- |
+//! | `Clean`, `Retained`, `Saturating` | 0 | 1: the leak was not found |
+//! | `Suspect`, `Inconclusive`, `Invalid` | 3 | 3: nothing is known yet |
+//! | `OverBudget` | 1 | 1 |
+//! | `Leak` | 1 | 0 if the declared resource leaks at the declared site, else 1 |
+//!
+//! `Saturating` that the scenario forbids is judged `OverBudget`, so it needs no row.
 
 use std::process::ExitCode;
+
+use crate::report::Expected;
+use crate::verdict::Outcome;
 
 /// How a run ends, as a pipeline sees it. Worst first when several apply: see [`Exit::worse`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -30,10 +42,63 @@ impl Exit {
         };
         if rank(self) >= rank(other) { self } else { other }
     }
+
+    /// The exit of one case: its outcome, unless an expectation is met or missed. `None`: judged plainly.
+    pub fn of_case(outcome: Outcome, expected: Option<&Expected>) -> Self {
+        match (Self::from(outcome), expected) {
+            (plain, None) => plain,
+            (_, Some(expected)) if expected.met => Self::Clean,
+            (Self::Clean, Some(_)) => Self::Leak,
+            (plain, Some(_)) => plain,
+        }
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean | Outcome::Retained | Outcome::Saturating => Self::Clean,
+            Outcome::Suspect | Outcome::Inconclusive | Outcome::Invalid => Self::Inconclusive,
+            Outcome::OverBudget | Outcome::Leak => Self::Leak,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(met: bool) -> Expected {
+        Expected { what: "leak of tasks at heartbeat.rs".to_owned(), met }
+    }
+
+    #[test]
+    fn a_declared_leak_that_is_found_is_a_success() {
+        assert_eq!(Exit::of_case(Outcome::Leak, Some(&declared(true))), Exit::Clean);
+        assert_eq!(Exit::of_case(Outcome::Leak, Some(&declared(false))), Exit::Leak);
+        assert_eq!(Exit::of_case(Outcome::Leak, None), Exit::Leak);
+    }
+
+    #[test]
+    fn a_declared_leak_that_is_not_found_is_a_failure_unless_nothing_is_known() {
+        for outcome in [Outcome::Clean, Outcome::Retained, Outcome::Saturating, Outcome::OverBudget] {
+            assert_eq!(Exit::of_case(outcome, Some(&declared(false))), Exit::Leak, "{outcome:?}");
+        }
+        for outcome in [Outcome::Suspect, Outcome::Inconclusive, Outcome::Invalid] {
+            assert_eq!(Exit::of_case(outcome, Some(&declared(false))), Exit::Inconclusive, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_leak_in_one_case_outweighs_an_inconclusive_one() {
+        assert_eq!(Exit::Inconclusive.worse(Exit::Leak), Exit::Leak);
+        assert_eq!(Exit::Clean.worse(Exit::Inconclusive), Exit::Inconclusive);
+        assert_eq!(Exit::Harness.worse(Exit::Leak), Exit::Harness);
     }
 }

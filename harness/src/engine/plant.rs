@@ -30,7 +30,9 @@ pub enum Planted {
 
 /// What is wrong with a `--plant`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `@CYCLE`, such as `heap=1B@30`; found `{found}`")]
+#[error(
+    "expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `@CYCLE`, such as `heap=1B@30`; found `{found}`"
+)]
 pub struct PlantError {
     found: String,
 }
@@ -57,7 +59,9 @@ impl FromStr for Plant {
         let (kind, amount) = what.split_once('=').ok_or_else(wrong)?;
         let count = || amount.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count)).ok_or_else(wrong);
         let what = match kind {
-            "heap" => Planted::Heap(amount.parse::<Size>().ok().filter(|size| size.0 > 0).ok_or_else(wrong)?.0),
+            "heap" => {
+                Planted::Heap(amount.parse::<Size>().ok().filter(|size| size.0 > 0).ok_or_else(wrong)?.0)
+            }
             "task" => Planted::Task(count()?),
             "fd" => Planted::Fd(count()?),
             _ => return Err(wrong()),
@@ -92,7 +96,10 @@ mod tests {
     fn nonsense_is_refused_with_the_forms_that_are_known() {
         for text in ["heap", "heap=1", "heap=0B", "task=0", "task=1@", "socket=1", "fd=999999"] {
             let error = text.parse::<Plant>().unwrap_err().to_string();
-            assert!(error.starts_with("expected `heap=SIZE`") && error.ends_with(&format!("`{text}`")), "{error}");
+            assert!(
+                error.starts_with("expected `heap=SIZE`") && error.ends_with(&format!("`{text}`")),
+                "{error}"
+            );
         }
     }
 

@@ -1,8 +1,17 @@
 //! Names what leaks: sites of heap and tasks, fds, await stacks.
+//!
+//! Gathering reads a live process; what is here is pure: `survivors` compares snapshots of sites, `rank` says which
+//! finding explains which and puts culprits first.
 
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Resource;
+
+mod rank;
+mod survivors;
+
+pub use rank::rank;
+pub use survivors::{SiteCount, SiteSnapshot, survivors};
 
 /// One thing that stayed behind, named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,4 +30,129 @@ pub struct Finding {
     pub stack: Vec<String>,
     /// Whether another finding explains this one (a leaked task explains its heap).
     pub victim_of: Option<String>,
+}
+
+impl Finding {
+    /// The file of the site, without line and column.
+    pub fn file(&self) -> &str {
+        without_position(&self.site)
+    }
+
+    /// Whether the site is code of the user's own, not of a dependency or of the standard library.
+    pub fn is_own(&self) -> bool {
+        is_own(&self.site)
+    }
+
+    /// Whether `part` occurs in the site, in the function or in a frame of the user's own code.
+    pub fn names(&self, part: &str) -> bool {
+        self.site.contains(part)
+            || self.function.as_deref().is_some_and(|function| function.contains(part))
+            || self.stack.iter().any(|frame| is_own(frame) && frame.contains(part))
+    }
+
+    /// A name that stays the same when lines move: resource, file and function, and a short hash of the three.
+    ///
+    /// Hashes of closures and generics (`{{closure}}`, `::h0123456789abcdef`) are left out of the function.
+    pub fn fingerprint(&self) -> String {
+        let function = stable_function(self.function.as_deref().unwrap_or_default());
+        let file = self.file();
+        let hash = [self.resource.name(), file, &function]
+            .iter()
+            .flat_map(|part| part.bytes().chain([0]))
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        let name = file.rsplit('/').next().unwrap_or(file);
+        format!("{}/{name}/{:08x}", self.resource, (hash ^ (hash >> 32)) as u32)
+    }
+}
+
+/// The function's path without what a build may change.
+fn stable_function(function: &str) -> String {
+    let hash = |part: &&str| {
+        part.len() == 17 && part.starts_with('h') && part[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let parts: Vec<&str> = function
+        .split("::")
+        .filter(|part| !hash(part) && !part.starts_with("{{closure}}") && !part.starts_with("{closure"))
+        .collect();
+    parts.join("::")
+}
+
+/// `path/file.rs:12:5` without `:12:5`.
+fn without_position(site: &str) -> &str {
+    let mut rest = site;
+    while let Some((before, after)) = rest.rsplit_once(':') {
+        if after.is_empty() || !after.bytes().all(|byte| byte.is_ascii_digit()) {
+            break;
+        }
+        rest = before;
+    }
+    rest
+}
+
+/// Where code that is not the user's own lies: crates from a registry or a git checkout, the toolchain.
+const FOREIGN: [&str; 5] = ["/.cargo/registry/", "/.cargo/git/", "/rustc/", "/rustlib/", "/.rustup/"];
+
+/// Whether a site or frame lies in the user's own code.
+pub fn is_own(site: &str) -> bool {
+    !site.is_empty() && site != "?" && !FOREIGN.iter().any(|place| site.contains(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(site: &str, function: &str) -> Finding {
+        Finding {
+            resource: Resource::Tasks,
+            site: site.to_owned(),
+            function: Some(function.to_owned()),
+            survivors: 1,
+            survivor_bytes: 0,
+            stack: vec![],
+            victim_of: None,
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_survives_moved_lines_and_rebuilds() {
+        let before =
+            finding("gateway/src/heartbeat.rs:41:9", "gateway::beat::{{closure}}::h0123456789abcdef");
+        let after =
+            finding("gateway/src/heartbeat.rs:57:13", "gateway::beat::{{closure}}::hfedcba9876543210");
+        assert_eq!(before.fingerprint(), after.fingerprint());
+        assert!(before.fingerprint().starts_with("tasks/heartbeat.rs/"), "{}", before.fingerprint());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_functions_files_and_resources_apart() {
+        let one = finding("gateway/src/heartbeat.rs:41", "gateway::beat");
+        let other_function = finding("gateway/src/heartbeat.rs:41", "gateway::skip");
+        let other_file = finding("gateway/src/session.rs:41", "gateway::beat");
+        let other_resource = Finding { resource: Resource::Heap, ..one.clone() };
+        for other in [other_function, other_file, other_resource] {
+            assert_ne!(one.fingerprint(), other.fingerprint());
+        }
+    }
+
+    #[test]
+    fn a_site_is_named_by_its_file_and_by_own_frames_only() {
+        let mut heap = finding("gateway/src/cache.rs:7", "gateway::cache::put");
+        heap.stack = vec![
+            "/root/.cargo/registry/src/bytes-1/src/lib.rs:9 bytes::copy".into(),
+            "gateway/src/slice.rs:3 keep".into(),
+        ];
+        assert!(heap.names("cache.rs"));
+        assert!(heap.names("slice.rs"));
+        assert!(!heap.names("bytes-1"));
+        assert_eq!(heap.file(), "gateway/src/cache.rs");
+    }
+
+    #[test]
+    fn registries_and_the_toolchain_are_not_own_code() {
+        assert!(!is_own("/home/me/.cargo/registry/src/index/tokio-1.54.0/src/task/spawn.rs:1"));
+        assert!(!is_own("/rustc/abc/library/alloc/src/vec/mod.rs:2"));
+        assert!(is_own("gateway-under-test/src/session.rs:3"));
+    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub mod figures;
+
 use crate::exit::Exit;
 use crate::explain::Finding;
 use crate::scenario::model::EngineKind;

@@ -1,8 +1,33 @@
 //! Judges a timeline: pure rules over values, no clock, no I/O.
+//!
+//! `rule` says what one series does, from `windows`, `rises` and `slope`; `resource` turns that into a verdict under a
+//! scenario's `rules`; `sensitivity` says what would have been seen; `controls` judges the run itself; `expectation`
+//! compares with what the scenario declares.
+//!
+//! Where several things are true at once, the worst stands. A leak that is seen although a control failed is still a
+//! leak: growth is evidence, a missing disturbance is only the lack of it. But a target that was not at rest is never
+//! judged for growth: what was counted then is not what it keeps.
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::figures;
 use crate::resource::Resource;
+use crate::timeline::Timeline;
+
+mod controls;
+mod expectation;
+mod resource;
+mod rises;
+pub mod rule;
+mod rules;
+mod sensitivity;
+pub mod slope;
+pub mod windows;
+
+pub use controls::{PANICS_GAUGE, fewest_cycles};
+pub use expectation::expectation;
+pub use rules::{ResourceRules, Rules};
+pub use sensitivity::smallest_leak_seen;
 
 /// One judgement. Never a `bool`. The order is from good to bad; a case ends with the worst of its resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,7 +62,7 @@ pub struct ResourceVerdict {
     pub at_rest: Option<u64>,
     /// The same in bytes, for heap and RSS.
     pub at_rest_bytes: Option<u64>,
-    /// The highest figure seen at any time in the run, in the unit of `at_rest` (bytes for the heap).
+    /// The highest figure seen at any time in the run, in the unit of its budget: a count, bytes for heap and RSS.
     pub peak: Option<u64>,
     /// Growth per counted cycle in the unit of `at_rest` (Theil–Sen slope of the floors).
     pub growth_per_cycle: f64,
@@ -51,4 +76,88 @@ pub struct ResourceVerdict {
     pub since_cycle: Option<usize>,
     /// Why the outcome is believed, in one sentence with the figures.
     pub why: String,
+}
+
+impl ResourceVerdict {
+    /// Whether every counted cycle has a figure. A row without one says so and does not weigh on the case.
+    pub fn measured(&self) -> bool {
+        self.at_rest.is_some() || self.at_rest_bytes.is_some()
+    }
+
+    /// A rise that lasted and is no leak: a single step, or one that levelled off.
+    pub fn stepped(&self) -> bool {
+        self.outcome == Outcome::Clean && self.since_cycle.is_some() && self.measured()
+    }
+}
+
+/// What a run says, all in all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The worst of the resources and of the run itself.
+    pub outcome: Outcome,
+    /// The outcome in one sentence: culprit first.
+    pub headline: String,
+    /// One verdict per resource, in table order, unmeasured ones included.
+    pub resources: Vec<ResourceVerdict>,
+    /// What the reader must know besides: steps, failed controls, cut runs.
+    pub notes: Vec<String>,
+}
+
+/// Judges the counted cycles of `timeline` under `rules`.
+pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
+    let counted = timeline.cycles.get(timeline.warm_up..).unwrap_or_default();
+    let no_growth = controls::no_growth(timeline, counted);
+    let context = resource::Context { timeline, counted, no_growth: no_growth.as_deref() };
+    let mut resources: Vec<ResourceVerdict> = Vec::new();
+    for kind in Resource::ALL {
+        let heap = resources.iter().find(|verdict| verdict.resource == Resource::Heap && verdict.measured());
+        let verdict = resource::judge(context, kind, rules.of(kind), heap);
+        resources.push(verdict);
+    }
+    let mut complaints = controls::complaints(timeline, counted, rules);
+    if no_growth.is_none() && resources.iter().all(|verdict| !verdict.measured()) {
+        let text = "nothing was measured".to_owned();
+        complaints.push(controls::Complaint { outcome: Outcome::Inconclusive, text });
+    }
+    // The first of the worst: resources stand in order of culprits, complaints worst first.
+    let worst =
+        resources.iter().filter(|verdict| counts(verdict)).min_by_key(|v| std::cmp::Reverse(v.outcome));
+    let complaint = complaints.first();
+    let by_resource = worst.map_or(Outcome::Clean, |verdict| verdict.outcome);
+    let by_run = complaint.map_or(Outcome::Clean, |complaint| complaint.outcome);
+    let headline = match (worst, complaint) {
+        (_, Some(complaint)) if by_run >= by_resource => complaint.text.clone(),
+        (Some(worst), _) if by_resource > Outcome::Clean => headline(worst, counted.len()),
+        _ => clean_headline(&resources, counted.len()),
+    };
+    let steps = resources.iter().filter(|verdict| verdict.stepped());
+    let notes = complaints.iter().map(|complaint| complaint.text.clone()).filter(|text| *text != headline);
+    let notes = notes.chain(steps.map(|verdict| format!("{}: {}", verdict.resource, verdict.why))).collect();
+    Judgement { outcome: by_resource.max(by_run), headline, resources, notes }
+}
+
+/// Whether a row weighs on the case: a resource that was never measured does not, one with gaps does.
+fn counts(verdict: &ResourceVerdict) -> bool {
+    verdict.measured() || verdict.why != "not measured"
+}
+
+fn headline(worst: &ResourceVerdict, cycles: usize) -> String {
+    let resource = worst.resource;
+    let rate = figures::growth(worst);
+    match (worst.outcome, worst.since_cycle) {
+        (Outcome::Leak, Some(since)) => format!("{resource} leak: {rate}, since cycle {since} of {cycles}"),
+        (Outcome::Suspect, _) => {
+            format!("{resource} may leak: {rate}; run it again with 4 to 8 times the cycles")
+        }
+        (Outcome::Saturating, _) => format!("{resource} rise ever slower: {rate}"),
+        _ => format!("{resource}: {}", worst.why),
+    }
+}
+
+fn clean_headline(resources: &[ResourceVerdict], cycles: usize) -> String {
+    let seen: Vec<String> = resources.iter().filter_map(figures::sensitivity).collect();
+    if seen.is_empty() {
+        return format!("nothing grows over {cycles} cycles");
+    }
+    format!("nothing grows over {cycles} cycles; would have seen {}", seen.join(", "))
 }

@@ -1,0 +1,198 @@
+//! Survivors: what a site holds at the end and did not hold after warm-up.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+use crate::resource::Resource;
+
+/// What one site holds at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCount {
+    /// The kind of thing.
+    pub resource: Resource,
+    /// The first frame in the user's own code, `path/file.rs:line`; for fds the kind and peer.
+    pub site: String,
+    /// The function there, where it is known.
+    pub function: Option<String>,
+    /// The whole stack, outermost last.
+    pub stack: Vec<String>,
+    /// Blocks, tasks or fds alive.
+    pub count: u64,
+    /// Their bytes; 0 where there are none to count.
+    pub bytes: u64,
+}
+
+/// Every site at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteSnapshot {
+    /// The cycle after which it was taken.
+    pub cycle: usize,
+    /// In any order; several entries of one site and stack are added up.
+    pub sites: Vec<SiteCount>,
+}
+
+/// A site must hold at least this share of its resource's growth to be named: the rest is noise of the moment.
+const SHARE_MIN: f64 = 0.05;
+
+/// The sites whose holdings grew over the run, by resource and site.
+///
+/// `snapshots` are in the order of their cycles: the end of warm-up, any number between, the end. When some sites of a
+/// resource still grow in the last interval at half of their average rate, those that do not (a pool that filled, a
+/// step) are left out; when none does, all that grew are named, so that a step has its site too.
+pub fn survivors(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
+    let [first, .., last] = snapshots else { return Vec::new() };
+    let before = by_site(first);
+    let middle = match snapshots {
+        [_, .., middle, _] => Some((middle.cycle, by_site(middle))),
+        _ => None,
+    };
+    let grown: Vec<Grown> = by_site(last)
+        .into_iter()
+        .filter_map(|(key, now)| {
+            let (count, bytes) = now.growth_since(before.get(&key));
+            let late = middle.as_ref().map(|(_, sites)| now.growth_since(sites.get(&key)));
+            (count > 0 || bytes > 0).then(|| Grown { count, bytes, late, site: now.site })
+        })
+        .collect();
+    let late_share = middle.as_ref().map_or(1.0, |(cycle, _)| {
+        (last.cycle.saturating_sub(*cycle)) as f64 / last.cycle.saturating_sub(first.cycle).max(1) as f64
+    });
+    Resource::ALL.iter().flat_map(|resource| named(*resource, &grown, late_share)).collect()
+}
+
+/// A site that holds more than it did.
+struct Grown {
+    site: SiteCount,
+    count: i64,
+    bytes: i64,
+    /// Growth of count and bytes in the last interval, where there are several.
+    late: Option<(i64, i64)>,
+}
+
+impl Grown {
+    fn still_grows(&self, late_share: f64) -> bool {
+        let keeps_pace = |late: i64, all: i64| all > 0 && late as f64 >= 0.5 * late_share * all as f64;
+        self.late.is_none_or(|(count, bytes)| keeps_pace(count, self.count) || keeps_pace(bytes, self.bytes))
+    }
+}
+
+fn named(resource: Resource, grown: &[Grown], late_share: f64) -> Vec<Finding> {
+    let mine: Vec<&Grown> = grown.iter().filter(|grown| grown.site.resource == resource).collect();
+    let growing: Vec<&Grown> = mine.iter().copied().filter(|grown| grown.still_grows(late_share)).collect();
+    let kept = if growing.is_empty() { mine } else { growing };
+    let counts: i64 = kept.iter().map(|grown| grown.count.max(0)).sum();
+    let bytes: i64 = kept.iter().map(|grown| grown.bytes.max(0)).sum();
+    let weighs = |part: i64, all: i64| all > 0 && part as f64 >= SHARE_MIN * all as f64;
+    kept.into_iter()
+        .filter(|grown| weighs(grown.count, counts) || weighs(grown.bytes, bytes))
+        .map(|grown| Finding {
+            resource,
+            site: grown.site.site.clone(),
+            function: grown.site.function.clone(),
+            survivors: grown.count,
+            survivor_bytes: grown.bytes,
+            stack: grown.site.stack.clone(),
+            victim_of: None,
+        })
+        .collect()
+}
+
+/// What makes two entries the same place.
+type Key = (Resource, String, Vec<String>);
+
+struct Held {
+    site: SiteCount,
+}
+
+impl Held {
+    fn growth_since(&self, before: Option<&Self>) -> (i64, i64) {
+        let (count, bytes) = before.map_or((0, 0), |before| (before.site.count, before.site.bytes));
+        (difference(self.site.count, count), difference(self.site.bytes, bytes))
+    }
+}
+
+fn difference(now: u64, before: u64) -> i64 {
+    i64::try_from(i128::from(now) - i128::from(before)).unwrap_or(i64::MAX)
+}
+
+fn by_site(snapshot: &SiteSnapshot) -> BTreeMap<Key, Held> {
+    let mut sites: BTreeMap<Key, Held> = BTreeMap::new();
+    for site in &snapshot.sites {
+        let key = (site.resource, site.site.clone(), site.stack.clone());
+        match sites.get_mut(&key) {
+            Some(held) => {
+                held.site.count += site.count;
+                held.site.bytes += site.bytes;
+            }
+            None => drop(sites.insert(key, Held { site: site.clone() })),
+        }
+    }
+    sites
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(site: &str, count: u64, bytes: u64) -> SiteCount {
+        SiteCount {
+            resource: Resource::Heap,
+            site: site.to_owned(),
+            function: None,
+            stack: vec![],
+            count,
+            bytes,
+        }
+    }
+
+    fn snapshot(cycle: usize, sites: &[SiteCount]) -> SiteSnapshot {
+        SiteSnapshot { cycle, sites: sites.to_vec() }
+    }
+
+    fn sites(findings: &[Finding]) -> Vec<(&str, i64, i64)> {
+        findings.iter().map(|f| (f.site.as_str(), f.survivors, f.survivor_bytes)).collect()
+    }
+
+    #[test]
+    fn a_site_that_grew_is_named_and_a_level_one_is_not() {
+        let first = snapshot(5, &[blocks("cache.rs:1", 10, 100), blocks("pool.rs:2", 4, 40)]);
+        let last = snapshot(105, &[blocks("cache.rs:1", 110, 1_100), blocks("pool.rs:2", 4, 40)]);
+        assert_eq!(sites(&survivors(&[first, last])), [("cache.rs:1", 100, 1_000)]);
+    }
+
+    #[test]
+    fn a_pool_that_filled_before_the_middle_is_left_out() {
+        let first = snapshot(0, &[]);
+        let middle = snapshot(50, &[blocks("cache.rs:1", 50, 500), blocks("pool.rs:2", 60, 600)]);
+        let last = snapshot(100, &[blocks("cache.rs:1", 100, 1_000), blocks("pool.rs:2", 60, 600)]);
+        assert_eq!(sites(&survivors(&[first, middle, last])), [("cache.rs:1", 100, 1_000)]);
+    }
+
+    #[test]
+    fn a_lone_step_has_its_site() {
+        let first = snapshot(0, &[blocks("plant.rs:1", 0, 0)]);
+        let middle = snapshot(50, &[blocks("plant.rs:1", 1, 1)]);
+        let last = snapshot(100, &[blocks("plant.rs:1", 1, 1)]);
+        assert_eq!(sites(&survivors(&[first, middle, last])), [("plant.rs:1", 1, 1)]);
+    }
+
+    #[test]
+    fn a_vec_that_grows_in_place_is_named_by_its_bytes() {
+        let first = snapshot(0, &[blocks("log.rs:1", 1, 64)]);
+        let last = snapshot(100, &[blocks("log.rs:1", 1, 4_096)]);
+        assert_eq!(sites(&survivors(&[first, last])), [("log.rs:1", 0, 4_032)]);
+    }
+
+    #[test]
+    fn a_stray_block_beside_a_leak_is_not_named() {
+        let last = snapshot(100, &[blocks("cache.rs:1", 100, 1_000), blocks("stray.rs:2", 1, 8)]);
+        assert_eq!(sites(&survivors(&[snapshot(0, &[]), last])), [("cache.rs:1", 100, 1_000)]);
+    }
+
+    #[test]
+    fn one_snapshot_has_no_survivors() {
+        assert_eq!(survivors(&[snapshot(0, &[blocks("a.rs:1", 1, 1)])]), []);
+    }
+}

@@ -1,0 +1,90 @@
+//! Writes what a run said to files. The verdicts are on the screen by then, so a full disk costs the files only.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::report::{CaseReport, RunReport};
+use crate::runner::select::{file_stem, reported_name};
+
+/// Where a report goes beside the screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// The whole report as JSON; `-` is standard output.
+    pub json: Option<PathBuf>,
+    /// A folder for `report.json`, `junit.xml`, `report.txt` and a timeline a case.
+    pub folder: Option<PathBuf>,
+}
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {source}; the verdicts above stand, but this file is missing or cut short", path = path.display())]
+pub struct WriteError {
+    /// The file or folder.
+    pub path: PathBuf,
+    source: io::Error,
+}
+
+impl Outputs {
+    /// Whether the JSON takes standard output, so that nothing else may be printed there.
+    pub fn takes_stdout(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+
+    /// Makes the folder, so that a path that cannot be written is known before hours are spent.
+    pub fn prepare(&self) -> Result<(), WriteError> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        at(folder, fs::create_dir_all(folder))
+    }
+
+    /// Writes every file that can be written; the errors of the others.
+    pub fn write(&self, report: &RunReport) -> Vec<WriteError> {
+        let mut errors = Vec::new();
+        let mut note = |written: Result<(), WriteError>| errors.extend(written.err());
+        if let Some(path) = &self.json {
+            note(write_json(path, report));
+        }
+        if let Some(folder) = &self.folder {
+            note(write_json(&folder.join("report.json"), report));
+            for case in &report.cases {
+                note(write_timeline(folder, case));
+            }
+        }
+        errors
+    }
+}
+
+fn write_json(path: &Path, report: &RunReport) -> Result<(), WriteError> {
+    if path == Path::new("-") {
+        return at(path, json(io::stdout().lock(), report));
+    }
+    at(path, File::create(path).and_then(|file| json(file, report)))
+}
+
+fn json(to: impl Write, report: &RunReport) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    serde_json::to_writer_pretty(&mut to, report)?;
+    to.write_all(b"\n")?;
+    to.flush()
+}
+
+/// One line a cycle: what plots and diffs are made from.
+fn write_timeline(folder: &Path, case: &CaseReport) -> Result<(), WriteError> {
+    let path = folder.join(format!("timeline-{}.ndjson", file_stem(&reported_name(case))));
+    at(&path, File::create(&path).and_then(|file| lines(file, case)))
+}
+
+fn lines(to: impl Write, case: &CaseReport) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    for cycle in &case.timeline.cycles {
+        serde_json::to_writer(&mut to, cycle)?;
+        to.write_all(b"\n")?;
+    }
+    to.flush()
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, WriteError> {
+    result.map_err(|source| WriteError { path: path.to_owned(), source })
+}

@@ -1,0 +1,300 @@
+//! Plays jobs, several at once, and collects their reports in the order of the jobs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use crate::engine::Plant;
+use crate::exit::Exit;
+use crate::report::{CaseReport, RunReport};
+use crate::runner::child::{ChildRun, Step};
+use crate::runner::determinism::compare;
+use crate::runner::unjudged::{Heard, conclude, unplayed};
+use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
+use crate::scenario::model::EngineKind;
+use crate::seed::Seed;
+use crate::verdict::Outcome;
+
+/// A case that is `Suspect` is played again with this many times its counted cycles, and must then become something else.
+const SUSPECT_FACTOR: usize = 4;
+
+/// Counted cycles under dhat, which is some forty times slower and needs no statistics: it is asked where, not whether.
+const DHAT_CYCLES_MAX: usize = 20;
+
+/// How jobs are played.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// `--set path=value`.
+    pub overrides: Vec<(String, String)>,
+    /// The seed, if not each scenario's own.
+    pub seed: Option<Seed>,
+    /// Counted cycles, if not each scenario's own.
+    pub cycles: Option<usize>,
+    /// Judge plainly, whatever the scenarios expect.
+    pub plain: bool,
+    /// Leaks to plant.
+    pub plants: Vec<Plant>,
+    /// Where a second run under dhat puts its JSON; `None`: there is no second run.
+    pub dhat: Option<PathBuf>,
+    /// Children at once.
+    pub jobs: usize,
+    /// Children at once that play on the wall clock: they measure each other's noise.
+    pub wall_clock_jobs: usize,
+    /// How long children may take.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            overrides: Vec::new(),
+            seed: None,
+            cycles: None,
+            plain: false,
+            plants: Vec::new(),
+            dhat: None,
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            wall_clock_jobs: 1,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Options {
+    /// What a child is asked to play for `job`.
+    pub fn request(&self, job: &Job) -> RunRequest {
+        RunRequest {
+            file: job.case.file.clone(),
+            case: job.case.case.clone(),
+            engine: job.engine,
+            overrides: self.overrides.clone(),
+            seed: self.seed,
+            cycles: self.cycles,
+            plain: self.plain,
+            plants: self.plants.clone(),
+            explain: Explain::Sites,
+            events: false,
+            replay: self.replay(job),
+        }
+    }
+
+    /// The command that repeats `job` alone, with its seed spelled out.
+    fn replay(&self, job: &Job) -> String {
+        let mut words = vec!["watertight run".to_owned(), quoted(&job.case.file.to_string_lossy())];
+        words.push(format!("--engine {} --seed {}", job.engine.name(), self.seed.unwrap_or(job.case.seed)));
+        if !job.case.case.is_empty() {
+            words.push(format!("--filter {}", quoted(&format!("*::{}", job.case.case))));
+        }
+        words.extend(self.cycles.map(|cycles| format!("--cycles {cycles}")));
+        words.extend(
+            self.overrides
+                .iter()
+                .map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
+        );
+        words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
+        words.extend(self.plain.then(|| "--no-expect".to_owned()));
+        words.join(" ")
+    }
+}
+
+/// `word` as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Hears how a run goes on, for a progress line. `job` is the job's place in the list.
+pub trait Observer {
+    /// A child has been started for it.
+    fn started(&self, job: usize) {
+        let _ = job;
+    }
+    /// So many cycles have settled.
+    fn cycle(&self, job: usize, done: usize, planned: usize) {
+        let _ = (job, done, planned);
+    }
+    /// It has been reported.
+    fn finished(&self, job: usize, report: &CaseReport) {
+        let _ = (job, report);
+    }
+}
+
+/// Hears nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+impl Observer for Silent {}
+
+/// Plays `jobs` and collects what they say. A child that fails costs its own case only.
+///
+/// Errors are those of the runtime alone: no event loop, no threads.
+pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observer) -> io::Result<RunReport> {
+    runtime()?.block_on(async {
+        let began = Instant::now();
+        let slots = Slots::of(options);
+        let playing = jobs.iter().enumerate().map(|(index, job)| {
+            let turn = Turn { index, job, options, stop, observer };
+            turn.take(&slots)
+        });
+        let played = join_all(playing).await;
+        let mut report = RunReport {
+            cases: Vec::new(),
+            exit: Exit::Clean,
+            wall_time: Duration::ZERO,
+            problems: Vec::new(),
+        };
+        for (job, played) in jobs.iter().zip(played) {
+            match played {
+                Some(case) => report.cases.push(case),
+                None => report.problems.push(format!("{}: not played: interrupted", job.name())),
+            }
+        }
+        report.exit = worst(&report);
+        if stop.is_requested() {
+            report.problems.push("interrupted: what follows was measured before".to_owned());
+            report.exit = report.exit.worse(Exit::Inconclusive);
+        }
+        report.wall_time = began.elapsed();
+        Ok(report)
+    })
+}
+
+/// Plays `job` twice with one seed and compares what the two runs tell.
+pub fn check_determinism(
+    job: &Job,
+    options: &Options,
+    stop: &Stop,
+    mut on_cycle: impl FnMut(usize, usize),
+) -> io::Result<Comparison> {
+    let request = RunRequest { events: true, ..options.request(job) };
+    let mut planned = 0;
+    runtime()?.block_on(compare(&request, options.limits, stop, |message| match message {
+        Message::Planned { cycles } => planned = *cycles,
+        Message::Cycle(record) => on_cycle(record.cycle + 1, planned),
+        _ => {}
+    }))
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn worst(report: &RunReport) -> Exit {
+    report.cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit))
+}
+
+/// How many children run at once.
+struct Slots {
+    all: Semaphore,
+    wall_clock: Semaphore,
+}
+
+impl Slots {
+    fn of(options: &Options) -> Self {
+        Self {
+            all: Semaphore::new(options.jobs.max(1)),
+            wall_clock: Semaphore::new(options.wall_clock_jobs.max(1)),
+        }
+    }
+
+    /// Waits for a slot. One that plays on the wall clock waits for its own kind first, so that it blocks nobody else.
+    async fn take(&self, engine: EngineKind) -> [Option<SemaphorePermit<'_>>; 2] {
+        let wall_clock = match engine {
+            EngineKind::Sim => None,
+            EngineKind::Process => self.wall_clock.acquire().await.ok(),
+        };
+        [wall_clock, self.all.acquire().await.ok()]
+    }
+}
+
+/// One job, played when a slot is free.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    index: usize,
+    job: &'a Job,
+    options: &'a Options,
+    stop: &'a Stop,
+    observer: &'a dyn Observer,
+}
+
+impl Turn<'_> {
+    /// Plays the job; `None` when the run was stopped before its turn came.
+    async fn take(self, slots: &Slots) -> Option<CaseReport> {
+        let _slot = slots.take(self.job.engine).await;
+        if self.stop.is_requested() {
+            return None;
+        }
+        self.observer.started(self.index);
+        let mut report = self.child_run(&self.options.request(self.job)).await;
+        report = self.longer_if_suspect(report).await;
+        if let Some(folder) = &self.options.dhat {
+            self.ask_dhat(folder, &mut report).await;
+        }
+        self.observer.finished(self.index, &report);
+        Some(report)
+    }
+
+    async fn child_run(self, request: &RunRequest) -> CaseReport {
+        let began = Instant::now();
+        let mut child = match ChildRun::start(request, self.options.limits, self.stop).await {
+            Ok(child) => child,
+            Err(error) => {
+                let headline = format!("the child run cannot be started: {error}");
+                return unplayed(self.job, request, Exit::Harness, headline);
+            }
+        };
+        let mut heard = Heard::default();
+        loop {
+            match child.next().await {
+                Step::Message(message) => self.hear(&mut heard, message),
+                Step::Ended(ending) => return conclude(self.job, request, heard, ending, began.elapsed()),
+            }
+        }
+    }
+
+    fn hear(self, heard: &mut Heard, message: Message) {
+        match message {
+            Message::Planned { cycles } => heard.planned = cycles,
+            Message::Cycle(record) => heard.cycles.push(record),
+            _ => return,
+        }
+        self.observer.cycle(self.index, heard.cycles.len(), heard.planned);
+    }
+
+    /// A suspicion must become something else: the case is played again, longer, unless its length was prescribed.
+    async fn longer_if_suspect(self, report: CaseReport) -> CaseReport {
+        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
+        if report.outcome != Outcome::Suspect || self.options.cycles.is_some() || self.stop.is_requested() {
+            return report;
+        }
+        let cycles = counted * SUSPECT_FACTOR;
+        let longer = Options { cycles: Some(cycles), ..self.options.clone() };
+        let mut again = self.child_run(&longer.request(self.job)).await;
+        again.notes.push(format!("suspect after {counted} cycles, so it was played again with {cycles}"));
+        again
+    }
+
+    /// Plays the case once more, shortened, under dhat, and notes where its JSON lies.
+    async fn ask_dhat(self, folder: &Path, report: &mut CaseReport) {
+        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
+        let json = folder.join(format!("dhat-{}.json", self.job.file_stem()));
+        let request = RunRequest {
+            cycles: Some(counted.clamp(1, DHAT_CYCLES_MAX)),
+            explain: Explain::Dhat { json: Some(json.clone()) },
+            ..self.options.request(self.job)
+        };
+        let witness = self.child_run(&request).await;
+        let note = match witness.exit {
+            Exit::Harness | Exit::Usage => format!("dhat: no answer: {}", witness.headline),
+            _ => format!("dhat: {} (open it in DHAT's viewer)", json.display()),
+        };
+        report.notes.push(note);
+        report.notes.extend(witness.notes.into_iter().filter(|note| note.starts_with("dhat")));
+    }
+}

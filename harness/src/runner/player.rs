@@ -1,0 +1,127 @@
+//! The child's side: reads one request, plays it, tells its parent.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufWriter, Write};
+use std::os::fd::AsFd;
+
+use crate::exit::Exit;
+use crate::report::CaseReport;
+use crate::runner::{Message, RunRequest, Stop};
+
+/// Bytes collected before a message goes out; a longer one goes out in pieces. Held for the whole run, so that telling a
+/// cycle neither takes nor frees heap while the heap is counted.
+const OUT_BYTES: usize = 64 * 1024;
+
+/// The longest request that is read.
+const REQUEST_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Plays one case in this process: the engines implement it for a world.
+pub trait Player: Sync {
+    /// Plays what is asked for and judges it.
+    ///
+    /// Tells each cycle through `out` as soon as it has settled. Once `stop` is requested it ends at the next good moment,
+    /// with what has been measured and [`crate::timeline::Ended::Interrupted`].
+    fn play(
+        &self,
+        request: &RunRequest,
+        stop: &Stop,
+        out: &mut dyn FnMut(Message),
+    ) -> Result<CaseReport, PlayError>;
+}
+
+/// Why there is nothing to judge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlayError {
+    /// The scenario cannot be played as asked: a file that does not validate, an unknown case, an unknown target.
+    #[error("{0}")]
+    Usage(String),
+    /// The harness failed: a port in use, no temporary folder.
+    #[error("{0}")]
+    Harness(String),
+}
+
+impl PlayError {
+    /// The code a case ends with.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Harness(_) => Exit::Harness,
+        }
+    }
+}
+
+/// A child run, from the request on standard input to the last message.
+///
+/// The exit code is the case's, for those who start a child by hand; the parent goes by the last message.
+pub(super) fn serve(player: &dyn Player) -> Exit {
+    match open().and_then(|(request, stop, out)| play(player, &request, &stop, out)) {
+        Ok(exit) => exit,
+        // Standard error is the one place left: standard output is what failed.
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "child run: {error}");
+            Exit::Harness
+        }
+    }
+}
+
+fn open() -> io::Result<(RunRequest, Stop, BufWriter<File>)> {
+    let out = take_stdout()?;
+    let request = read_request(&mut io::stdin().lock())?;
+    Ok((request, Stop::on_parent()?, out))
+}
+
+/// Takes standard output for messages alone: what the target prints goes to standard error from here on.
+fn take_stdout() -> io::Result<BufWriter<File>> {
+    let out = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    Ok(BufWriter::with_capacity(OUT_BYTES, File::from(out)))
+}
+
+fn read_request(input: &mut impl BufRead) -> io::Result<RunRequest> {
+    let mut line = String::new();
+    io::Read::take(input, REQUEST_BYTES_MAX).read_line(&mut line)?;
+    serde_json::from_str(&line).map_err(|error| io::Error::other(format!("the request is none: {error}")))
+}
+
+fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<File>) -> io::Result<Exit> {
+    let mut teller = Teller { out, cycles: 0, broken: None };
+    let played = player.play(request, stop, &mut |message| {
+        teller.tell(&message);
+        if teller.broken.is_some() {
+            stop.request();
+        }
+    });
+    let (exit, last) = match played {
+        Ok(report) => (report.exit, Message::Done(Box::new(teller.without_told_cycles(report)))),
+        Err(error) => (error.exit(), Message::Failed { exit: error.exit(), error: error.to_string() }),
+    };
+    teller.tell(&last);
+    teller.broken.map_or(Ok(exit), Err)
+}
+
+struct Teller {
+    out: BufWriter<File>,
+    /// Cycles told so far.
+    cycles: usize,
+    /// The first write that failed; nothing is told after it.
+    broken: Option<io::Error>,
+}
+
+impl Teller {
+    fn tell(&mut self, message: &Message) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.cycles += usize::from(matches!(message, Message::Cycle(_)));
+        let told = serde_json::to_writer(&mut self.out, message).map_err(io::Error::from);
+        self.broken = told.and_then(|()| self.out.write_all(b"\n")).and_then(|()| self.out.flush()).err();
+    }
+
+    /// The parent has the cycles already, one message each; it puts them back.
+    fn without_told_cycles(&self, mut report: CaseReport) -> CaseReport {
+        if report.timeline.cycles.len() == self.cycles {
+            report.timeline.cycles.clear();
+        }
+        report
+    }
+}

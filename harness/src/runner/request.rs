@@ -1,0 +1,60 @@
+//! What a child is asked to play: one JSON line on its standard input.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Plant;
+use crate::scenario::model::EngineKind;
+use crate::seed::Seed;
+
+/// One run of one case in one engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// The scenario file, as the user named it.
+    pub file: PathBuf,
+    /// The matrix case, `plcs=50`; empty without a matrix.
+    pub case: String,
+    /// The engine to play in.
+    pub engine: EngineKind,
+    /// `--set path=value`, in the order given.
+    pub overrides: Vec<(String, String)>,
+    /// The seed, if it is not the scenario's.
+    pub seed: Option<Seed>,
+    /// Counted cycles, if not the scenario's.
+    pub cycles: Option<usize>,
+    /// Judge plainly: the exit code is the outcome's, whatever the scenario expects.
+    pub plain: bool,
+    /// Leaks to plant inside the target.
+    pub plants: Vec<Plant>,
+    /// How the heap is attributed. The runner has set `WATERTIGHT_HEAP` accordingly.
+    pub explain: Explain,
+    /// Whether every event is told ([`super::Message::Event`]), for a comparison of two runs.
+    pub events: bool,
+    /// The command that repeats this run, for the report.
+    pub replay: String,
+}
+
+/// Which witness attributes the heap.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Explain {
+    /// The probe's own sites: always on.
+    #[default]
+    Sites,
+    /// dhat, in a run of its own.
+    Dhat {
+        /// Where dhat's JSON goes; `None`: only its statistics are wanted.
+        json: Option<PathBuf>,
+    },
+}
+
+impl Explain {
+    /// The value of `WATERTIGHT_HEAP` in the child.
+    pub const fn heap_mode(&self) -> &'static str {
+        match self {
+            Self::Sites => "sites",
+            Self::Dhat { .. } => "dhat",
+        }
+    }
+}

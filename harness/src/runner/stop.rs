@@ -1,0 +1,86 @@
+//! The wish to end early, and who may utter it: a signal, or the end of the parent.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::exit::Exit;
+
+/// How long a child may take to end in order once its parent is gone.
+const ORPHAN_GRACE: Duration = Duration::from_secs(2);
+
+/// Whether the run shall end early. Clones share the answer; asking costs one atomic load and no allocation.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Nobody has asked for an end, and only [`Stop::request`] will.
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    /// SIGINT and SIGTERM ask for an end; a second one of them ends the process at once, with [`Exit::Inconclusive`].
+    pub fn on_signals() -> io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGINT, SIGTERM] {
+            // The order matters: the first signal finds the flag unset, passes the shutdown by, and sets it.
+            let status = Exit::Inconclusive as i32;
+            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&stop.0))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop.0))?;
+        }
+        Ok(stop)
+    }
+
+    /// For a child: SIGTERM asks for an end, and so does the end of the parent, seen as the end of standard input.
+    ///
+    /// Call it once the request has been read. A child that has not ended [`ORPHAN_GRACE`] after its parent is killed
+    /// together with its process group, so that nothing it started outlives it.
+    pub(super) fn on_parent() -> io::Result<Self> {
+        let stop = Self::default();
+        signal_hook::flag::register(SIGTERM, Arc::clone(&stop.0))?;
+        let orphaned = stop.clone();
+        thread::Builder::new().name("parent-watch".to_owned()).spawn(move || watch_parent(&orphaned))?;
+        Ok(stop)
+    }
+
+    /// Asks for an end.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether an end has been asked for.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Blocks on standard input, which the parent keeps open and silent, until it ends.
+fn watch_parent(stop: &Stop) {
+    let mut byte = [0];
+    while matches!(io::stdin().lock().read(&mut byte), Ok(1..)) {}
+    stop.request();
+    thread::sleep(ORPHAN_GRACE);
+    // A child leads its own group (see `child`): this ends what it started, and then itself.
+    let _ = kill_process_group(getpid(), Signal::KILL);
+    // Started by hand, it leads no group.
+    std::process::exit(Exit::Harness as i32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_the_wish() {
+        let stop = Stop::never();
+        let clone = stop.clone();
+        assert!(!clone.is_requested());
+        stop.request();
+        assert!(clone.is_requested());
+    }
+}

@@ -1,0 +1,207 @@
+//! The verdict on one resource: its series, its budgets, its sensitivity.
+
+use super::rule::{Shape, Trend, trend};
+use super::rules::ResourceRules;
+use super::{Outcome, ResourceVerdict, sensitivity, slope, windows};
+use crate::census::Census;
+use crate::report::figures;
+use crate::resource::Resource;
+use crate::timeline::{CycleRecord, Timeline};
+
+/// What the case as a whole says about every resource in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub timeline: &'a Timeline,
+    /// The cycles after warm-up.
+    pub counted: &'a [CycleRecord],
+    /// Why growth cannot be judged at all, if it cannot.
+    pub no_growth: Option<&'a str>,
+}
+
+/// Judges `resource`; RSS needs to know what the heap did, so it is judged after it.
+pub(super) fn judge(
+    context: Context<'_>,
+    resource: Resource,
+    rules: ResourceRules,
+    heap: Option<&ResourceVerdict>,
+) -> ResourceVerdict {
+    let units = series(context.counted, |census| census.count(resource));
+    let bytes = series(context.counted, |census| census.bytes(resource));
+    let mut verdict = figures_of(context, resource, &units, &bytes);
+    if !verdict.measured() {
+        let (outcome, why) = absent(context.counted, resource);
+        return ResourceVerdict { outcome, why, ..verdict };
+    }
+    match context.no_growth {
+        Some(why) => (verdict.outcome, verdict.why) = (Outcome::Inconclusive, why.to_owned()),
+        None if resource == Resource::Rss => judge_rss(context, &mut verdict, &bytes, heap),
+        None => judge_growth(context, &mut verdict, rules, &units, &bytes),
+    }
+    judge_budgets(context, &mut verdict, rules);
+    verdict
+}
+
+/// The figure of every counted cycle; empty unless every cycle has one.
+fn series(counted: &[CycleRecord], figure: impl Fn(&Census) -> Option<u64>) -> Vec<i64> {
+    counted
+        .iter()
+        .map(|record| figure(&record.census).map(|count| i64::try_from(count).unwrap_or(i64::MAX)))
+        .collect::<Option<_>>()
+        .unwrap_or_default()
+}
+
+/// A resource without a whole series: not measured at all, or with gaps that nothing can be said over.
+fn absent(counted: &[CycleRecord], resource: Resource) -> (Outcome, String) {
+    let has =
+        |record: &&CycleRecord| record.census.count(resource).or(record.census.bytes(resource)).is_some();
+    match counted.iter().filter(has).count() {
+        0 => (Outcome::Inconclusive, "not measured".to_owned()),
+        some => (Outcome::Inconclusive, format!("measured in only {some} of {} cycles", counted.len())),
+    }
+}
+
+fn figures_of(context: Context<'_>, resource: Resource, units: &[i64], bytes: &[i64]) -> ResourceVerdict {
+    let last = |series: &[i64]| series.last().map(|figure| figure.unsigned_abs());
+    let per_cycle = |series: &[i64]| slope::theil_sen(windows::back_half(series));
+    let peak = &context.timeline.peak;
+    let highest = |figure: fn(&Census, Resource) -> Option<u64>| {
+        context
+            .counted
+            .iter()
+            .filter_map(|record| figure(&record.census, resource))
+            .max()
+            .max(figure(peak, resource))
+    };
+    ResourceVerdict {
+        resource,
+        outcome: Outcome::Clean,
+        at_rest: last(units),
+        at_rest_bytes: last(bytes),
+        peak: highest(|census, resource| census.bytes(resource)).or_else(|| highest(Census::count)),
+        growth_per_cycle: per_cycle(units),
+        growth_bytes_per_cycle: (!bytes.is_empty()).then(|| per_cycle(bytes)),
+        sensitivity_per_cycle: None,
+        sensitivity_bytes_per_cycle: None,
+        since_cycle: None,
+        why: String::new(),
+    }
+}
+
+/// Counts decide. Bytes without counts decide only where they keep rising: a `Vec` that doubles holds one block.
+fn judge_growth(
+    context: Context<'_>,
+    verdict: &mut ResourceVerdict,
+    rules: ResourceRules,
+    units: &[i64],
+    bytes: &[i64],
+) {
+    let exact = context.timeline.exact;
+    let units = less_allowance(units, rules.grow);
+    let by_units = trend(&units, exact);
+    // An allowance is in units; what it costs in bytes is not known, so bytes are left to the ceilings then.
+    let by_bytes =
+        if rules.grow > 0.0 { None } else { Some(trend(bytes, exact)).filter(|_| !bytes.is_empty()) };
+    let label = if verdict.resource == Resource::Heap { "blocks: " } else { "" };
+    let (shown, label) = match by_bytes {
+        Some(by_bytes) if decides(&by_bytes) > decides(&by_units) || units.is_empty() => {
+            (by_bytes, "bytes: ")
+        }
+        _ => (by_units, label),
+    };
+    verdict.outcome = outcome(shown.shape);
+    verdict.since_cycle = shown.since;
+    verdict.why = format!("{label}{}", shown.why);
+    if verdict.outcome == Outcome::Saturating && !rules.saturate {
+        verdict.outcome = Outcome::OverBudget;
+        verdict.why += "; the scenario forbids saturation here";
+    }
+    if verdict.outcome == Outcome::Clean {
+        verdict.sensitivity_per_cycle =
+            sensitivity::smallest_leak_seen(&units, exact).map(|least| least + rules.grow);
+        verdict.sensitivity_bytes_per_cycle = sensitivity::smallest_leak_seen(bytes, exact);
+    }
+}
+
+/// How much a trend has to say: of blocks and bytes, the one that says more is shown, blocks first.
+fn decides(trend: &Trend) -> (Outcome, bool) {
+    (outcome(trend.shape), trend.shape != Shape::Flat)
+}
+
+fn outcome(shape: Shape) -> Outcome {
+    match shape {
+        Shape::Flat | Shape::Step | Shape::Levelled => Outcome::Clean,
+        Shape::Unclear => Outcome::Suspect,
+        Shape::Decelerating => Outcome::Saturating,
+        Shape::Growing => Outcome::Leak,
+    }
+}
+
+/// The series with the allowed growth taken out.
+fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
+    series.iter().enumerate().map(|(i, value)| value - (grow * i as f64).floor() as i64).collect()
+}
+
+/// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most.
+fn judge_rss(
+    context: Context<'_>,
+    verdict: &mut ResourceVerdict,
+    bytes: &[i64],
+    heap: Option<&ResourceVerdict>,
+) {
+    let trend = trend(bytes, context.timeline.exact);
+    verdict.since_cycle = trend.since;
+    let rises = !matches!(trend.shape, Shape::Flat | Shape::Step | Shape::Levelled);
+    let grown = figures::bytes(trend.rise.unsigned_abs());
+    (verdict.outcome, verdict.why) = match heap {
+        _ if !rises => (Outcome::Clean, trend.why),
+        Some(heap) if heap.outcome == Outcome::Clean => {
+            (Outcome::Retained, format!("+{grown} of pages while live heap is flat: kept by the allocator"))
+        }
+        Some(heap) => {
+            (Outcome::Clean, format!("+{grown}, follows the heap ({})", figures::outcome(heap.outcome)))
+        }
+        None if trend.shape == Shape::Growing => (
+            Outcome::Suspect,
+            format!(
+                "+{grown}, steady, and the heap is not measured: link the probe to tell a leak from retention"
+            ),
+        ),
+        None => (Outcome::Retained, format!("+{grown}, not steady; the heap is not measured")),
+    };
+}
+
+/// Ceilings hold whatever the growth; the worse of the two outcomes stands, both reasons are given.
+fn judge_budgets(context: Context<'_>, verdict: &mut ResourceVerdict, rules: ResourceRules) {
+    let resource = verdict.resource;
+    let figure = |census: &Census| census.bytes(resource).or(census.count(resource));
+    let at_rest = context
+        .counted
+        .iter()
+        .filter_map(|record| Some((figure(&record.census)?, record.cycle)))
+        .max_by_key(|(most, cycle)| (*most, std::cmp::Reverse(*cycle)));
+    let mut over = Vec::new();
+    if let (Some(peak), Some(max)) = (verdict.peak, rules.peak_max)
+        && peak > max
+    {
+        over.push(format!(
+            "peak {} is above the budget of {}",
+            figures::amount(resource, peak),
+            figures::amount(resource, max)
+        ));
+    }
+    if let (Some((most, cycle)), Some(max)) = (at_rest, rules.at_rest_max)
+        && most > max
+    {
+        over.push(format!(
+            "{} at rest in cycle {cycle} is above the budget of {}",
+            figures::amount(resource, most),
+            figures::amount(resource, max)
+        ));
+    }
+    if !over.is_empty() {
+        let growth = (verdict.outcome > Outcome::Clean).then(|| std::mem::take(&mut verdict.why));
+        verdict.outcome = verdict.outcome.max(Outcome::OverBudget);
+        over.extend(growth);
+        verdict.why = over.join("; ");
+    }
+}

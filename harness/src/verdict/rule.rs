@@ -1,0 +1,221 @@
+//! The rule: what one series of resting figures does.
+//!
+//! A series grows when the floors of its windows say so and the growth stands clear of the noise. Where counts are
+//! exact, a lasting rise is itself evidence, and the question is only whether it repeats.
+
+use super::rises::{self, Rise};
+use super::{slope, windows};
+
+/// What a series does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// It stays where it is, or comes back to its floor.
+    Flat,
+    /// It rose once, and only once.
+    Step,
+    /// It rose several times and has been level for longer than a leak would be.
+    Levelled,
+    /// It rises on the whole, and the run is too short or too noisy to say how.
+    Unclear,
+    /// It rises ever slower.
+    Decelerating,
+    /// It rises without end.
+    Growing,
+}
+
+/// What a series does, since when, and why this is believed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trend {
+    /// What it does.
+    pub shape: Shape,
+    /// Index of the first entry that shows the rise; `None` for a flat series.
+    pub since: Option<usize>,
+    /// The size of the rise that lasted to the end.
+    pub rise: i64,
+    /// One clause with the figures, to follow the resource's name.
+    pub why: String,
+}
+
+impl Trend {
+    fn new(shape: Shape, rises: &[Rise], why: String) -> Self {
+        let since = if shape == Shape::Flat { None } else { rises.first().map(|rise| rise.at) };
+        Self { shape, since, rise: rises.iter().map(|rise| rise.by).sum(), why }
+    }
+}
+
+/// Judges the counted cycles of one figure. `exact` says that a healthy run shows no change at all.
+pub fn trend(series: &[i64], exact: bool) -> Trend {
+    let rises = rises::lasting_rises(series);
+    if let Some((shape, why)) = by_windows(series, &rises) {
+        return Trend::new(shape, &rises, why);
+    }
+    if exact && let Some((shape, why)) = by_repetition(series) {
+        return Trend::new(shape, &rises, why);
+    }
+    let (shape, why) = by_slope(series, &rises);
+    Trend::new(shape, &rises, why)
+}
+
+/// The floors of five windows, then of the octaves. `None`: they do not all rise clear of the noise.
+fn by_windows(series: &[i64], rises: &[Rise]) -> Option<(Shape, String)> {
+    let floors = windows::floors(windows::back_half(series), windows::WINDOWS);
+    let noise = noise_band(series, &floors);
+    if windows::all_rise(&floors) && total(&floors) > noise {
+        let shape = if windows::steady(&floors) { Shape::Growing } else { Shape::Decelerating };
+        let verb = if shape == Shape::Growing { "keep their pace" } else { "slow down" };
+        return Some((shape, format!("window floors rise and {verb}: {}", chain(&floors))));
+    }
+    let octaves = windows::octave_floors(series);
+    if series.len() >= OCTAVE_CYCLES_MIN
+        && windows::accelerates(&octaves)
+        && by_jumps(rises, &octaves, series)
+    {
+        return Some((Shape::Growing, format!("doubles as the run doubles: {}", chain(&octaves))));
+    }
+    None
+}
+
+/// Below this the first octaves are single cycles, whose floor is their noise.
+const OCTAVE_CYCLES_MIN: usize = 40;
+
+/// The peak-to-peak of what is left of the later cycles when their growth is taken out.
+///
+/// At least ten cycles are looked at: with windows of one cycle, five points alone would have no noise to show.
+fn noise_band(series: &[i64], floors: &[i64]) -> i64 {
+    let later = &series[series.len() - (series.len() / 2).max(10).min(series.len())..];
+    let per_cycle = match floors.len() {
+        0 | 1 => 0.0,
+        n => total(floors) as f64 / ((n - 1) * (series.len() - series.len() / 2).div_euclid(n).max(1)) as f64,
+    };
+    let left = later.iter().enumerate().map(|(i, value)| *value as f64 - per_cycle * i as f64);
+    let (low, high) = left.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
+    (high - low).floor() as i64
+}
+
+/// Whether the growth came in few jumps, as that of a container which doubles: at most one or two an octave, and
+/// all larger than the noise. A cache that fills comes in many small ones.
+fn by_jumps(rises: &[Rise], octaves: &[i64], series: &[i64]) -> bool {
+    let noise = rises::deepest_fall(series);
+    let jumps: Vec<i64> = rises.iter().map(|rise| rise.by).filter(|by| *by > noise).collect();
+    let most = 2 * series.len().ilog2() as usize;
+    jumps.len() <= most && jumps.iter().sum::<i64>() * 4 >= total(octaves) * 3
+}
+
+/// Exact counts: does a lasting rise repeat? `None`: the series falls too late or too deep to be read this way.
+fn by_repetition(series: &[i64]) -> Option<(Shape, String)> {
+    let tail = rises::after_last_fall(series);
+    let rises = rises::lasting_rises(tail);
+    let deepest = rises::deepest_fall(series);
+    let grown: i64 = rises.iter().map(|rise| rise.by).sum();
+    if tail.len() < series.len().div_ceil(2) || (grown > 0 && grown <= deepest) {
+        return None;
+    }
+    let offset = series.len() - tail.len();
+    Some(match rises.as_slice() {
+        [] => (Shape::Flat, flat_text(series)),
+        [one] => (Shape::Step, step_text(one.at + offset, one.by)),
+        [.., last] => repeated(tail, &rises, *last),
+    })
+}
+
+/// Two or more lasting rises in a series that never falls.
+fn repeated(series: &[i64], rises: &[Rise], last: Rise) -> (Shape, String) {
+    let n = series.len();
+    let count = rises.len();
+    let longest_gap = rises.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or(n);
+    let silence = n - last.at;
+    let grown: i64 = rises.iter().map(|rise| rise.by).sum();
+    let said = format!("rose {count} times, +{grown} in {n} cycles");
+    if silence > 2 * longest_gap {
+        let level = rises::chance_of_silence(count, last.at, n) < CHANCE_OF_LEAK;
+        let shape = if level { Shape::Levelled } else { Shape::Unclear };
+        return (shape, format!("{said}, level for the last {silence}"));
+    }
+    if rises.windows(2).all(|pair| pair[1].by * 2 >= pair[0].by * 3) {
+        return (Shape::Growing, format!("{said}, each time by more: {}", chain_of_steps(rises)));
+    }
+    let late: Vec<i64> = rises.iter().filter(|rise| rise.at > n / 2).map(|rise| rise.by).collect();
+    let grown_late: i64 = late.iter().sum();
+    if late.is_empty() {
+        return (Shape::Unclear, format!("{said}, none in the later half"));
+    }
+    let sure = count * 4 >= n || rises::chance_of_so_few_late(late.len(), count) < CHANCE_OF_LEAK;
+    if grown_late * 2 < grown - grown_late && sure {
+        return (Shape::Decelerating, format!("{said}, only {grown_late} of it in the later half"));
+    }
+    (Shape::Growing, format!("{said}, the change repeats"))
+}
+
+/// A leak at a constant rate that looks level, or slower, with less chance than this is taken not to be one.
+const CHANCE_OF_LEAK: f64 = 0.05;
+
+/// What remains when no window rule speaks: a step, a suspicion, or nothing.
+fn by_slope(series: &[i64], rises: &[Rise]) -> (Shape, String) {
+    if let Some((at, by)) = single_step(series) {
+        return (Shape::Step, step_text(at, by));
+    }
+    let later = windows::back_half(series);
+    let floors = windows::floors(later, if later.len() >= 20 { 10 } else { windows::WINDOWS });
+    let rising = slope::chance_of_rise(&floors) < CHANCE_OF_NO_TREND;
+    if rising && total(&floors) >= 1 && slope::theil_sen(&floors) > 0.0 && !rises.is_empty() {
+        return (Shape::Unclear, format!("floors rise on the whole, not all of them: {}", path(&floors)));
+    }
+    (Shape::Flat, flat_text(series))
+}
+
+/// Floors without trend rise this consistently in one of fifty resources.
+const CHANCE_OF_NO_TREND: f64 = 0.02;
+
+/// The one split whose sides stand further apart than either is wide: (first cycle after it, size).
+fn single_step(series: &[i64]) -> Option<(usize, i64)> {
+    let margin = (series.len() / 10).max(2);
+    let up_to = running_ranges(series.iter());
+    let mut from = running_ranges(series.iter().rev());
+    from.reverse();
+    (margin..series.len().saturating_sub(margin))
+        .map(|at| {
+            let (before, after) = (up_to[at - 1], from[at]);
+            let width = (before.1 - before.0).max(after.1 - after.0);
+            (at, after.0 - before.1, width)
+        })
+        .filter(|(_, gap, width)| *gap > 0 && gap > width)
+        .max_by_key(|(_, gap, _)| *gap)
+        .map(|(at, gap, _)| (at, gap))
+}
+
+fn running_ranges<'a>(values: impl Iterator<Item = &'a i64>) -> Vec<(i64, i64)> {
+    values
+        .scan((i64::MAX, i64::MIN), |range, value| {
+            *range = (range.0.min(*value), range.1.max(*value));
+            Some(*range)
+        })
+        .collect()
+}
+
+fn total(floors: &[i64]) -> i64 {
+    floors.last().zip(floors.first()).map_or(0, |(last, first)| last.saturating_sub(*first))
+}
+
+fn flat_text(series: &[i64]) -> String {
+    let low = series.iter().min().copied().unwrap_or_default();
+    match series.iter().max().copied().unwrap_or_default() - low {
+        0 => format!("the same in all {} cycles", series.len()),
+        band => format!("within {band} of its floor in all {} cycles", series.len()),
+    }
+}
+
+fn step_text(at: usize, by: i64) -> String {
+    format!("one step of +{by} at cycle {at}, level before and after")
+}
+
+fn chain(floors: &[i64]) -> String {
+    floors.iter().map(i64::to_string).collect::<Vec<_>>().join(" < ")
+}
+
+fn path(floors: &[i64]) -> String {
+    floors.iter().map(i64::to_string).collect::<Vec<_>>().join(" → ")
+}
+
+fn chain_of_steps(rises: &[Rise]) -> String {
+    rises.iter().map(|rise| format!("+{}", rise.by)).collect::<Vec<_>>().join(", ")
+}

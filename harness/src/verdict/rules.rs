@@ -1,0 +1,72 @@
+//! What a judgement is measured against: a scenario's budgets, in the judge's own words.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::resource::Resource;
+use crate::scenario::model::Expect;
+
+/// Budgets and allowances. The default is the strictest without a ceiling: nothing grows, nothing panics.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    /// By resource; a resource that is not here is judged by [`ResourceRules::default`].
+    pub resources: IndexMap<Resource, ResourceRules>,
+    /// How long the target may need to come to rest after the last disturbance of a cycle.
+    pub recovery: Option<Duration>,
+    /// Panics of the target that are allowed in the whole run.
+    pub panics: u64,
+}
+
+/// What one resource may do. Ceilings are counts, or bytes for heap and RSS.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ResourceRules {
+    /// The most at any sample.
+    pub peak_max: Option<u64>,
+    /// The most at rest.
+    pub at_rest_max: Option<u64>,
+    /// Growth per cycle that is allowed, in units (blocks for the heap).
+    pub grow: f64,
+    /// Whether it may rise ever slower, like a cache that fills.
+    pub saturate: bool,
+}
+
+impl Default for ResourceRules {
+    fn default() -> Self {
+        Self { peak_max: None, at_rest_max: None, grow: 0.0, saturate: true }
+    }
+}
+
+impl Rules {
+    /// The rules for `resource`.
+    pub fn of(&self, resource: Resource) -> ResourceRules {
+        self.resources.get(&resource).copied().unwrap_or_default()
+    }
+}
+
+impl From<&Expect> for Rules {
+    fn from(expect: &Expect) -> Self {
+        let always = &expect.always;
+        let peak_max = |resource| match resource {
+            Resource::Tasks => always.tasks.map(|budget| budget.max),
+            Resource::Fds => always.fds.map(|budget| budget.max),
+            Resource::Threads => always.threads.map(|budget| budget.max),
+            Resource::Heap => always.heap.map(|budget| budget.max.0),
+            Resource::Rss => always.rss.map(|budget| budget.max.0),
+        };
+        let of = |resource| {
+            let rest = expect.at_rest.get(&resource);
+            ResourceRules {
+                peak_max: peak_max(resource),
+                at_rest_max: rest.and_then(|rest| rest.max),
+                grow: rest.map_or(0.0, |rest| rest.grow.max(0.0)),
+                saturate: rest.is_none_or(|rest| rest.saturate),
+            }
+        };
+        Self {
+            resources: Resource::ALL.map(|resource| (resource, of(resource))).into_iter().collect(),
+            recovery: expect.recovery.map(|recovery| recovery.within.0),
+            panics: always.panics,
+        }
+    }
+}
