@@ -7,7 +7,7 @@ use super::de::{Kind, Place, Recovery};
 use super::error::{Problem, ScenarioErrors, Text};
 use super::model::{EngineKind, PeerSpec, Scenario};
 use super::parse::{self, Places};
-use super::set::{self, Change, Overrides};
+use super::set::{self, Overrides};
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Entry, Id, Ids, Node, Scalar, Value};
 use super::yaml;

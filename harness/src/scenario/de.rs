@@ -129,7 +129,9 @@ impl Recovery {
     pub(super) fn get_past(&mut self, root: &Node, place: Place, kind: &Kind) -> Step {
         let is_new = match (place, kind) {
             // That nothing is there may follow from a key that was not understood.
-            (Place::Value(map), Kind::Message(_)) if self.dropped_from(root, map) && self.holes.insert(map) => {
+            (Place::Value(map), Kind::Message(_))
+                if self.dropped_from(root, map) && self.holes.insert(map) =>
+            {
                 return Step::Silent;
             }
             (Place::Value(map), Kind::MissingKey(key))

@@ -105,7 +105,7 @@ fn words(kind: Kind, found: &str, node: Option<&Node>, key: Option<&str>) -> (St
             (format!("{of}expected {}, found {found}", type_words(&expected)), scalar_help(node))
         }
         Kind::NotAMap(keys) => (format!("{of}expected a map with {}, found {found}", list(keys)), None),
-        Kind::UnknownKey { found, allowed } if allowed.is_empty() => {
+        Kind::UnknownKey { found, allowed: [] } => {
             (format!("unknown key `{found}`"), Some("nothing is set here".to_owned()))
         }
         Kind::UnknownKey { found, allowed } => {

@@ -41,10 +41,7 @@ pub(super) fn read(text: &str, ids: &mut Ids) -> Read {
     }
     let parser = Parser::new_from_str_with_options(text, options());
     let mut reader = Reader { text, parser, ids, unreadable: vec![], faults: vec![] };
-    let root = match reader.document() {
-        Ok(root) => root,
-        Err(Stop) => None,
-    };
+    let root = reader.document().unwrap_or_default();
     Read { root, unreadable: reader.unreadable, faults: reader.faults }
 }
 
@@ -104,7 +101,8 @@ impl<'a> Reader<'a> {
         let end = self.text.len();
         let start = error.marker().byte_offset().unwrap_or(end).min(end);
         let message = format!("not YAML: {}", error.info());
-        let help = message.contains("tab").then(|| "indent with spaces: YAML allows no tabs there".to_owned());
+        let help =
+            message.contains("tab").then(|| "indent with spaces: YAML allows no tabs there".to_owned());
         self.faults.push(Fault { bytes: start..start, message, help });
         Stop
     }

@@ -117,7 +117,8 @@ fn every_good_scenario_loads() {
 
 #[test]
 fn a_matrix_makes_a_case_of_each_combination() {
-    let cases = storm(&[("matrix.profile", "[s7-1500, s7-300]"), ("world.plc.s7.profile", "$profile")]).unwrap();
+    let cases =
+        storm(&[("matrix.profile", "[s7-1500, s7-300]"), ("world.plc.s7.profile", "$profile")]).unwrap();
     let names: Vec<String> = cases.iter().map(Case::title).collect();
     assert_eq!(
         names,
@@ -129,7 +130,11 @@ fn a_matrix_makes_a_case_of_each_combination() {
         ]
     );
     let Peer::S7(plcs) = &cases[3].scenario.world["plc"] else { panic!("{:?}", cases[3].scenario.world) };
-    assert_eq!((plcs.count, plcs.profile), (50, Profile::S7300));
+    assert_eq!((plcs.count, plcs.profile, plcs.scan), (50, Profile::S7300, "1s".parse().unwrap()));
+    let Peer::Sse(browser) = &cases[3].scenario.world["browser"] else {
+        panic!("{:?}", cases[3].scenario.world)
+    };
+    assert_eq!((browser.count, browser.read), (3, Rate(64 * 1024)));
     let settle = cases[3].scenario.cycle.last().unwrap();
     assert_eq!(settle.until.as_ref().unwrap()["sessions"], 50.0);
     assert_eq!(cases[0].scenario.matrix["plcs"], [MatrixValue::Number(1), MatrixValue::Number(50)]);
@@ -247,7 +252,8 @@ fn discovery_is_sorted_goes_into_folders_and_names_a_file_once() {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
     let found = scenario::discover(&[folder.path().to_owned(), folder.path().join("a.yaml")]).unwrap();
-    let names: Vec<_> = found.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
+    let names: Vec<_> =
+        found.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["a.yaml", "b/d.yaml", "c.yml"]);
 }
 
