@@ -13,6 +13,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::suggest::closest;
 use super::tree::{Entry, Id, Node, Plain, Scalar, Value};
 
 /// Where an error is.
@@ -45,6 +46,8 @@ pub(super) enum Kind {
         allowed: &'static [&'static str],
     },
     MissingKey(&'static str),
+    /// A map with these keys is expected, and there is something else.
+    NotAMap(&'static [&'static str]),
     /// A single-key map has none or several keys, or is no map.
     OneKey {
         keys: usize,
@@ -125,6 +128,17 @@ impl Recovery {
     /// An error within a stand-in is no news to report; then whatever holds the stand-in is stood in for.
     pub(super) fn get_past(&mut self, root: &Node, place: Place, kind: &Kind) -> Step {
         let is_new = match (place, kind) {
+            // That nothing is there may follow from a key that was not understood.
+            (Place::Value(map), Kind::Message(_))
+                if self.dropped_from(root, map) && self.holes.insert(map) =>
+            {
+                return Step::Silent;
+            }
+            (Place::Value(map), Kind::MissingKey(key))
+                if self.meant(root, map, key) && self.absent.entry(map).or_default().insert(key) =>
+            {
+                return Step::Silent;
+            }
             (Place::Value(map), Kind::MissingKey(key)) => {
                 !self.holes.contains(&map) && self.absent.entry(map).or_default().insert(key)
             }
@@ -149,6 +163,22 @@ impl Recovery {
             }
             None => Step::GiveUp,
         }
+    }
+
+    /// The keys of the map that were not understood.
+    fn dropped_keys<'n>(&'n self, root: &'n Node, map: Id) -> impl Iterator<Item = &'n str> {
+        let entries = root.find(map).map_or(&[][..], Node::entries);
+        let dropped = entries.iter().filter(|entry| self.dropped.contains(&entry.key.id));
+        dropped.map(|entry| entry.key.text.as_str())
+    }
+
+    fn dropped_from(&self, root: &Node, map: Id) -> bool {
+        self.dropped_keys(root, map).next().is_some()
+    }
+
+    /// Whether one of the keys that were not understood was probably meant to be `key`.
+    fn meant(&self, root: &Node, map: Id, key: &'static str) -> bool {
+        self.dropped_keys(root, map).any(|dropped| closest(dropped, &[key]).is_some())
     }
 
     /// Whether anything was wrong already.
@@ -312,8 +342,8 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match &self.node.value {
             // `key:` with nothing behind it: the keys that must be there are named one by one.
             Value::Scalar(scalar) if scalar.resolve() == Plain::Null => visitor.visit_map(self.map(&[])),
-            Value::List(_) => Err(Error::new(Kind::Type { expected: "a map".to_owned() })),
-            _ => self.any(visitor),
+            Value::Map(_) => self.any(visitor),
+            _ => Err(Error::new(Kind::NotAMap(fields))),
         }
     }
 
