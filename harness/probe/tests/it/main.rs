@@ -1,7 +1,12 @@
 //! The probe from outside. Counts are process-wide, so each test here plays in a process of its own.
 
+mod allocator;
 mod case;
+mod dumps;
+mod endpoint;
+mod fds;
 mod heap;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -9,6 +14,6 @@ use std::process::ExitCode;
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
 fn main() -> ExitCode {
-    let suites = [heap::CASES];
+    let suites = [allocator::CASES, heap::CASES, tasks::CASES, dumps::CASES, fds::CASES, endpoint::CASES];
     case::main(suites.into_iter().flatten())
 }

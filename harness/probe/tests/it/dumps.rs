@@ -1,0 +1,81 @@
+//! Task dumps name what a task awaits, and never hang.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use watertight_probe::tasks::{self, DumpError, TaskDump};
+
+use crate::case::cases;
+use crate::tasks::{paused, two_workers};
+
+cases![
+    a_dump_from_inside_names_the_line_that_awaits,
+    a_dump_from_outside_names_the_line_that_awaits,
+    a_dump_while_a_worker_is_blocked_ends_at_its_bound,
+    a_dump_of_a_dead_runtime_says_so,
+];
+
+const AWAITS_AT: u32 = line!() + 2;
+async fn wait_for_ever(never: Arc<Notify>) {
+    never.notified().await;
+}
+
+fn assert_names_the_await(dump: &[TaskDump], id: &str) {
+    let task = dump.iter().find(|task| task.id.to_string() == id).expect("the task is in the dump");
+    let place = format!("harness/probe/tests/it/dumps.rs:{AWAITS_AT}");
+    let own = task.trace.iter().position(|line| line.ends_with(&place));
+    let own = own.unwrap_or_else(|| panic!("no line ends with {place}: {:#?}", task.trace));
+    assert!(own == 1 && task.trace[0].starts_with("waits in "), "{:#?}", task.trace);
+    assert!(task.trace[0].contains("Notified"), "{:#?}", task.trace);
+    assert!(!task.trace.iter().any(|line| line.contains("tokio::runtime")), "{:#?}", task.trace);
+}
+
+fn a_dump_from_inside_names_the_line_that_awaits() {
+    for runtime in [paused(), two_workers()] {
+        runtime.block_on(async {
+            let task = tokio::spawn(wait_for_ever(Arc::default()));
+            tokio::task::yield_now().await;
+            let dump = tasks::dump_here(Duration::from_secs(30)).await.expect("nothing blocks");
+            assert_names_the_await(&dump, &task.id().to_string());
+        });
+    }
+}
+
+fn a_dump_from_outside_names_the_line_that_awaits() {
+    for runtime in [paused(), two_workers()] {
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let task = runtime.spawn(wait_for_ever(Arc::default()));
+        let driver = std::thread::spawn(move || runtime.block_on(stopped));
+        let dump = tasks::dump(&handle, Duration::from_secs(30)).expect("nothing blocks");
+        assert_names_the_await(&dump, &task.id().to_string());
+        assert_eq!(dump.len(), 1, "the dump leaves itself out: {dump:#?}");
+        stop.send(()).expect("the driver waits");
+        driver.join().expect("it does not panic").expect("it was told to stop");
+    }
+}
+
+fn a_dump_while_a_worker_is_blocked_ends_at_its_bound() {
+    let runtime = two_workers();
+    let [blocked, release] = [(); 2].map(|()| Arc::new(Barrier::new(2)));
+    let blocker = runtime.spawn({
+        let (blocked, release) = (Arc::clone(&blocked), Arc::clone(&release));
+        async move {
+            blocked.wait();
+            release.wait();
+        }
+    });
+    blocked.wait();
+    let within = Duration::from_millis(300);
+    assert_eq!(tasks::dump(runtime.handle(), within), Err(DumpError::TimedOut { within }));
+    release.wait();
+    runtime.block_on(blocker).expect("it ends");
+}
+
+fn a_dump_of_a_dead_runtime_says_so() {
+    let runtime = two_workers();
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    assert_eq!(tasks::dump(&handle, Duration::from_secs(30)), Err(DumpError::RuntimeGone));
+}
