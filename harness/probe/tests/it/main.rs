@@ -2,6 +2,8 @@
 
 mod allocator;
 mod case;
+#[cfg(feature = "dhat")]
+mod dhat;
 mod dumps;
 mod endpoint;
 mod fds;
@@ -14,6 +16,11 @@ use std::process::ExitCode;
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
 fn main() -> ExitCode {
-    let suites = [allocator::CASES, heap::CASES, tasks::CASES, dumps::CASES, fds::CASES, endpoint::CASES];
+    #[cfg(feature = "dhat")]
+    let dhat = dhat::CASES;
+    #[cfg(not(feature = "dhat"))]
+    let dhat = &[];
+    let suites =
+        [dhat, allocator::CASES, heap::CASES, tasks::CASES, dumps::CASES, fds::CASES, endpoint::CASES];
     case::main(suites.into_iter().flatten())
 }
