@@ -16,6 +16,7 @@ pub mod roles;
 mod select;
 mod stop;
 mod unjudged;
+mod worlds;
 
 pub use child::Limits;
 pub use determinism::{Comparison, Difference};
@@ -27,3 +28,4 @@ pub use player::{PlayError, Player};
 pub use request::{Explain, RunRequest};
 pub use select::{Engines, Job, SelectError, Selection, read_all, select};
 pub use stop::Stop;
+pub use worlds::WorldLibrary;

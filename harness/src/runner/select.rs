@@ -192,10 +192,6 @@ mod tests {
             Ok(vec![case("plcs=1"), case("plcs=50")])
         }
 
-        fn plan(&self, _: &Path, _: &[(String, String)], _: Option<Seed>) -> Result<String, LibraryError> {
-            Ok(String::new())
-        }
-
         fn schema(&self) -> serde_json::Value {
             serde_json::Value::Null
         }
