@@ -1,1 +1,34 @@
-//! skeleton
+//! An S7 gateway: stations polled over S7, their latest values out by HTTP.
+//!
+//! Read it in this order. A [`config`] names stations and limits; the gateway reaches the world through [`net`] alone;
+//! every task starts in [`tasks`], so that shutdown can name what did not end. One supervised session per station polls
+//! its tags into a bounded cache, from which HTTP serves values and event streams. [`gateway`] starts and stops it all,
+//! [`cli`] is the program.
+//!
+//! What a simulated run needs holds throughout: time is tokio's, chance comes from one seed, iteration order is fixed.
+
+pub mod config;
+pub mod net;
+pub mod tasks;
+
+mod chance;
+mod meters;
+mod parts;
+
+mod session;
+mod station;
+
+mod cache;
+
+mod http;
+mod hub;
+
+#[cfg(feature = "defects")]
+pub mod defects;
+
+pub mod gateway;
+
+pub mod cli;
+
+pub use config::Config;
+pub use gateway::{Gateway, ShutdownError, StartError};

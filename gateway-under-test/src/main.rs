@@ -1,3 +1,7 @@
-//! skeleton
+//! The binary `s7-gateway`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gateway_under_test::cli::run(std::env::args_os())
+}

@@ -111,7 +111,7 @@ pub struct ServerPlace {
 }
 
 /// What a world needs to know when it starts something.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Setting<'a, P: PeerSpec> {
     /// The case being played.
     pub scenario: &'a Scenario<P>,
@@ -123,6 +123,14 @@ pub struct Setting<'a, P: PeerSpec> {
     /// A folder of this run's own for configuration files.
     pub scratch: &'a std::path::Path,
 }
+
+impl<P: PeerSpec> Clone for Setting<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: PeerSpec> Copy for Setting<'_, P> {}
 
 impl<P: PeerSpec> Setting<'_, P> {
     /// `written` at this run's pace.
@@ -181,7 +189,7 @@ pub trait World: Send + Sync + 'static {
 
     /// The name under which instance `ordinal` of the server peer `name` is reached in sim.
     fn sim_address(&self, name: &str, ordinal: usize) -> String {
-        format!("{name}-{ordinal}")
+        format!("{name}-{ordinal}:1")
     }
 
     /// Starts the server peer `name` in sim, listening at its [`World::sim_address`]es.
@@ -209,16 +217,23 @@ pub trait World: Send + Sync + 'static {
         dial: Arc<dyn Dial>,
     ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>>;
 
-    /// The program that plays the server peer `name` on the wall clock.
+    /// The program that plays the server peer `name` on the wall clock; `free_port` is a port of loopback that nobody
+    /// else was given, for a program that cannot choose its own.
     fn server_program(
         &self,
         setting: &Setting<'_, Self::Peer>,
         name: &str,
         peer: &Self::Peer,
+        free_port: u16,
     ) -> Result<Program, WorldError>;
 
-    /// Where a server program listens, from what it announced.
-    fn server_place(&self, peer: &Self::Peer, announced: &Announced) -> Result<ServerPlace, WorldError>;
+    /// Where a server program listens, from what it announced, or from the `free_port` it was given.
+    fn server_place(
+        &self,
+        peer: &Self::Peer,
+        announced: &Announced,
+        free_port: u16,
+    ) -> Result<ServerPlace, WorldError>;
 
     /// Reads the load of a server peer that runs as a program.
     fn server_load<'a>(
@@ -239,4 +254,10 @@ pub trait World: Send + Sync + 'static {
 }
 
 /// The name under which the target is reached in sim.
-pub const SIM_TARGET_ADDRESS: &str = "target";
+pub const SIM_TARGET_ADDRESS: &str = "target:80";
+
+/// The label that the target's ends of simulated connections carry: the census counts these as its descriptors.
+pub const SIM_TARGET_PARTY: &str = "target";
+
+/// The label of everybody else's ends.
+pub const SIM_WORLD_PARTY: &str = "world";

@@ -10,6 +10,7 @@
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut runtime = tokio::runtime::Builder::new_current_thread();
 //!     watertight_probe::tasks::install(&mut runtime);
+//!     let _probe = watertight_probe::serve()?; // does nothing unless WATERTIGHT_PROBE is set
 //!     runtime.enable_all().build()?.block_on(async { /* the service */ });
 //!     Ok(())
 //! }
@@ -30,6 +31,11 @@ pub mod gauges;
 pub mod process;
 
 pub mod plant;
+pub mod snapshot;
+
+pub mod client;
+pub mod serve;
 
 pub use alloc::Alloc;
+pub use serve::{serve, serve_with};
 pub use tenant::Tenant;

@@ -2,9 +2,30 @@
 //!
 //! - [`fault`]: a fault as a scenario writes it, and the fixed events it compiles to.
 //! - [`toxic`], [`toxics`]: what a toxic can decide; one toxic a file.
+//! - `lane`, `conn`: the pure core of one direction and of one connection, the same in every engine.
+//! - [`link`]: all connections between the target and one kind of peer, and the faults at work on them.
+//! - [`sim`]: the engine in memory, under the paused clock.
+//!
+//! # How to add a toxic
+//!
+//! 1. Write `toxics/<name>.rs`: declare its keys with `link_fault!` (the shared keys come along; doc comments become the
+//!    schema), and give the struct `fn at_work(&self)` that returns what decides, an implementation of [`toxic::Toxic`].
+//!    Answer only what the toxic changes: connects, chunks as they enter, the gate at the exit, when the connection ends.
+//!    Draw only from the dice that are handed in.
+//! 2. Add the variant to [`fault::Fault`], to its `name` and `on_link`.
+//! 3. If it has a schedule of its own, compile it to fixed events in [`fault::Fault::compile`].
+//! 4. Add it to the list of the contract test, which every toxic passes.
 
+mod conn;
 pub mod fault;
+mod lane;
+pub mod link;
+mod ring;
+pub mod sim;
 pub mod toxic;
 pub mod toxics;
 
 pub use fault::{Change, Fault, FaultId};
+pub use link::{Link, LinkEvent, LinkObserver, LinkStats};
+pub use sim::{SimListener, SimNet, SimStream};
+pub use toxic::Side;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::chaos::toxics::half_open::Gone;
 use crate::seed::Seed;
 
 /// One direction of a connection.
@@ -167,6 +168,11 @@ pub enum Gate {
 }
 
 impl Gate {
+    /// Whether not even a FIN passes.
+    pub fn is_shut(self) -> bool {
+        self == Self::Shut
+    }
+
     /// What both gates let through.
     pub fn meet(self, other: Self) -> Self {
         match (self, other) {
@@ -231,9 +237,9 @@ pub trait Toxic: fmt::Debug + Send {
         None
     }
 
-    /// The side that is gone from the moment the fault takes hold: its own end is reset, the far end hears nothing.
-    fn gone(&self) -> Option<Side> {
-        None
+    /// Who is gone from the moment the fault takes hold: its own end is reset, the far end hears nothing.
+    fn gone(&self) -> Gone {
+        Gone::Nobody
     }
 
     /// Whether bytes that have arrived wait behind this toxic's gate, so that `on_heal: drop` loses them too.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::inventory::Inventory;
+use super::{CycleCounts, Observer, Plant};
 use crate::census::Census;
-use crate::engine::Plant;
-use crate::explain::Inventory;
+use crate::runner::Stop;
 use crate::scenario::plan::{Plan, PlannedEvent};
 use crate::timeline::{CycleRecord, Ended};
+use crate::verdict::PANICS_GAUGE;
 
 /// Censuses taken over one watch window; the record keeps their floor.
 const SAMPLES_PER_WATCH: u32 = 20;
@@ -33,6 +35,9 @@ pub(super) trait Stage {
     /// The target's own figures.
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended>;
 
+    /// Panics of the target since it started.
+    fn panics(&mut self) -> u64;
+
     /// Carries out one event of the plan.
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended>;
 
@@ -41,18 +46,24 @@ pub(super) trait Stage {
 
     /// Lists what the target holds by name: sites of heap and tasks, fds.
     async fn inventory(&mut self) -> Result<Inventory, Ended>;
+
+    /// Counting starts: what parties have done so far is not the load of the counted cycles.
+    async fn warm_up_is_over(&mut self) -> Result<(), Ended>;
+
+    /// Hands on what happened on the links in this cycle, if anybody wants to know.
+    fn tell_events(&mut self, cycle: usize, observer: &mut dyn Observer);
 }
 
 /// How a run is played.
 pub(super) struct Script<'a> {
     /// The plan of a cycle, counted from 0, warm-up included.
     pub plan: &'a dyn Fn(usize) -> Plan,
-    /// Leading cycles that are not judged.
-    pub warm_up: usize,
-    /// All cycles, warm-up included.
-    pub planned: usize,
+    /// How many of them.
+    pub counts: CycleCounts,
     /// Leaks to plant.
     pub plants: &'a [Plant],
+    /// Whether to end early.
+    pub stop: &'a Stop,
 }
 
 /// What was measured.
@@ -61,46 +72,46 @@ pub(super) struct Played {
     pub cycles: Vec<CycleRecord>,
     pub peak: Census,
     pub ended: Option<Ended>,
-    /// What the target held at the end of warm-up, and later at growing distance; the last is from the end of the run.
-    pub inventories: Vec<(usize, Inventory)>,
+    /// What the target held at the end of warm-up, half-way, and at the end of the run.
+    pub inventories: Vec<Inventory>,
 }
 
 /// Plays every cycle of the script; what was measured before an early end is kept.
-pub(super) async fn play<S: Stage>(
-    stage: &mut S,
-    script: &Script<'_>,
-    mut each: impl FnMut(&CycleRecord),
-) -> Played {
-    let mut played = Played { cycles: Vec::with_capacity(script.planned), ..Played::default() };
-    let began = Instant::now();
-    for cycle in 0..script.planned {
-        match one_cycle(stage, script, cycle, began, &mut played.peak).await {
-            Ok(record) => {
-                each(&record);
-                played.cycles.push(record);
-            }
-            Err(ended) => {
-                played.ended = Some(ended);
-                return played;
-            }
-        }
-        if takes_inventory(cycle, script) {
-            match stage.inventory().await {
-                Ok(inventory) => played.inventories.push((cycle, inventory)),
-                Err(ended) => {
-                    played.ended = Some(ended);
-                    return played;
-                }
-            }
-        }
-    }
+pub(super) async fn play<S: Stage>(stage: &mut S, script: &Script<'_>, observer: &mut dyn Observer) -> Played {
+    // Room for every record from the start: a list that grows would look like a leak of the harness.
+    let mut played = Played { cycles: Vec::with_capacity(script.counts.planned()), ..Played::default() };
+    played.ended = play_cycles(stage, script, observer, &mut played).await.err();
+    played.peak.gauges.insert(PANICS_GAUGE.to_owned(), stage.panics() as f64);
     played
 }
 
+async fn play_cycles<S: Stage>(
+    stage: &mut S,
+    script: &Script<'_>,
+    observer: &mut dyn Observer,
+    played: &mut Played,
+) -> Result<(), Ended> {
+    let began = Instant::now();
+    for cycle in 0..script.counts.planned() {
+        let record = one_cycle(stage, script, cycle, began, &mut played.peak).await?;
+        stage.tell_events(cycle, observer);
+        observer.cycle(&record);
+        played.cycles.push(record);
+        if takes_inventory(cycle, script.counts) {
+            let inventory = stage.inventory().await?;
+            played.inventories.push(Inventory { cycle, ..inventory });
+            if cycle + 1 == script.counts.warm_up {
+                stage.warm_up_is_over().await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Inventories are taken at the end of warm-up, half-way through the counted cycles, and at the end.
-fn takes_inventory(cycle: usize, script: &Script<'_>) -> bool {
+fn takes_inventory(cycle: usize, counts: CycleCounts) -> bool {
     let done = cycle + 1;
-    done == script.warm_up || done == script.planned || done == script.warm_up + (script.planned - script.warm_up) / 2
+    [counts.warm_up, counts.warm_up + counts.counted / 2, counts.planned()].contains(&done)
 }
 
 async fn one_cycle<S: Stage>(
@@ -110,7 +121,7 @@ async fn one_cycle<S: Stage>(
     began: Instant,
     peak: &mut Census,
 ) -> Result<CycleRecord, Ended> {
-    for plant in script.plants.iter().filter(|plant| plant.is_due(cycle, script.warm_up)) {
+    for plant in script.plants.iter().filter(|plant| plant.is_due(cycle, script.counts.warm_up)) {
         stage.plant(plant).await?;
     }
     let plan = (script.plan)(cycle);
@@ -118,6 +129,9 @@ async fn one_cycle<S: Stage>(
     let healed = Instant::now();
     let settled_after = settle(stage, &plan, peak).await?.then(|| healed.elapsed());
     let census = watch(stage, &plan, peak).await?;
+    if script.stop.is_requested() {
+        return Err(Ended::Interrupted);
+    }
     Ok(CycleRecord { cycle, at: began.elapsed(), settled_after, census })
 }
 

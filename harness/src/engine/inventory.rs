@@ -41,6 +41,12 @@ pub(super) fn grown_sites(inventories: &[Inventory]) -> BTreeSet<u32> {
         .collect()
 }
 
+/// Whether the target holds more of anything at the end than it did at the end of warm-up.
+pub(super) fn rose(inventories: &[Inventory]) -> bool {
+    let [first, .., last] = inventories else { return false };
+    last.tasks.len() > first.tasks.len() || last.fds.len() > first.fds.len() || !grown_sites(inventories).is_empty()
+}
+
 /// The inventories with names; heap sites without a stack in `stacks` are left out.
 pub(super) fn named(inventories: &[Inventory], stacks: &Stacks) -> Vec<SiteSnapshot> {
     inventories.iter().map(|inventory| snapshot(inventory, stacks)).collect()

@@ -5,26 +5,31 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, RngSeed};
-use tokio::time::timeout;
-use watertight_probe::{Tenant, fds, heap, panics, process, tasks};
+use tokio::time::{Instant, timeout};
+use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks};
 
-use super::audit::Audits;
+use super::audit::{self, Reading};
 use super::cycle::{self, Played, Script, Stage};
+use super::inventory::{self, Inventory};
 use super::storm::Storms;
-use super::{Measured, Options, PlayFailure, Plant, inventory, plant};
+use super::{CycleCounts, Measured, Observer, PlayFailure, Plant, Planted, Wanted};
 use crate::census::Census;
+use crate::chaos::link::{LinkEvent, LinkObserver};
 use crate::chaos::sim::SimNet;
+use crate::chaos::toxic::Side;
+use crate::chaos::toxics::kill::Signal;
 use crate::chaos::{Change, Link};
-use crate::explain::Inventory;
+use crate::runner::Event;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::Ended;
+use crate::timeline::{Ended, Timeline};
 use crate::world::{
-    BoxFuture, BoxStream, Dial, Party, SIM_TARGET_ADDRESS, Seat, Setting, SimTarget, World, WorldError,
+    BoxFuture, BoxStream, Dial, Party, SIM_TARGET_ADDRESS, SIM_TARGET_PARTY, SIM_WORLD_PARTY, Seat, Setting, SimTarget,
+    World,
 };
 
 /// Those who live in the process of a simulation.
@@ -32,9 +37,9 @@ use crate::world::{
 struct Tenants {
     /// Plays, samples, records; counted by nobody.
     harness: Tenant,
-    /// Peers and links.
+    /// Peers, links and consumers.
     world: Tenant,
-    /// The service under test: every other tenant is a part of it.
+    /// The service under test: tenants that it registers itself are parts of it.
     target: Tenant,
 }
 
@@ -44,7 +49,11 @@ impl Tenants {
     }
 
     fn is_target(self, tenant: Tenant) -> bool {
-        tenant != self.harness && tenant != self.world && tenant != Tenant::NONE
+        self.is_target_id(tenant.id())
+    }
+
+    fn is_target_id(self, id: u16) -> bool {
+        ![self.harness, self.world, Tenant::NONE, Tenant::PROBE].map(Tenant::id).contains(&id)
     }
 }
 
@@ -52,31 +61,34 @@ impl Tenants {
 pub(super) fn play<W: World>(
     world: &W,
     scenario: &Scenario<W::Peer>,
-    options: &Options<'_>,
+    counts: CycleCounts,
+    wanted: Wanted<'_>,
+    observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
     let tenants = Tenants::register();
-    panics::install();
     let mut builder = Builder::new_current_thread();
-    builder.enable_time().start_paused(true).rng_seed(RngSeed::from_bytes(&options.seed.0.to_le_bytes()));
+    builder.enable_time().start_paused(true).rng_seed(RngSeed::from_bytes(&wanted.seed.0.to_le_bytes()));
     tasks::install(&mut builder);
-    let runtime = builder.build().map_err(PlayFailure::Runtime)?;
-    runtime.block_on(tenants.harness.scope(run(world, scenario, options, tenants)))
+    let runtime = builder.build().map_err(PlayFailure::system("build the runtime"))?;
+    let scratch = tempfile::tempdir().map_err(PlayFailure::system("make a temporary folder"))?;
+    let setting = Setting { scenario, seed: wanted.seed, pace: 1.0, scratch: scratch.path() };
+    runtime.block_on(tenants.harness.scope(run(world, setting, tenants, counts, wanted, observer)))
 }
 
 async fn run<W: World>(
     world: &W,
-    scenario: &Scenario<W::Peer>,
-    options: &Options<'_>,
+    setting: Setting<'_, W::Peer>,
     tenants: Tenants,
+    counts: CycleCounts,
+    wanted: Wanted<'_>,
+    observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
-    let scratch = tempfile::tempdir().map_err(PlayFailure::Scratch)?;
-    let setting = Setting { scenario, seed: options.seed, pace: 1.0, scratch: scratch.path() };
-    let mut sim = Sim::start(world, setting, tenants, options).await?;
-    let plan = |cycle| Plan::compile(scenario, options.seed, cycle, 1.0);
-    let script = Script { plan: &plan, warm_up: options.warm_up, planned: options.planned(), plants: options.plants };
-    let played = cycle::play(&mut sim, &script, options.stop, |record| (options.each)(record)).await;
-    let audit = sim.audits.finish(&mut sim.parties, &sim.links, played.cycles.len()).await;
-    Ok(Measured::new(played, audit, true, options))
+    let mut sim = Sim::start(world, setting, tenants, wanted.events).await?;
+    let plan = |cycle| Plan::compile(setting.scenario, wanted.seed, cycle);
+    let script = Script { plan: &plan, counts, plants: wanted.plants, stop: wanted.stop };
+    let began = tokio::time::Instant::now();
+    let played = cycle::play(&mut sim, &script, observer).await;
+    Ok(sim.measured(played, counts, began.elapsed()).await)
 }
 
 struct Sim<'w, W: World> {
@@ -87,4 +99,294 @@ struct Sim<'w, W: World> {
     links: BTreeMap<String, Arc<Link>>,
     target: Option<Box<dyn SimTarget>>,
     parties: BTreeMap<String, Box<dyn Party>>,
+    storms: Storms,
+    counted_from: Reading,
+    kills: u64,
+    began: Instant,
+    log: Option<Arc<EventLog>>,
+}
+
+impl<'w, W: World> Sim<'w, W> {
+    /// Brings the world to life: server peers, the target, consumers, in this order.
+    async fn start(
+        world: &'w W,
+        setting: Setting<'w, W::Peer>,
+        tenants: Tenants,
+        events: bool,
+    ) -> Result<Self, PlayFailure> {
+        let net = SimNet::new();
+        let scenario = setting.scenario;
+        let links = scenario
+            .world
+            .iter()
+            .map(|(name, peer)| {
+                let spec = scenario.links.get(name).cloned().unwrap_or_default();
+                (name.clone(), net.link(name, &spec, peer_side(world.seat(peer))))
+            })
+            .collect();
+        let log = events.then(Arc::<EventLog>::default);
+        let mut sim = Self {
+            world,
+            setting,
+            tenants,
+            net,
+            links,
+            target: None,
+            parties: BTreeMap::new(),
+            storms: Storms::default(),
+            counted_from: Reading::default(),
+            kills: 0,
+            began: Instant::now(),
+            log,
+        };
+        if let Some(log) = &sim.log {
+            sim.links.values().for_each(|link| link.observe_with(Arc::clone(log) as Arc<dyn LinkObserver>));
+        }
+        for (name, peer) in sim.peers(Seat::Server) {
+            let started = world.start_sim_server(setting, &sim.net, name, peer);
+            let party = tenants.world.scope(started).await?;
+            sim.parties.insert(name.clone(), party);
+        }
+        sim.start_target().await?;
+        for (name, peer) in sim.peers(Seat::Consumer) {
+            let started = world.start_consumer(setting, name, peer, sim.dial(name));
+            let party = tenants.world.scope(started).await?;
+            sim.parties.insert(name.clone(), party);
+        }
+        Ok(sim)
+    }
+
+    fn peers(&self, seat: Seat) -> impl Iterator<Item = (&'w String, &'w W::Peer)> + use<'w, W> {
+        let world = self.world;
+        self.setting.scenario.world.iter().filter(move |(_, peer)| world.seat(peer) == seat)
+    }
+
+    async fn start_target(&mut self) -> Result<(), PlayFailure> {
+        let started = self.world.start_sim_target(self.setting, &self.net);
+        self.target = Some(self.tenants.target.scope(started).await?);
+        Ok(())
+    }
+
+    /// Connects as a client of the link `name` would: to the peer's instances, or to the target.
+    fn dial(&self, name: &str) -> Arc<dyn Dial> {
+        let peer = &self.setting.scenario.world[name];
+        let addresses = match self.world.seat(peer) {
+            Seat::Server => {
+                (0..self.world.instances(peer)).map(|ordinal| self.world.sim_address(name, ordinal)).collect()
+            }
+            Seat::Consumer => vec![SIM_TARGET_ADDRESS.to_owned()],
+        };
+        Arc::new(SimDial { net: self.net.clone(), link: Arc::clone(&self.links[name]), addresses })
+    }
+
+    /// Ends the target by `signal`: TERM asks it and waits, KILL drops it.
+    async fn kill(&mut self, signal: Signal, within: Duration) -> Result<(), Ended> {
+        self.kills += 1;
+        let Some(target) = self.target.take() else { return Ok(()) };
+        if signal == Signal::Kill {
+            drop(target);
+            return Ok(());
+        }
+        match self.tenants.target.scope(timeout(within, target.stop())).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(Ended::TargetDied { how: format!("told to stop, it left something: {why}") }),
+            Err(_) => Err(Ended::TargetDied { how: format!("told to stop, it did not within {within:?}") }),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Reading, Ended> {
+        let mut load = BTreeMap::new();
+        for (name, party) in &mut self.parties {
+            let of = party.load().await.map_err(|error| Ended::TargetDied { how: error.to_string() })?;
+            load.insert(name.clone(), of);
+        }
+        Ok(Reading::new(load, &self.links, self.kills))
+    }
+
+    /// Puts names to what was played.
+    async fn measured(mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
+        let audit = match self.read().await {
+            Ok(after) => audit::audits(self.setting.scenario, &self.counted_from, &after, counted(&played, counts)),
+            Err(_) => Vec::new(),
+        };
+        let awaits = if inventory::rose(&played.inventories) { awaits().await } else { Vec::new() };
+        let stacks = frames::resolve(inventory::grown_sites(&played.inventories));
+        Measured {
+            snapshots: inventory::named(&played.inventories, &stacks),
+            awaits,
+            notes: notes(),
+            scenario_time: lasted,
+            timeline: Timeline {
+                exact: true,
+                warm_up: counts.warm_up,
+                planned: counts.planned(),
+                cycles: played.cycles,
+                peak: played.peak,
+                audit,
+                ended: played.ended,
+            },
+        }
+    }
+}
+
+/// Counted cycles that were played.
+pub(super) fn counted(played: &Played, counts: CycleCounts) -> usize {
+    played.cycles.len().saturating_sub(counts.warm_up)
+}
+
+/// How long a task dump may take; on the paused clock that is no time at all unless something is stuck.
+const DUMP_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where one task of each spawning place waits.
+async fn awaits() -> Vec<(String, Vec<String>)> {
+    let places: BTreeMap<u64, String> = tasks::live().iter().map(|task| (task.id, task.place())).collect();
+    let dump = tasks::dump_here(DUMP_WITHIN).await.unwrap_or_default();
+    let mut awaits = BTreeMap::new();
+    for task in dump {
+        if let Some(place) = places.get(&task.id) {
+            awaits.entry(place.clone()).or_insert(task.trace);
+        }
+    }
+    awaits.into_iter().collect()
+}
+
+/// What this build or this process cannot measure.
+fn notes() -> Vec<String> {
+    let heap = match heap::mode() {
+        heap::Mode::Dhat => Some("heap: counted by dhat, the harness and the peers included".to_owned()),
+        _ => heap::why_not_sites().map(|why| format!("heap: no call stacks: {why}")),
+    };
+    let tasks = tasks::why_not_tracked().map(|why| format!("tasks: not measured: {why}"));
+    heap.into_iter().chain(tasks).collect()
+}
+
+/// The records of events on links, kept until the cycle is over.
+#[derive(Debug, Default)]
+struct EventLog(Mutex<Vec<(Instant, String)>>);
+
+impl LinkObserver for EventLog {
+    fn event(&self, at: Instant, link: &str, conn: u64, event: LinkEvent) {
+        let _harness = Tenant::named("harness").enter();
+        let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        events.push((at, format!("{link}: connection {conn} {event:?}")));
+    }
+}
+
+impl<W: World> Stage for Sim<'_, W> {
+    async fn census(&mut self) -> Result<Census, Ended> {
+        let mut census = self.glance().await?;
+        let real = fds::count(None).ok();
+        census.fds = real.map(|real| real + self.net.sockets_of(SIM_TARGET_PARTY) as u64);
+        census.threads = process::threads().ok();
+        census.rss_bytes = process::rss_bytes().ok();
+        Ok(census)
+    }
+
+    async fn glance(&mut self) -> Result<Census, Ended> {
+        let tenants = self.tenants;
+        // dhat keeps no tenants: the whole process stands for the target then, and the run says so.
+        let live = heap::live_of(|tenant| tenants.is_target(tenant)).or_else(heap::live);
+        Ok(Census {
+            tasks: tasks::why_not_tracked().is_none().then(|| tasks::count(|tenant| tenants.is_target(tenant))),
+            heap_blocks: live.map(|live| live.blocks),
+            heap_bytes: live.map(|live| live.bytes),
+            ..Census::default()
+        })
+    }
+
+    async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
+        Ok(self.target.as_ref().map(|target| target.gauges()).unwrap_or_default())
+    }
+
+    fn panics(&mut self) -> u64 {
+        panics::count(|tenant| self.tenants.is_target(tenant))
+    }
+
+    async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {
+        match event.change {
+            Change::OpenConnection { n, abandon } => {
+                if let Some(link) = &event.link {
+                    let _world = self.tenants.world.enter();
+                    let hello = self.world.hello(&self.setting.scenario.world[link]);
+                    self.storms.open(&self.links[link], &*self.dial(link), n, hello, abandon);
+                }
+                Ok(())
+            }
+            Change::Kill { signal, within, restart } => {
+                self.kill(signal, within).await?;
+                if restart {
+                    self.start_target().await.map_err(|error| Ended::TargetDied { how: error.to_string() })?;
+                }
+                Ok(())
+            }
+            change => {
+                if let Some(link) = &event.link {
+                    let _world = self.tenants.world.enter();
+                    self.links[link].change(event.id, &event.fault, &change);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn plant(&mut self, plant: &Plant) -> Result<(), Ended> {
+        let _target = self.tenants.target.enter();
+        match plant.what {
+            Planted::Heap(bytes) => plant::heap(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            Planted::Task(count) => (0..count).for_each(|_| plant::task()),
+            Planted::Fd(count) => {
+                for _ in 0..count {
+                    plant::fd().map_err(|error| Ended::TargetDied { how: format!("cannot plant a descriptor: {error}") })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn inventory(&mut self) -> Result<Inventory, Ended> {
+        let tenants = self.tenants;
+        let mut heap = heap::sites();
+        heap.retain(|site| tenants.is_target_id(site.tenant));
+        let mut tasks = tasks::live();
+        tasks.retain(|task| tenants.is_target_id(task.tenant));
+        let mut fds = inventory::fds_of(None);
+        fds.extend(self.net.open_endpoints(SIM_TARGET_PARTY).into_iter().map(|socket| format!("sim socket to {}", socket.peer)));
+        Ok(Inventory { cycle: 0, heap, tasks, fds })
+    }
+
+    async fn warm_up_is_over(&mut self) -> Result<(), Ended> {
+        self.counted_from = self.read().await?;
+        Ok(())
+    }
+
+    fn tell_events(&mut self, cycle: usize, observer: &mut dyn Observer) {
+        let Some(log) = &self.log else { return };
+        let mut events = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (at, what) in events.drain(..) {
+            observer.event(Event { cycle, at: at - self.began, what });
+        }
+    }
+}
+
+/// The side of its link at which a peer sits.
+pub(super) fn peer_side(seat: Seat) -> Side {
+    match seat {
+        Seat::Server => Side::Server,
+        Seat::Consumer => Side::Client,
+    }
+}
+
+/// Opens connections over one simulated link.
+struct SimDial {
+    net: SimNet,
+    link: Arc<Link>,
+    addresses: Vec<String>,
+}
+
+impl Dial for SimDial {
+    fn dial(&self, ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>> {
+        let (net, link) = (self.net.clone(), Arc::clone(&self.link));
+        let address = self.addresses[ordinal % self.addresses.len()].clone();
+        Box::pin(async move { Ok(Box::new(net.connect(SIM_WORLD_PARTY, &link, &address).await?) as BoxStream) })
+    }
 }

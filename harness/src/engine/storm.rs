@@ -1,13 +1,13 @@
 //! Storm connections: opened over a link, abandoned half-way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::chaos::Link;
 use crate::chaos::toxics::storm::Abandon;
 use crate::world::Dial;
 
@@ -16,27 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Plays storm connections; each ends by itself, at the latest after [`PATIENCE`].
 #[derive(Debug, Default)]
-pub(super) struct Storms {
-    tasks: TaskTracker,
-    opened: Arc<AtomicU64>,
-}
+pub(super) struct Storms(TaskTracker);
 
 impl Storms {
-    /// Opens connection `n` through `dial`, sends of `hello` what `abandon` says, and drops it.
-    pub(super) fn open(&self, dial: &dyn Dial, n: u32, hello: Bytes, abandon: Abandon) {
+    /// Opens connection `n` over `link` through `dial`, sends of `hello` what `abandon` says, and drops it.
+    pub(super) fn open(&self, link: &Arc<Link>, dial: &dyn Dial, n: u32, hello: Bytes, abandon: Abandon) {
         let stream = dial.dial(n as usize);
-        let opened = Arc::clone(&self.opened);
-        self.tasks.spawn(timeout(PATIENCE, async move {
+        let link = Arc::clone(link);
+        self.0.spawn(timeout(PATIENCE, async move {
             // A link that refuses or cuts a storm connection is part of the storm.
             if let Ok(stream) = stream.await {
-                opened.fetch_add(1, Relaxed);
+                link.count_storm_connection();
                 let _cut = abandon.play(stream, &hello).await;
             }
         }));
-    }
-
-    /// Connections that got through so far.
-    pub(super) fn opened(&self) -> u64 {
-        self.opened.load(Relaxed)
     }
 }

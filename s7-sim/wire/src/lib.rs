@@ -1,1 +1,46 @@
-//! skeleton
+//! Codec for S7 communication, without I/O: bytes in, values out, and back.
+//!
+//! Both ends use it. A client encodes with [`Connection::encode_request`], [`Setup::encode_request`],
+//! [`encode_read_request`] and [`encode_write_request`], and reads what comes back with [`Decoder`] and [`Answer`].
+//! A server reads with [`Decoder`] and [`Job`], and answers with [`Connection::encode_confirm`], [`Setup::encode_answer`],
+//! [`ReadAnswerWriter`], [`WriteAnswerWriter`] and [`encode_refusal`].
+//!
+//! Encoders append to the caller's buffer and allocate nothing else; decoded payloads are slices of the packet. Every length that
+//! a peer states has a bound. Nothing here panics on what a peer sends.
+//!
+//! In reading order, from the wire upwards: [`tpkt`], [`tsap`], [`cotp`], [`decoder`], [`pdu`], [`code`], [`job`], [`setup`],
+//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`].
+
+pub mod area;
+pub mod code;
+pub mod cotp;
+pub mod decoder;
+pub mod item;
+pub mod job;
+pub mod pdu;
+pub mod read;
+pub mod setup;
+pub mod size;
+pub mod tpkt;
+pub mod tsap;
+pub mod value;
+pub mod write;
+
+mod byte_enum;
+
+pub use area::{Area, DataTransport, TransportSize};
+pub use code::{HeaderError, ReturnCode};
+pub use cotp::{Connection, Disconnect, TpduSize};
+pub use decoder::{DecodeError, Decoder, Message};
+pub use item::{ITEMS_MAX, Item, Items};
+pub use job::{Answer, AnswerError, Job, JobError};
+pub use pdu::{Pdu, Rosctr, encode_refusal};
+pub use read::{
+    EncodeError, ItemData, ItemDataList, ItemError, ReadAnswer, ReadAnswerWriter, ReadRequest,
+    encode_read_request,
+};
+pub use setup::Setup;
+pub use size::Budget;
+pub use tsap::{ConnectionType, Tsap};
+pub use value::{Value, ValueError, ValueType};
+pub use write::{WriteAnswer, WriteAnswerWriter, WriteItem, WriteRequest, encode_write_request};

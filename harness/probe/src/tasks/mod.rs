@@ -25,6 +25,7 @@ use untracked as backend;
 use crate::Tenant;
 
 pub use backend::{dump, dump_here};
+pub(crate) use backend::{want_handle, wanted_handle};
 
 /// One live task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

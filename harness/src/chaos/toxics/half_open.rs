@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::chaos::toxic::{Admission, Chunk, Fate, OnHeal, Side, Toxic};
+use crate::chaos::toxic::{Admission, Chunk, Fate, OnHeal, Toxic};
 use crate::seed::Seed;
 
 link_fault! {
@@ -25,29 +25,24 @@ link_fault! {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Gone {
-    /// The side that connected.
-    Client,
-    /// The side that accepted.
+    /// The peer that the link is named after.
     #[default]
-    Server,
+    Peer,
+    /// The target.
+    Target,
     /// Neither; only the path between them is gone.
     Nobody,
 }
 
 impl HalfOpen {
     fn at_work(&self) -> Void {
-        let gone = match self.gone {
-            Gone::Client => Some(Side::Client),
-            Gone::Server => Some(Side::Server),
-            Gone::Nobody => None,
-        };
-        Void { gone, stays: self.on_heal != OnHeal::Reset }
+        Void { gone: self.gone, stays: self.on_heal != OnHeal::Reset }
     }
 }
 
 #[derive(Debug)]
 struct Void {
-    gone: Option<Side>,
+    gone: Gone,
     stays: bool,
 }
 
@@ -60,7 +55,7 @@ impl Toxic for Void {
         Fate::Swallow
     }
 
-    fn gone(&self) -> Option<Side> {
+    fn gone(&self) -> Gone {
         self.gone
     }
 

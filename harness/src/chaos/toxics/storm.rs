@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::chaos::toxic::{Side, Toxic};
+use crate::chaos::toxic::Toxic;
 use crate::seed::Seed;
 use crate::units::Time;
 
@@ -79,8 +79,4 @@ impl Storm {
 #[derive(Debug)]
 struct Nothing;
 
-impl Toxic for Nothing {
-    fn gone(&self) -> Option<Side> {
-        None
-    }
-}
+impl Toxic for Nothing {}

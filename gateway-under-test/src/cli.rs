@@ -1,0 +1,150 @@
+//! The program `s7-gateway`. It is a function, so that another binary can start itself again in this role.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{Config, ConfigError};
+use crate::gateway::{Gateway, ShutdownError, StartError};
+use crate::net::TcpNet;
+
+/// Stopped in order, everything ended.
+const CLEAN: u8 = 0;
+/// The shutdown's deadline passed before everything had ended.
+const UNFINISHED: u8 = 1;
+/// A wrong command line or configuration, or no place to listen.
+const USAGE: u8 = 2;
+
+/// Polls S7 stations and serves their latest values over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "s7-gateway", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The configuration (YAML).
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    /// The seed of every random wait; two gateways on one network should differ in it.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks a configuration and says what it would poll.
+    CheckConfig {
+        /// The configuration (YAML).
+        file: PathBuf,
+    },
+}
+
+/// Runs the program with `args`, the program's name first, until SIGTERM or SIGINT.
+///
+/// Exit codes: 0 stopped in order, 1 something had not ended at the deadline, 2 wrong usage or configuration.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed stderr must not turn a usage error into a panic.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { CLEAN });
+        }
+    };
+    let code = match (arguments.command, arguments.config) {
+        (Some(Command::CheckConfig { file }), _) => check_config(&file),
+        (None, Some(file)) => serve(&file, arguments.seed),
+        (None, None) => unreachable!("clap requires --config without a subcommand"),
+    };
+    ExitCode::from(code)
+}
+
+fn check_config(file: &Path) -> u8 {
+    match Config::load(file) {
+        Ok(config) => {
+            let tags: usize = config.stations.iter().map(|station| station.tags.len()).sum();
+            say(&format!("{}: {} stations, {tags} tags", file.display(), config.stations.len()));
+            CLEAN
+        }
+        Err(error) => complain(&error, USAGE),
+    }
+}
+
+fn serve(file: &Path, seed: u64) -> u8 {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(error) => return complain(&error, USAGE),
+    };
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("cannot start the runtime: {error}"), USAGE),
+    };
+    let code = match runtime.block_on(serve_until_told(config, seed)) {
+        Ok(()) => CLEAN,
+        Err(Failure::Unfinished(error)) => complain(&error, UNFINISHED),
+        Err(error) => complain(&error, USAGE),
+    };
+    // What would not end has been named; waiting for it here would hide that.
+    runtime.shutdown_background();
+    code
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[from] io::Error),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Unfinished(#[from] ShutdownError),
+}
+
+async fn serve_until_told(config: Config, seed: u64) -> Result<(), Failure> {
+    // Before the first line is out: whoever reads it may send a signal at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let gateway = Gateway::start(config, Arc::new(TcpNet), seed).await?;
+    if let Some(address) = gateway.http_addr() {
+        say(&format!("http on http://{address}"));
+    }
+    say("ready");
+    told_to_stop(&mut terminate, &mut interrupt).await;
+    say("stopping");
+    Ok(gateway.shutdown().await?)
+}
+
+async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Logs to stderr what `RUST_LOG` asks for; sessions lost and found unless it is set.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    // Another role in this process may have installed its own: that one stays.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+}
+
+/// Prints a line at once. A reader that has gone away is no reason to stop.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn complain(error: &dyn std::fmt::Display, code: u8) -> u8 {
+    let _ = writeln!(io::stderr().lock(), "s7-gateway: {error}");
+    code
+}

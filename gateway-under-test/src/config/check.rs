@@ -1,0 +1,90 @@
+//! What a well-formed configuration must still satisfy.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Area, StationConfig, TagConfig, TagType};
+
+type Checked = Result<(), garde::Error>;
+
+/// Shorter than this, a period only burns the processor.
+const PERIOD_MIN: Duration = Duration::from_millis(1);
+/// Longer than this, a period is a typing error.
+const PERIOD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub fn period(period: &Duration, _: &()) -> Checked {
+    if (PERIOD_MIN..=PERIOD_MAX).contains(period) {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("must be from 1ms to 24h, found {}", humantime::format_duration(*period))))
+}
+
+pub fn host_port(address: &str, _: &()) -> Checked {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    match port.map(str::parse::<u16>) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err(garde::Error::new(format!("`{address}` is no `host:port`"))),
+    }
+}
+
+pub fn not_after_max(max: Duration) -> impl FnOnce(&Duration, &()) -> Checked {
+    move |min, ()| {
+        if *min <= max {
+            return Ok(());
+        }
+        Err(garde::Error::new("`min` must not be longer than `max`"))
+    }
+}
+
+pub fn within_deadline(deadline: Duration) -> impl FnOnce(&Duration, &()) -> Checked {
+    move |drain, ()| {
+        if *drain < deadline {
+            return Ok(());
+        }
+        Err(garde::Error::new("`drain` must be shorter than `deadline`, which includes it"))
+    }
+}
+
+pub fn bit_of(kind: TagType) -> impl FnOnce(&u8, &()) -> Checked {
+    move |bit, ()| {
+        if *bit == 0 || kind == TagType::Bool {
+            return Ok(());
+        }
+        Err(garde::Error::new("`bit` is only for type `bool`"))
+    }
+}
+
+pub fn db_of(area: Area) -> impl FnOnce(&u32, &()) -> Checked {
+    move |db, ()| match (area, *db) {
+        (Area::Db, 0) => Err(garde::Error::new("area `db` needs a data block: set `db` to 1 or more")),
+        (Area::Db, _) | (_, 0) => Ok(()),
+        (Area::M | Area::I | Area::Q, _) => Err(garde::Error::new("`db` is only for area `db`")),
+    }
+}
+
+#[cfg(feature = "defects")]
+pub fn known_defect(name: &str, _: &()) -> Checked {
+    use crate::defects::{NAMES, NONE};
+    if name == NONE || NAMES.contains(&name) {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("no defect `{name}`; there are: {NONE}, {}", NAMES.join(", "))))
+}
+
+pub fn distinct_stations(stations: &[StationConfig], _: &()) -> Checked {
+    distinct(stations.iter().map(|station| station.name.as_str()), "station")
+}
+
+pub fn distinct_tags(tags: &[TagConfig], _: &()) -> Checked {
+    distinct(tags.iter().map(|tag| tag.name.as_str()), "tag")
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Checked {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(garde::Error::new(format!("the {what} `{name}` stands here twice")));
+        }
+    }
+    Ok(())
+}

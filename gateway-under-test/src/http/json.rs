@@ -1,0 +1,96 @@
+//! What JSON says about values and stations.
+
+use s7_wire::Value;
+use serde::{Serialize, Serializer};
+
+use crate::cache::Latest;
+use crate::config::TagConfig;
+use crate::gateway::Shared;
+use crate::hub::event;
+use crate::station::status::Phase;
+
+/// One value, with its age.
+#[derive(Serialize)]
+pub struct Reading {
+    #[serde(serialize_with = "event::value")]
+    value: Option<Value>,
+    age_ms: Option<u64>,
+    quality: &'static str,
+    updates: u64,
+}
+
+impl Reading {
+    pub fn of(latest: &Latest) -> Self {
+        Self {
+            value: latest.value,
+            age_ms: latest.at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            quality: latest.quality.word(),
+            updates: latest.updates,
+        }
+    }
+}
+
+/// Every value: stations and tags in the order of the configuration.
+pub struct AllReadings<'a>(pub &'a Shared);
+
+impl Serialize for AllReadings<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let stations = self.0.config.stations.iter().enumerate();
+        out.collect_map(stations.map(|(index, station)| {
+            let readings =
+                self.0.cache.look(index, |latest| latest.iter().map(Reading::of).collect::<Vec<_>>());
+            (&station.name, StationReadings { tags: &station.tags, readings })
+        }))
+    }
+}
+
+struct StationReadings<'a> {
+    tags: &'a [TagConfig],
+    readings: Vec<Reading>,
+}
+
+impl Serialize for StationReadings<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(self.tags.iter().map(|tag| &tag.name).zip(&self.readings))
+    }
+}
+
+/// How the gateway and each station are.
+pub struct Health<'a>(pub &'a Shared);
+
+#[derive(Serialize)]
+struct StationHealth {
+    phase: &'static str,
+    connects: u64,
+    polls: u64,
+    failures: u64,
+    last_error: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct HealthBody<'a> {
+    status: &'static str,
+    #[serde(serialize_with = "stations")]
+    stations: &'a Shared,
+}
+
+impl Serialize for Health<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let online = self.0.status.iter().all(|status| status.phase() == Phase::Online);
+        HealthBody { status: if online { "ok" } else { "degraded" }, stations: self.0 }.serialize(out)
+    }
+}
+
+fn stations<S: Serializer>(shared: &&Shared, out: S) -> Result<S::Ok, S::Error> {
+    let named = shared.config.stations.iter().zip(&shared.status);
+    out.collect_map(named.map(|(station, status)| {
+        let health = StationHealth {
+            phase: status.phase().word(),
+            connects: status.connects.read(),
+            polls: status.polls.read(),
+            failures: status.failures.read(),
+            last_error: status.last_error(),
+        };
+        (&station.name, health)
+    }))
+}

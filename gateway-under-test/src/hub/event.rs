@@ -1,0 +1,119 @@
+//! What is sent after each poll: the whole image of one station, as one server-sent event.
+
+use bytes::Bytes;
+use s7_wire::Value;
+use serde::{Serialize, Serializer};
+
+use crate::cache::Latest;
+use crate::config::{StationConfig, TagConfig};
+
+/// Bytes of an event beside names and entries: `data: {"station":"","poll":,"values":[]}`, a 20-digit number, line ends.
+const FRAME_BYTES: usize = 80;
+/// Bytes of an entry beside its name: keys, the longest value, the longest quality, a 20-digit number.
+const ENTRY_BYTES: usize = 112;
+
+#[derive(Serialize)]
+struct Image<'a> {
+    station: &'a str,
+    poll: u64,
+    #[serde(serialize_with = "entries")]
+    values: (&'a [TagConfig], &'a [Latest]),
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    tag: &'a str,
+    #[serde(serialize_with = "value")]
+    value: Option<Value>,
+    quality: &'static str,
+    updates: u64,
+}
+
+fn entries<S: Serializer>((tags, latest): &(&[TagConfig], &[Latest]), out: S) -> Result<S::Ok, S::Error> {
+    out.collect_seq(tags.iter().zip(*latest).map(|(tag, latest)| Entry {
+        tag: &tag.name,
+        value: latest.value,
+        quality: latest.quality.word(),
+        updates: latest.updates,
+    }))
+}
+
+/// A value as JSON has it: a boolean or a number, `null` for none, and for a real that is no number.
+pub fn value<S: Serializer>(value: &Option<Value>, out: S) -> Result<S::Ok, S::Error> {
+    match value {
+        None => out.serialize_none(),
+        Some(Value::Bool(value)) => out.serialize_bool(*value),
+        Some(Value::Byte(value)) => out.serialize_u8(*value),
+        Some(Value::Word(value)) => out.serialize_u16(*value),
+        Some(Value::Int(value)) => out.serialize_i16(*value),
+        Some(Value::Dword(value)) => out.serialize_u32(*value),
+        Some(Value::Dint(value)) => out.serialize_i32(*value),
+        Some(Value::Real(value)) => out.serialize_f32(*value),
+    }
+}
+
+/// Encodes the image of a station after poll number `poll`.
+///
+/// The buffer is as long as the event could ever be, whatever the values: an event that waits for a slow consumer
+/// weighs the same as the one before it.
+pub fn encode(station: &StationConfig, latest: &[Latest], poll: u64) -> Bytes {
+    let bytes_max = longest(station);
+    let mut out = Vec::with_capacity(bytes_max);
+    out.extend_from_slice(b"data: ");
+    let image = Image { station: &station.name, poll, values: (&station.tags, latest) };
+    serde_json::to_writer(&mut out, &image).expect("plain values written into memory");
+    out.extend_from_slice(b"\n\n");
+    debug_assert!(out.len() <= bytes_max, "{} of {bytes_max} bytes", out.len());
+    Bytes::from(out)
+}
+
+fn longest(station: &StationConfig) -> usize {
+    // Names are letters, digits and `_.-`: JSON escapes none of them.
+    let entries: usize = station.tags.iter().map(|tag| ENTRY_BYTES + tag.name.len()).sum();
+    FRAME_BYTES + station.name.len() + entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Quality;
+    use crate::config::TagType;
+
+    fn station() -> StationConfig {
+        let tags = [("speed", TagType::Real), ("on", TagType::Bool)];
+        let tags = tags.map(|(name, kind)| TagConfig::in_db(name, 1, 0, kind)).to_vec();
+        StationConfig::new("plc-1", "plc:102", tags)
+    }
+
+    fn latest(value: Value, updates: u64) -> Latest {
+        Latest { value: Some(value), at: None, quality: Quality::Good, updates }
+    }
+
+    #[test]
+    fn an_event_is_the_whole_image_in_one_line() {
+        let never = Latest { value: None, at: None, quality: Quality::Unknown, updates: 0 };
+        let event = encode(&station(), &[latest(Value::Real(1.5), 7), never], 7);
+        let expected = concat!(
+            r#"data: {"station":"plc-1","poll":7,"values":["#,
+            r#"{"tag":"speed","value":1.5,"quality":"good","updates":7},"#,
+            r#"{"tag":"on","value":null,"quality":"unknown","updates":0}]}"#,
+            "\n\n"
+        );
+        assert_eq!(event, expected.as_bytes());
+    }
+
+    #[test]
+    fn the_longest_event_fits_the_room_made_for_it() {
+        let longest_value = latest(Value::Real(-1.175_494_4e-38), u64::MAX);
+        let event = encode(&station(), &[longest_value, longest_value], u64::MAX);
+        assert!(event.len() <= longest(&station()), "{} of {}", event.len(), longest(&station()));
+    }
+
+    #[test]
+    fn a_real_that_is_no_number_is_null() {
+        let event = encode(&station(), &[latest(Value::Real(f32::NAN), 1), latest(Value::Bool(true), 1)], 1);
+        assert!(
+            event.starts_with(br#"data: {"station":"plc-1","poll":1,"values":[{"tag":"speed","value":null,"#)
+        );
+    }
+}

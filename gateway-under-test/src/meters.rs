@@ -1,0 +1,125 @@
+//! What the gateway counts about itself. Plain atomics: counting allocates nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One count. Signed arithmetic is not needed: what goes down was up before.
+#[derive(Debug, Default)]
+pub struct Meter(AtomicU64);
+
+impl Meter {
+    /// Counts one more.
+    pub fn up(&self) {
+        self.add(1);
+    }
+
+    /// Counts `more`.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Counts one for as long as the returned guard lives.
+    pub fn hold(&self) -> Held<'_> {
+        self.up();
+        Held(self)
+    }
+
+    /// Takes back one that was counted.
+    pub fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The count.
+    pub fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts one until it is dropped.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Meter);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.down();
+    }
+}
+
+/// The counts of a gateway: first what is held now, then totals since the start.
+#[derive(Debug, Default)]
+pub struct Meters {
+    /// Sessions that are connected and have polled every tag since they connected.
+    pub sessions: Meter,
+    /// Connections to PLCs, handshake included.
+    pub plc_connections: Meter,
+    /// Requests that wait for their answer.
+    pub pending_requests: Meter,
+    /// HTTP connections.
+    pub http_connections: Meter,
+
+    /// Connects that got a PDU length granted.
+    pub connects: Meter,
+    /// Connects after the first, per station.
+    pub reconnects: Meter,
+    /// Attempts that ended before the handshake was through.
+    pub connect_errors: Meter,
+    /// Sessions that ended in an error after their handshake.
+    pub session_errors: Meter,
+    /// Polls that published every tag.
+    pub polls: Meter,
+    /// Polls that ended in an error, and the session with them.
+    pub poll_errors: Meter,
+    /// Ranges that a PLC answered with a code instead of data.
+    pub bad_items: Meter,
+    /// Signs of life asked for.
+    pub heartbeats: Meter,
+    /// Answers that belong to no pending request; each ends its session.
+    pub unmatched_answers: Meter,
+    /// Requests that were not answered in time.
+    pub request_timeouts: Meter,
+    /// HTTP connections accepted.
+    pub http_accepted: Meter,
+    /// HTTP requests.
+    pub http_requests: Meter,
+    /// HTTP connections that ended in an error: a deadline, a reset, a head that is none.
+    pub http_errors: Meter,
+    /// Events put into consumers' queues.
+    pub events: Meter,
+    /// Events lost to a full queue.
+    pub events_dropped: Meter,
+    /// Consumers disconnected because of a full queue.
+    pub consumers_cut: Meter,
+}
+
+impl Meters {
+    /// Name, help and count of what is held now.
+    pub fn held(&self) -> [(&'static str, &'static str, u64); 4] {
+        [
+            ("sessions", "sessions that are connected and polled", self.sessions.read()),
+            ("plc_connections", "connections to PLCs", self.plc_connections.read()),
+            ("pending_requests", "requests that wait for an answer", self.pending_requests.read()),
+            ("http_connections", "HTTP connections", self.http_connections.read()),
+        ]
+    }
+
+    /// Name, help and count of every total.
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 16] {
+        [
+            ("connects", "sessions set up", self.connects.read()),
+            ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
+            ("connect_errors", "attempts that failed before or in the handshake", self.connect_errors.read()),
+            ("session_errors", "sessions that ended in an error", self.session_errors.read()),
+            ("polls", "polls that published every tag", self.polls.read()),
+            ("poll_errors", "polls that ended in an error", self.poll_errors.read()),
+            ("bad_items", "ranges answered with a code instead of data", self.bad_items.read()),
+            ("heartbeats", "signs of life asked for", self.heartbeats.read()),
+            ("unmatched_answers", "answers to no pending request", self.unmatched_answers.read()),
+            ("request_timeouts", "requests not answered in time", self.request_timeouts.read()),
+            ("http_accepted", "HTTP connections accepted", self.http_accepted.read()),
+            ("http_requests", "HTTP requests", self.http_requests.read()),
+            ("http_errors", "HTTP connections that ended in an error", self.http_errors.read()),
+            ("events", "events queued for consumers", self.events.read()),
+            ("events_dropped", "events lost to a full queue", self.events_dropped.read()),
+            ("consumers_cut", "consumers disconnected for a full queue", self.consumers_cut.read()),
+        ]
+    }
+}

@@ -1,0 +1,47 @@
+//! The parts that have seams: what the gateway is put together from.
+//!
+//! Each is a trait object chosen at start, so that a test build can swap in a faulty twin of one part by name.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::hub::outbox::{BoundedDelivery, Delivery};
+use crate::session::heartbeat::{BoundToSession, Heartbeat};
+use crate::session::intake::{CopyOut, IntakePart};
+
+/// The parts of one gateway.
+#[derive(Clone)]
+pub struct Parts {
+    /// Keeps quiet sessions honest.
+    pub heartbeat: Arc<dyn Heartbeat>,
+    /// Takes values out of answers.
+    pub intake: Arc<dyn IntakePart>,
+    /// Holds events until their consumer takes them.
+    pub delivery: Arc<dyn Delivery>,
+}
+
+impl Parts {
+    /// The parts that `config` asks for, which has been checked.
+    pub fn for_config(config: &Config) -> Self {
+        #[cfg_attr(
+            not(feature = "defects"),
+            expect(unused_mut, unused_variables, reason = "no twin to swap in")
+        )]
+        let (mut parts, config) = (Self::healthy(), config);
+        #[cfg(feature = "defects")]
+        if let Some(name) = &config.defect {
+            let known = crate::defects::swap_in(name, &mut parts);
+            assert!(known, "the configuration was checked, and `{name}` passed");
+        }
+        parts
+    }
+
+    /// The parts that ship.
+    pub fn healthy() -> Self {
+        Self {
+            heartbeat: Arc::new(BoundToSession),
+            intake: Arc::new(CopyOut),
+            delivery: Arc::new(BoundedDelivery),
+        }
+    }
+}

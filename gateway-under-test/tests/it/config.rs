@@ -1,0 +1,73 @@
+//! What a person sees who made a mistake in the configuration.
+
+use gateway_under_test::Config;
+use gateway_under_test::config::{Area, TagType, WhenFull};
+
+const SOUND: &str = r#"
+stations:
+  - name: press
+    address: 192.0.2.7:102
+    slot: 2
+    interval: 250ms
+    backoff: { min: 1s, max: 1m }
+    tags:
+      - { name: speed, db: 1, offset: 4, type: real }
+      - { name: run, area: m, offset: 10, bit: 3, type: bool }
+http:
+  listen: 127.0.0.1:0
+  events: { queue: 16, when_full: disconnect }
+"#;
+
+fn error(change: (&str, &str)) -> String {
+    let text = SOUND.replace(change.0, change.1);
+    assert_ne!(text, SOUND, "the change changes nothing");
+    Config::from_yaml("gateway.yaml", &text).expect_err("a mistake").to_string()
+}
+
+#[test]
+fn a_sound_configuration_is_read_with_its_defaults() {
+    let config = Config::from_yaml("gateway.yaml", SOUND).expect("sound");
+    let press = &config.stations[0];
+    assert_eq!((press.slot, press.interval.as_millis(), press.pdu_length), (2, 250, 480));
+    assert_eq!((press.tags[0].kind, press.tags[1].area, press.tags[1].bit), (TagType::Real, Area::M, 3));
+    assert_eq!((config.http.events.queue, config.http.events.when_full), (16, WhenFull::Disconnect));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_keys_there_are() {
+    let message = error(("slot: 2", "slots: 2"));
+    assert!(message.starts_with("gateway.yaml: "), "{message}");
+    for part in ["line 5", "unknown field `slots`", "`slot`"] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+}
+
+#[test]
+fn a_time_without_a_unit_says_how_to_write_one() {
+    let message = error(("interval: 250ms", "interval: 250"));
+    for part in ["line 6", "write it like `250ms` or `30s`"] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+}
+
+#[test]
+fn rules_between_fields_are_reported_with_their_line() {
+    for (change, line, rule) in [
+        (("min: 1s", "min: 2m"), "line 7", "`min` must not be longer than `max`"),
+        (("db: 1, offset", "db: 0, offset"), "line 9", "area `db` needs a data block"),
+        (("type: bool", "type: byte"), "line 10", "`bit` is only for type `bool`"),
+        (("192.0.2.7:102", "192.0.2.7"), "line 4", "`192.0.2.7` is no `host:port`"),
+        (("name: run", "name: speed"), "line 8", "the tag `speed` stands here twice"),
+    ] {
+        let message = error(change);
+        assert!(message.contains(line) && message.contains(rule), "{line}, {rule}: not in {message}");
+    }
+}
+
+#[test]
+fn all_broken_rules_are_reported_in_one_go() {
+    let message = error(("slot: 2\n    interval: 250ms", "slot: 99\n    interval: 0ms"));
+    for part in ["line 5", "line 6"] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+}

@@ -1,0 +1,90 @@
+//! Each defect leaks where it says, and the healthy gateway in the very same run does not.
+
+use std::time::Duration;
+
+use gateway_under_test::config::{TagConfig, TagType};
+use gateway_under_test::defects::NAMES;
+use tokio::time::sleep;
+
+use crate::world::{World, ask, config, gauge, start, station, until, until_online};
+
+/// Live tasks after 10 reconnects, over those before.
+async fn tasks_grown(defect: &str) -> u64 {
+    let world = World::new();
+    let _plc = world.plc("press:102");
+    let mut config = config(vec![station("press")]);
+    config.defect = Some(defect.to_owned());
+    let gateway = start(&world, config).await;
+    until_online(&gateway).await;
+    let before = gauge(&gateway, "tasks");
+    for _ in 0..10 {
+        world.cut();
+        until("the cut to be seen", || gauge(&gateway, "sessions") == 0).await;
+        until_online(&gateway).await;
+    }
+    gauge(&gateway, "tasks") - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_outlive_their_connections_only_in_the_twin() {
+    assert_eq!(tasks_grown("heartbeat_outlives_connection").await, 10);
+    assert_eq!(tasks_grown("none").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_leaves_tasks_names_them() {
+    let world = World::new();
+    let _plc = world.plc("press:102");
+    let mut config = config(vec![station("press")]);
+    config.defect = Some("heartbeat_outlives_connection".to_owned());
+    let gateway = start(&world, config).await;
+    until_online(&gateway).await;
+    let error = gateway.shutdown().await.expect_err("a heartbeat is left");
+    assert_eq!(error.to_string(), "not ended within 5s: 1 heartbeat");
+}
+
+/// Events that wait for a consumer that never reads, after this many polls.
+async fn backlog(defect: &str, polls: u64) -> u64 {
+    let world = World::new();
+    let _plc = world.plc("press:102");
+    let mut press = station("press");
+    press.tags = (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
+    let mut config = config(vec![press]);
+    config.http.events.queue = 8;
+    config.defect = Some(defect.to_owned());
+    let gateway = start(&world, config).await;
+    let mut browser = world.browse().await;
+    ask(&mut browser, "/events", "").await;
+    until("polls", || gauge(&gateway, "polls") == polls).await;
+    gauge(&gateway, "queued_events")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_grows_without_limit_only_in_the_twin() {
+    let (early, late) =
+        (backlog("unbounded_consumer_backlog", 100).await, backlog("unbounded_consumer_backlog", 300).await);
+    assert_eq!(late - early, 200);
+    assert!(backlog("none", 300).await <= 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_twin_polls_as_well_as_the_healthy_gateway() {
+    for defect in NAMES {
+        let world = World::new();
+        let _plc = world.plc("press:102");
+        let mut config = config(vec![station("press")]);
+        config.defect = Some((*defect).to_owned());
+        let gateway = start(&world, config).await;
+        until_online(&gateway).await;
+        sleep(Duration::from_secs(10)).await;
+        assert!(world.get("/values/press/seven").await.starts_with(r#"{"value":7,"#), "{defect}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_refused_with_the_names_there_are() {
+    let mut config = config(vec![station("press")]);
+    config.defect = Some("heartbeat".to_owned());
+    let message = config.check().expect_err("no such defect").to_string();
+    assert!(message.contains("no defect `heartbeat`; there are: none, heartbeat_outlives_connection"), "{message}");
+}

@@ -1,0 +1,14 @@
+//! The gateway as a whole, over in-memory streams and a paused clock, with simulated PLCs as its peers.
+
+mod config;
+#[cfg(feature = "defects")]
+mod defects;
+mod events;
+mod http;
+mod liar;
+mod polling;
+mod program;
+mod recovery;
+mod replay;
+mod shutdown;
+mod world;

@@ -1,0 +1,181 @@
+//! A small world for the gateway: PLCs by address, a listener to browse, connections that can be cut.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use gateway_under_test::config::{Config, StationConfig, TagConfig, TagType};
+use gateway_under_test::net::{BoxStream, Listener, Net};
+use gateway_under_test::Gateway;
+use s7_sim::{Plc, PlcConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// All that one direction of a connection holds.
+pub const LINK_BYTES: usize = 4096;
+/// Simulated time after which a condition will not come any more.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What is behind an address.
+pub type Behaviour = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// The network of a test.
+pub struct World {
+    peers: Mutex<BTreeMap<String, Behaviour>>,
+    cut: Mutex<CancellationToken>,
+    browsers: Mutex<Option<mpsc::Sender<DuplexStream>>>,
+    /// When and where the gateway connected.
+    pub connects: Mutex<Vec<(Duration, String)>>,
+    began: Instant,
+}
+
+impl World {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            peers: Mutex::default(),
+            cut: Mutex::default(),
+            browsers: Mutex::default(),
+            connects: Mutex::default(),
+            began: Instant::now(),
+        })
+    }
+
+    /// Puts a PLC at `address`.
+    pub fn plc(&self, address: &str) -> Plc {
+        let plc = Plc::new(PlcConfig::default()).expect("the default is sound");
+        let serving = plc.clone();
+        self.peer(address, move |stream| {
+            let plc = serving.clone();
+            async move { drop(plc.serve(stream).await) }
+        });
+        plc
+    }
+
+    /// Puts anything at `address`.
+    pub fn peer<F>(&self, address: &str, serve: impl Fn(DuplexStream) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let behaviour: Behaviour = Arc::new(move |stream| serve(stream).boxed());
+        self.peers.lock().unwrap().insert(address.to_owned(), behaviour);
+    }
+
+    /// Cuts every connection to a PLC; new ones are not affected.
+    pub fn cut(&self) {
+        std::mem::take(&mut *self.cut.lock().unwrap()).cancel();
+    }
+
+    /// Connects to the gateway's HTTP side, with a link that holds little.
+    pub async fn browse(&self) -> DuplexStream {
+        let (ours, theirs) = duplex(LINK_BYTES);
+        let browsers = self.browsers.lock().unwrap().clone().expect("the gateway listens");
+        browsers.send(theirs).await.expect("the gateway accepts");
+        ours
+    }
+
+    /// The body of the answer to a GET.
+    pub async fn get(&self, path: &str) -> String {
+        let answer = self.answer(path).await;
+        answer.split_once("\r\n\r\n").expect("head and body").1.to_owned()
+    }
+
+    /// The whole answer to a GET.
+    pub async fn answer(&self, path: &str) -> String {
+        let mut stream = self.browse().await;
+        ask(&mut stream, path, "Connection: close\r\n").await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+        answer
+    }
+}
+
+/// Sends a GET.
+pub async fn ask(stream: &mut DuplexStream, path: &str, headers: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("the gateway reads");
+}
+
+impl Net for World {
+    fn connect(&self, to: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
+        self.connects.lock().unwrap().push((self.began.elapsed(), to.to_owned()));
+        let Some(behaviour) = self.peers.lock().unwrap().get(to).cloned() else {
+            return async { Err(io::Error::from(io::ErrorKind::ConnectionRefused)) }.boxed();
+        };
+        let (ours, theirs) = duplex(LINK_BYTES);
+        let serving = behaviour(theirs);
+        let cut = self.cut.lock().unwrap().clone();
+        tokio::spawn(async move { cut.run_until_cancelled(serving).await });
+        async { Ok(Box::new(ours) as BoxStream) }.boxed()
+    }
+
+    fn listen(&self, _at: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
+        let (browsers, accepted) = mpsc::channel(64);
+        *self.browsers.lock().unwrap() = Some(browsers);
+        async { Ok(Box::new(Browsers(accepted)) as Box<dyn Listener>) }.boxed()
+    }
+}
+
+struct Browsers(mpsc::Receiver<DuplexStream>);
+
+impl Listener for Browsers {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, String)>> {
+        async {
+            match self.0.recv().await {
+                Some(stream) => Ok((Box::new(stream) as BoxStream, "browser".to_owned())),
+                None => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+
+    fn local_addr(&self) -> String {
+        "gateway:80".to_owned()
+    }
+}
+
+/// A station at `name:102` with what moves in data block 1 of the simulator.
+pub fn station(name: &str) -> StationConfig {
+    let tags = vec![
+        TagConfig::in_db("count", 1, 0, TagType::Dint),
+        TagConfig::in_db("sine", 1, 4, TagType::Real),
+        TagConfig::in_db("seven", 1, 12, TagType::Word),
+    ];
+    StationConfig::new(name, format!("{name}:102"), tags)
+}
+
+/// These stations, and an HTTP side.
+pub fn config(stations: Vec<StationConfig>) -> Config {
+    let mut config = Config { stations, ..Config::default() };
+    config.http.listen = Some("gateway:80".to_owned());
+    config
+}
+
+/// Starts a gateway in `world`.
+pub async fn start(world: &Arc<World>, config: Config) -> Gateway {
+    Gateway::start(config, Arc::clone(world) as Arc<dyn Net>, 7).await.expect("a sound configuration")
+}
+
+/// One gauge.
+pub fn gauge(gateway: &Gateway, name: &str) -> u64 {
+    gateway.gauges()[name] as u64
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_elapsed| panic!("{what}: not within {PATIENCE:?}"));
+}
+
+/// Waits until every station is connected and polled.
+pub async fn until_online(gateway: &Gateway) {
+    until("every station online", || gauge(gateway, "sessions") == gauge(gateway, "stations")).await;
+}

@@ -1,0 +1,430 @@
+//! One connection: two lanes, two ends, and what a kernel would tell each end.
+//!
+//! Both engines drive this: in sim the streams are the ends, in the proxy the two sockets are. Errors follow Linux: a
+//! RST is reported once, as `ConnectionReset`, to whichever of read and write comes first; after that reads give end of
+//! file and writes `BrokenPipe`. The first write to a peer that has closed still succeeds, as its RST is yet to come.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use tokio::time::Instant;
+
+use crate::chaos::fault::FaultId;
+use crate::chaos::lane::{Entry, Exit, Held, Lane};
+use crate::chaos::link::{Active, Link, LinkEvent};
+use crate::chaos::toxic::{Cut, Direction, OnHeal, Side};
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) enum Step<T> {
+    /// It is done.
+    Ready(T),
+    /// The waker is kept; also try again then, if a time is given.
+    Park(Option<Instant>),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Conn {
+    link: Arc<Link>,
+    ordinal: u64,
+    opened: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Up, down.
+    lanes: [Lane; 2],
+    /// Client, server.
+    ends: [End; 2],
+    idle_since: Instant,
+    cut: Option<Cut>,
+    /// Whether a fault has told the ends something else than their peer would.
+    audited: bool,
+}
+
+#[derive(Debug, Default)]
+struct End {
+    /// The party has let go of it.
+    dropped: bool,
+    /// The party has shut down its writing half.
+    shut: bool,
+    /// A RST has come and was not reported yet.
+    reset: bool,
+    /// A RST has come.
+    dead: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// Wakers to be called once the lock is free: a woken task may drop an end of this very connection.
+#[derive(Default)]
+struct Wakes([Option<Waker>; 4]);
+
+impl Wakes {
+    fn fire(self) {
+        self.0.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Conn {
+    pub(super) fn new(link: Arc<Link>, ordinal: u64, now: Instant) -> Self {
+        let lane = || Lane::new(link.buffer_bytes(), link.base_latency());
+        let state = State {
+            lanes: [lane(), lane()],
+            ends: [End::default(), End::default()],
+            idle_since: now,
+            cut: None,
+            audited: false,
+        };
+        Self { link, ordinal, opened: now, state: Mutex::new(state) }
+    }
+
+    pub(super) fn ordinal(&self) -> u64 {
+        self.ordinal
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// How a fault ended this connection, if one did.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.lock().cut
+    }
+
+    /// Reads for `side`: `take` moves at most the given number of bytes out of the lane.
+    pub(super) fn read_with(
+        &self,
+        side: Side,
+        cx: &Context<'_>,
+        mut take: impl FnMut(&mut Lane, usize) -> io::Result<usize>,
+    ) -> Step<io::Result<usize>> {
+        let (mut state, mut wakes) = (self.lock(), Wakes::default());
+        let now = self.clock(&state);
+        self.cut_if_due(&mut state, now, &mut wakes);
+        let step = self.read_step(&mut state, now, side, cx, &mut take);
+        if let Step::Ready(Ok(1..)) = step {
+            wakes.0[3] = state.ends[side.other() as usize].writer.take();
+            self.cut_if_due(&mut state, now, &mut wakes);
+        }
+        drop(state);
+        wakes.fire();
+        step
+    }
+
+    fn read_step(
+        &self,
+        state: &mut State,
+        now: Instant,
+        side: Side,
+        cx: &Context<'_>,
+        take: &mut impl FnMut(&mut Lane, usize) -> io::Result<usize>,
+    ) -> Step<io::Result<usize>> {
+        if std::mem::take(&mut state.ends[side as usize].reset) {
+            return Step::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let (direction, idle_since) = (side.reads(), state.idle_since);
+        let lane = &mut state.lanes[direction as usize];
+        let exit = if lane.is_plain() { lane.exit_plain() } else { lane.exit(now, idle_since) };
+        match exit {
+            Exit::Bytes(allowed) => match take(lane, allowed) {
+                Ok(count) => {
+                    state.idle_since = now;
+                    self.link.counters().delivered(direction, count);
+                    Step::Ready(Ok(count))
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.park(state, side, cx, None, false)
+                }
+                Err(error) => Step::Ready(Err(error)),
+            },
+            Exit::End => Step::Ready(Ok(0)),
+            Exit::Wait(_) if state.ends[side as usize].dead => Step::Ready(Ok(0)),
+            Exit::Wait(at) => self.park(state, side, cx, at, false),
+        }
+    }
+
+    /// Writes for `side`: `put` moves bytes into the lane and says what became of them.
+    pub(super) fn write_with(
+        &self,
+        side: Side,
+        cx: &Context<'_>,
+        offered: usize,
+        mut put: impl FnMut(&mut Lane, Instant) -> io::Result<Entry>,
+    ) -> Step<io::Result<usize>> {
+        let (mut state, mut wakes) = (self.lock(), Wakes::default());
+        let now = self.clock(&state);
+        self.cut_if_due(&mut state, now, &mut wakes);
+        let step = self.write_step(&mut state, now, side, cx, offered, &mut put);
+        if let Step::Ready(Ok(1..)) = step {
+            wakes.0[3] = state.ends[side.other() as usize].reader.take();
+        }
+        drop(state);
+        wakes.fire();
+        step
+    }
+
+    fn write_step(
+        &self,
+        state: &mut State,
+        now: Instant,
+        side: Side,
+        cx: &Context<'_>,
+        offered: usize,
+        put: &mut impl FnMut(&mut Lane, Instant) -> io::Result<Entry>,
+    ) -> Step<io::Result<usize>> {
+        let end = &mut state.ends[side as usize];
+        if std::mem::take(&mut end.reset) {
+            return Step::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if end.dead || end.shut {
+            return Step::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if let Some(count) = self.arrives_at_nobody(state, now, side, offered) {
+            return Step::Ready(Ok(count));
+        }
+        let lane = &mut state.lanes[side.writes() as usize];
+        if lane.room() == 0 && !lane.swallows() {
+            return self.park(state, side, cx, None, true);
+        }
+        match put(lane, now) {
+            Ok(entry) => {
+                state.idle_since = now;
+                self.link.counters().entered(entry);
+                Step::Ready(Ok(entry.taken))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.park(state, side, cx, None, true),
+            Err(error) => Step::Ready(Err(error)),
+        }
+    }
+
+    /// Bytes for a peer that has closed: taken, and answered with a RST, unless a fault holds them or swallows them.
+    fn arrives_at_nobody(
+        &self,
+        state: &mut State,
+        now: Instant,
+        side: Side,
+        offered: usize,
+    ) -> Option<usize> {
+        let idle_since = state.idle_since;
+        let lane = &mut state.lanes[side.writes() as usize];
+        let closed = state.cut == Some(Cut::Close);
+        let fin_by_fault = lane.is_finished() && !closed;
+        if !state.ends[side.other() as usize].dropped && !closed && !fin_by_fault {
+            return None;
+        }
+        if fin_by_fault || lane.swallows() {
+            self.link.counters().swallowed(offered);
+            return Some(offered);
+        }
+        if !lane.is_plain()
+            && !closed
+            && matches!(lane.exit(now, idle_since), Exit::Wait(None))
+            && lane.is_held()
+        {
+            return None;
+        }
+        state.ends[side as usize].dead = true;
+        Some(offered)
+    }
+
+    fn park<T>(
+        &self,
+        state: &mut State,
+        side: Side,
+        cx: &Context<'_>,
+        at: Option<Instant>,
+        writer: bool,
+    ) -> Step<T> {
+        let end = &mut state.ends[side as usize];
+        let slot = if writer { &mut end.writer } else { &mut end.reader };
+        match slot {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *slot = Some(cx.waker().clone()),
+        }
+        let cut = self.cut_due(state, at.unwrap_or(self.opened)).map(|(at, _)| at);
+        Step::Park(match (at, cut) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        })
+    }
+
+    /// `side` has nothing more to say.
+    pub(super) fn shutdown(&self, side: Side) -> io::Result<()> {
+        let mut state = self.lock();
+        let now = self.clock(&state);
+        let end = &mut state.ends[side as usize];
+        if end.dead {
+            end.reset = false;
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        end.shut = true;
+        state.lanes[side.writes() as usize].finish(now);
+        let reader = state.ends[side.other() as usize].reader.take();
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// The party at `side` lets go, as a close of its socket.
+    pub(super) fn drop_end(&self, side: Side) {
+        let mut state = self.lock();
+        let now = self.clock(&state);
+        let end = &mut state.ends[side as usize];
+        end.dropped = true;
+        let mine = (end.reader.take(), end.writer.take());
+        state.lanes[side.reads() as usize].clear();
+        state.lanes[side.writes() as usize].finish(now);
+        let other = &mut state.ends[side.other() as usize];
+        let theirs = [other.reader.take(), other.writer.take()];
+        drop(state);
+        drop(mine);
+        theirs.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Resets the connection on behalf of `side`: a RST to the other end only.
+    pub(super) fn reset_from(&self, side: Side) {
+        let (mut state, mut wakes) = (self.lock(), Wakes::default());
+        state.reset(side.other());
+        state.lanes.iter_mut().for_each(|lane| _ = lane.clear());
+        state.wake_all(&mut wakes);
+        drop(state);
+        wakes.fire();
+    }
+
+    /// A fault takes hold, if its draw for this connection says so.
+    pub(super) fn hold(&self, active: &Active, now: Instant) {
+        if !active.draws(self.ordinal) {
+            return;
+        }
+        let (mut state, mut wakes) = (self.lock(), Wakes::default());
+        if state.cut == Some(Cut::Reset) || state.lanes.iter().all(Lane::is_lost) {
+            return;
+        }
+        for direction in Direction::BOTH {
+            if let Some((toxic, on_heal)) = active.toxic(direction) {
+                let dice = active.id.dice.stream(direction.name(), self.ordinal);
+                let held = Held { id: active.id, toxic, on_heal, dice, since: now, passed_before: 0 };
+                state.lanes[direction as usize].hold(held);
+            }
+        }
+        if let Some(gone) = active.gone(self.link.peer_side()) {
+            state.reset(gone);
+            state.lanes[gone.reads() as usize].clear();
+        }
+        self.cut_if_due(&mut state, now, &mut wakes);
+        state.wake_all(&mut wakes);
+        drop(state);
+        wakes.fire();
+    }
+
+    /// A fault heals.
+    pub(super) fn heal(&self, id: FaultId, now: Instant) {
+        let (mut state, mut wakes) = (self.lock(), Wakes::default());
+        let healed = [state.lanes[0].heal(id, now), state.lanes[1].heal(id, now)];
+        if healed == [None, None] {
+            return;
+        }
+        if healed.contains(&Some(OnHeal::Reset)) {
+            self.end_by(&mut state, Cut::Reset, now, &mut wakes);
+        }
+        state.reject_what_nobody_reads(now);
+        state.wake_all(&mut wakes);
+        drop(state);
+        wakes.fire();
+    }
+
+    fn cut_due(&self, state: &State, now: Instant) -> Option<(Instant, Cut)> {
+        if state.cut == Some(Cut::Reset) {
+            return None;
+        }
+        let due = state
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.cut(now, state.idle_since))
+            .min_by_key(|(at, _)| *at)?;
+        (state.cut < Some(due.1)).then_some(due)
+    }
+
+    fn cut_if_due(&self, state: &mut State, now: Instant, wakes: &mut Wakes) {
+        if state.is_plain() {
+            return;
+        }
+        if let Some((_, cut)) = self.cut_due(state, now).filter(|(at, _)| *at <= now) {
+            self.end_by(state, cut, now, wakes);
+        }
+    }
+
+    fn end_by(&self, state: &mut State, cut: Cut, now: Instant, wakes: &mut Wakes) {
+        if state.cut >= Some(cut) {
+            return;
+        }
+        match cut {
+            Cut::Fin(direction) => state.lanes[direction as usize].finish(now),
+            Cut::Close => state.lanes.iter_mut().for_each(|lane| lane.finish(now)),
+            Cut::Reset => {
+                let lane = || Lane::new(self.link.buffer_bytes(), self.link.base_latency());
+                state.lanes = [lane(), lane()];
+                [Side::Client, Side::Server].into_iter().for_each(|side| state.reset(side));
+            }
+        }
+        state.cut = Some(cut);
+        if !std::mem::replace(&mut state.audited, true) {
+            self.link.counters().cut();
+        }
+        self.link.observe(now, self.ordinal, LinkEvent::Cut(cut));
+        state.wake_all(wakes);
+    }
+
+    /// Now; any moment will do where time plays no part.
+    fn clock(&self, state: &State) -> Instant {
+        if state.is_plain() { self.opened } else { Instant::now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.link.forget(self.ordinal);
+    }
+}
+
+impl State {
+    fn is_plain(&self) -> bool {
+        self.lanes.iter().all(Lane::is_plain)
+    }
+
+    /// A RST reaches `side`.
+    fn reset(&mut self, side: Side) {
+        let end = &mut self.ends[side as usize];
+        end.reset = !end.dead;
+        end.dead = true;
+    }
+
+    /// What a healed fault lets through to a closed end is answered with a RST.
+    fn reject_what_nobody_reads(&mut self, now: Instant) {
+        for side in [Side::Client, Side::Server] {
+            let lane = &mut self.lanes[side.reads() as usize];
+            let arrived = matches!(lane.exit(now, self.idle_since), Exit::Bytes(_));
+            if self.ends[side as usize].dropped && arrived {
+                lane.clear();
+                self.ends[side.other() as usize].dead = true;
+            }
+        }
+    }
+
+    fn wake_all(&mut self, wakes: &mut Wakes) {
+        let parked = self.ends.iter_mut().flat_map(|end| [&mut end.reader, &mut end.writer]);
+        for (slot, waker) in wakes.0.iter_mut().zip(parked) {
+            if let Some(waker) = waker.take() {
+                *slot = Some(waker);
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! One direction of one connection, without streams or clock: what entered, when it may leave, what holds it.
+//!
+//! Both the simulated stream and the TCP proxy drive this. Bytes enter through [`Lane::push`] (or
+//! [`Lane::spare`] and [`Lane::commit`]), wait out their delay, and leave through [`Lane::front`] and [`Lane::consume`]
+//! as far as [`Lane::exit`] allows.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::chaos::fault::FaultId;
+use crate::chaos::ring::Ring;
+use crate::chaos::toxic::{Chunk, Cut, Fate, Gate, Moment, OnHeal, Toxic};
+use crate::seed::Seed;
+
+/// A toxic that has taken hold of a lane.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) id: FaultId,
+    pub(super) toxic: Box<dyn Toxic>,
+    pub(super) on_heal: OnHeal,
+    /// This connection's and direction's own dice.
+    pub(super) dice: Seed,
+    pub(super) since: Instant,
+    /// Bytes that had left the lane at `since`.
+    pub(super) passed_before: u64,
+}
+
+/// Bytes under way that are not due yet.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    chunk: Chunk,
+    entered: Instant,
+    due: Instant,
+}
+
+/// How the writer ended its direction.
+#[derive(Debug, Clone, Copy)]
+enum Fin {
+    /// It has not.
+    Open,
+    /// The FIN is under way, or has arrived once `due` is over.
+    Sent { entered: Instant, due: Instant },
+    /// The FIN was swallowed: the reader never hears of it.
+    Lost,
+}
+
+/// What may leave a lane now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// So many bytes, more than 0.
+    Bytes(usize),
+    /// Nothing more will ever come.
+    End,
+    /// Nothing now; ask again then, or when something changes.
+    Wait(Option<Instant>),
+}
+
+/// What became of bytes that entered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) taken: usize,
+    pub(super) swallowed: bool,
+    pub(super) delayed: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Lane {
+    ring: Ring,
+    /// Bytes at the front of the ring that have arrived.
+    ready: usize,
+    /// The rest of the ring, in order.
+    segments: VecDeque<Segment>,
+    /// What every byte takes without any fault.
+    base: Duration,
+    entered: u64,
+    passed: u64,
+    fin: Fin,
+    held: Vec<Held>,
+}
+
+impl Lane {
+    /// A lane that holds at most `limit` bytes and delays each by `base`.
+    pub(super) fn new(limit: usize, base: Duration) -> Self {
+        Self {
+            ring: Ring::new(limit),
+            ready: 0,
+            segments: VecDeque::new(),
+            base,
+            entered: 0,
+            passed: 0,
+            fin: Fin::Open,
+            held: Vec::new(),
+        }
+    }
+
+    /// Bytes that may still enter.
+    pub(super) fn room(&self) -> usize {
+        self.ring.room()
+    }
+
+    /// Whether nothing lies in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.len() == 0
+    }
+
+    /// Whether its writer has ended it.
+    pub(super) fn is_finished(&self) -> bool {
+        !matches!(self.fin, Fin::Open)
+    }
+
+    /// Whether time plays no part in it: whatever enters may leave at once.
+    pub(super) fn is_plain(&self) -> bool {
+        self.held.is_empty() && self.base.is_zero() && self.segments.is_empty()
+    }
+
+    /// Whether a toxic has hold of it.
+    pub(super) fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether a fault has it for good: no other can make it worse.
+    pub(super) fn is_lost(&self) -> bool {
+        self.held.iter().any(|held| held.toxic.outlives_heal())
+    }
+
+    /// Whether whatever enters vanishes.
+    pub(super) fn swallows(&self) -> bool {
+        self.fate(Chunk { offset: self.entered, bytes: 0 }).is_none()
+    }
+
+    /// Copies in as much of `data` as there is room for.
+    pub(super) fn push(&mut self, data: &[u8], now: Instant) -> Entry {
+        if !self.held.is_empty() && self.swallows() {
+            self.entered += data.len() as u64;
+            return Entry { taken: data.len(), swallowed: true, delayed: false };
+        }
+        let taken = self.ring.push(data);
+        self.commit_pushed(taken, now)
+    }
+
+    /// Free space to read into; then [`Lane::commit`].
+    pub(super) fn spare(&mut self) -> &mut [u8] {
+        self.ring.spare()
+    }
+
+    /// Takes over `count` bytes that were put into [`Lane::spare`].
+    pub(super) fn commit(&mut self, count: usize, now: Instant) -> Entry {
+        self.ring.commit(count);
+        self.commit_pushed(count, now)
+    }
+
+    fn commit_pushed(&mut self, count: usize, now: Instant) -> Entry {
+        let mut entry = Entry { taken: count, ..Entry::default() };
+        if count == 0 {
+            return entry;
+        }
+        let chunk = Chunk { offset: self.entered, bytes: count };
+        self.entered += count as u64;
+        if self.is_plain() {
+            self.ready += count;
+            return entry;
+        }
+        match self.fate(chunk) {
+            None => {
+                self.ring.truncate_by(count);
+                entry.swallowed = true;
+            }
+            Some(after) => {
+                let due = self.last_due(now).max(now + after);
+                entry.delayed = after > self.base;
+                self.segments.push_back(Segment { chunk, entered: now, due });
+            }
+        }
+        entry
+    }
+
+    /// Ends the direction: a FIN follows the bytes under way.
+    pub(super) fn finish(&mut self, now: Instant) {
+        if self.is_finished() {
+            return;
+        }
+        self.fin = match self.fate(Chunk { offset: self.entered, bytes: 0 }) {
+            None => Fin::Lost,
+            Some(after) => Fin::Sent { entered: now, due: self.last_due(now).max(now + after) },
+        };
+    }
+
+    /// Loses everything that lies in it.
+    pub(super) fn clear(&mut self) -> usize {
+        let lost = self.ring.len();
+        self.ring.truncate_by(lost);
+        self.ready = 0;
+        self.segments = VecDeque::new();
+        lost
+    }
+
+    /// What may leave at `now`.
+    pub(super) fn exit(&mut self, now: Instant, idle_since: Instant) -> Exit {
+        self.arrive(now);
+        let gate = self.gate(now, idle_since);
+        if gate.is_shut() {
+            return Exit::Wait(None);
+        }
+        if self.ready == 0 {
+            return self.exit_when_empty(now);
+        }
+        match gate {
+            Gate::UpTo { bytes: 0, again } => Exit::Wait(again),
+            Gate::UpTo { bytes, .. } => Exit::Bytes(bytes.min(self.ready)),
+            _ => Exit::Bytes(self.ready),
+        }
+    }
+
+    /// What may leave a plain lane; needs no clock.
+    pub(super) fn exit_plain(&self) -> Exit {
+        match self.fin {
+            _ if self.ready > 0 => Exit::Bytes(self.ready),
+            Fin::Sent { .. } => Exit::End,
+            _ => Exit::Wait(None),
+        }
+    }
+
+    fn exit_when_empty(&self, now: Instant) -> Exit {
+        if let Some(first) = self.segments.front() {
+            return Exit::Wait(Some(first.due));
+        }
+        match self.fin {
+            Fin::Sent { due, .. } if due <= now => Exit::End,
+            Fin::Sent { due, .. } => Exit::Wait(Some(due)),
+            Fin::Open | Fin::Lost => Exit::Wait(None),
+        }
+    }
+
+    /// The bytes that have arrived, in one piece as far as they lie so.
+    pub(super) fn front(&self) -> &[u8] {
+        let front = self.ring.front();
+        &front[..front.len().min(self.ready)]
+    }
+
+    /// Takes `count` bytes out.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.ring.consume(count);
+        self.ready -= count;
+        self.passed += count as u64;
+        for held in &mut self.held {
+            held.toxic.took(count);
+        }
+    }
+
+    /// Copies out as many as `into` and `allowed` hold.
+    pub(super) fn take(&mut self, into: &mut [u8], allowed: usize) -> usize {
+        let wanted = into.len().min(allowed).min(self.ready);
+        let mut done = 0;
+        while done < wanted {
+            let front = self.ring.front();
+            let count = front.len().min(wanted - done);
+            into[done..done + count].copy_from_slice(&front[..count]);
+            self.consume(count);
+            done += count;
+        }
+        done
+    }
+
+    /// A toxic takes hold; what is already under way keeps its schedule.
+    pub(super) fn hold(&mut self, mut held: Held) {
+        held.passed_before = self.passed;
+        self.held.push(held);
+    }
+
+    /// A fault heals. Returns what becomes of the connection, if the fault had hold of it.
+    pub(super) fn heal(&mut self, id: FaultId, now: Instant) -> Option<OnHeal> {
+        let at = self.held.iter().position(|held| held.id == id)?;
+        if self.held[at].toxic.outlives_heal() {
+            return None;
+        }
+        let healed = self.held.remove(at);
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+        self.arrive(now);
+        match healed.on_heal {
+            OnHeal::Drop => self.lose_held_back(healed.toxic.holds_arrived()),
+            OnHeal::Deliver | OnHeal::Reset => self.reschedule(),
+        }
+        Some(healed.on_heal)
+    }
+
+    /// When a toxic ends this connection, and how; the earliest.
+    pub(super) fn cut(&self, now: Instant, idle_since: Instant) -> Option<(Instant, Cut)> {
+        let cuts = self.held.iter().filter_map(|held| held.toxic.cut(&self.moment(held, now, idle_since)));
+        cuts.min_by_key(|(at, cut)| (*at, std::cmp::Reverse(*cut)))
+    }
+
+    fn moment(&self, held: &Held, now: Instant, idle_since: Instant) -> Moment {
+        Moment {
+            now,
+            since: held.since,
+            idle_since: idle_since.max(held.since),
+            passed: self.passed - held.passed_before,
+            waiting: self.ready,
+        }
+    }
+
+    fn gate(&mut self, now: Instant, idle_since: Instant) -> Gate {
+        let (passed, waiting) = (self.passed, self.ready);
+        let gates = self.held.iter_mut().map(|held| {
+            held.toxic.gate(&Moment {
+                now,
+                since: held.since,
+                idle_since: idle_since.max(held.since),
+                passed: passed - held.passed_before,
+                waiting,
+            })
+        });
+        gates.fold(Gate::Open, Gate::meet)
+    }
+
+    /// The delay of `chunk`, or `None` if it vanishes.
+    fn fate(&self, chunk: Chunk) -> Option<Duration> {
+        self.held.iter().try_fold(self.base, |sum, held| match held.toxic.on_chunk(chunk, held.dice) {
+            Fate::Forward { after } => Some(sum + after),
+            Fate::Swallow => None,
+        })
+    }
+
+    fn last_due(&self, now: Instant) -> Instant {
+        self.segments.back().map_or(now, |last| last.due)
+    }
+
+    fn arrive(&mut self, now: Instant) {
+        while let Some(first) = self.segments.front().filter(|first| first.due <= now) {
+            self.ready += first.chunk.bytes;
+            self.segments.pop_front();
+        }
+        if self.segments.is_empty() && self.segments.capacity() > SEGMENTS_AT_REST {
+            self.segments = VecDeque::new();
+        }
+    }
+
+    /// Works out anew when what is under way arrives, now that one delay is gone.
+    fn reschedule(&mut self) {
+        let mut before = None;
+        for at in 0..self.segments.len() {
+            let Segment { chunk, entered, due } = self.segments[at];
+            let earliest = self.fate(chunk).map_or(due, |after| entered + after);
+            let due = before.map_or(earliest, |before: Instant| before.max(earliest));
+            self.segments[at].due = due;
+            before = Some(due);
+        }
+        if let Fin::Sent { entered, .. } = self.fin {
+            let after = self.fate(Chunk { offset: self.entered, bytes: 0 }).unwrap_or_default();
+            let due = before.map_or(entered + after, |before| before.max(entered + after));
+            self.fin = Fin::Sent { entered, due };
+        }
+    }
+
+    fn lose_held_back(&mut self, arrived_too: bool) {
+        if arrived_too {
+            self.clear();
+        } else {
+            self.ring.truncate_by(self.ring.len() - self.ready);
+            self.segments = VecDeque::new();
+        }
+        self.reschedule();
+    }
+}
+
+/// Segments for which memory is kept while none are under way.
+const SEGMENTS_AT_REST: usize = 4;

@@ -1,0 +1,397 @@
+//! A link: all connections between the target and one kind of peer, and the faults at work on them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::chaos::conn::Conn;
+use crate::chaos::fault::{Change, Fault, FaultId};
+use crate::chaos::lane::Entry;
+use crate::chaos::toxic::{Admission, Cut, Direction, OnHeal, Side, Toxic};
+use crate::chaos::toxics::half_open::Gone;
+use crate::scenario::model::LinkSpec;
+
+/// Bytes that one direction of one connection holds unless the scenario says otherwise.
+pub const BUFFER_BYTES: u64 = 64 * 1024;
+
+/// A named link. Faults take effect on connections that exist and on new ones at once.
+///
+/// Nothing here waits for a stream: applying, healing and reading figures only take locks that are never held across an
+/// await, so a thousand stalled connections delay nobody.
+#[derive(Debug)]
+pub struct Link {
+    name: Arc<str>,
+    peer: Side,
+    buffer_bytes: usize,
+    base_latency: Duration,
+    counters: Counters,
+    state: Mutex<LinkState>,
+    changed: Notify,
+    observer: OnceLock<Arc<dyn LinkObserver>>,
+}
+
+#[derive(Debug, Default)]
+struct LinkState {
+    next_ordinal: u64,
+    active: Vec<Arc<Active>>,
+    /// By ordinal. A sorted list, not a tree: its memory depends on how many there are, never on who left first.
+    conns: Vec<(u64, Weak<Conn>)>,
+}
+
+/// What happened on a link, as an audit: whether the disturbance disturbed and the load landed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStats {
+    /// Connections that were established.
+    pub connections_opened: u64,
+    /// Connects that a fault refused. Over TCP the kernel refuses while nothing listens, and counts none.
+    pub refused: u64,
+    /// Connects that had to wait for a fault to heal.
+    pub hung: u64,
+    /// Connections that a fault reset or closed.
+    pub cut: u64,
+    /// Connections that are established now.
+    pub open_now: u64,
+    /// Bytes delivered to the accepting side.
+    pub bytes_up: u64,
+    /// Bytes delivered to the connecting side.
+    pub bytes_down: u64,
+    /// Chunks that a fault delayed.
+    pub chunks_delayed: u64,
+    /// Bytes that a fault swallowed.
+    pub bytes_swallowed: u64,
+    /// Connections opened by storms.
+    pub storm_connections: u64,
+    /// Times that a fault took effect, each spell of a flap counted.
+    pub faults_begun: u64,
+}
+
+/// One event on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// A connection was established.
+    Opened,
+    /// A connect was refused.
+    Refused,
+    /// A fault ended a connection.
+    Cut(Cut),
+    /// Both ends have let go.
+    Closed,
+    /// A fault of this name took effect.
+    FaultBegun(&'static str),
+    /// A fault of this name healed.
+    FaultEnded(&'static str),
+}
+
+/// Hears what happens on links. It is called under a lock: keep it short, and never call a link from it.
+pub trait LinkObserver: Send + Sync + std::fmt::Debug {
+    /// `conn` is the connection's ordinal on its link; 0 for events of the link itself, whose connections count from 1.
+    fn event(&self, at: Instant, link: &str, conn: u64, event: LinkEvent);
+}
+
+/// A fault at work.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) id: FaultId,
+    fault: Fault,
+}
+
+impl Active {
+    /// Whether it takes hold of the connection of this ordinal: drawn once, from a stream of its own.
+    pub(super) fn draws(&self, ordinal: u64) -> bool {
+        let p = self.fault.on_link().map_or(0.0, |fault| fault.common().p);
+        p >= 1.0 || self.id.dice.stream("p", ordinal).rng().chance(p)
+    }
+
+    /// A fresh toxic for `direction`, if the fault works in it.
+    pub(super) fn toxic(&self, direction: Direction) -> Option<(Box<dyn Toxic>, OnHeal)> {
+        let fault = self.fault.on_link()?;
+        let common = fault.common();
+        common.dir.covers(direction).then(|| (fault.toxic(), common.on_heal))
+    }
+
+    /// The side that is gone while it lasts, on a link whose peer sits at `peer`.
+    pub(super) fn gone(&self, peer: Side) -> Option<Side> {
+        match self.fault.on_link()?.toxic().gone() {
+            Gone::Peer => Some(peer),
+            Gone::Target => Some(peer.other()),
+            Gone::Nobody => None,
+        }
+    }
+
+    fn admission(&self, ordinal: u64) -> Admission {
+        match self.fault.on_link() {
+            Some(fault) if self.draws(ordinal) => fault.toxic().on_connect(),
+            _ => Admission::Accept,
+        }
+    }
+}
+
+impl Link {
+    /// A link without faults. `peer` is the side at which the peer sits that the link is named after.
+    pub fn new(name: &str, spec: &LinkSpec, peer: Side) -> Arc<Self> {
+        let buffer = spec.buffer.map_or(BUFFER_BYTES, |size| size.0);
+        Arc::new(Self {
+            name: name.into(),
+            peer,
+            buffer_bytes: usize::try_from(buffer).unwrap_or(usize::MAX).max(1),
+            base_latency: spec.latency.map_or(Duration::ZERO, |latency| latency.0),
+            counters: Counters::default(),
+            state: Mutex::new(LinkState { conns: Vec::with_capacity(CONNS_AT_REST), ..LinkState::default() }),
+            changed: Notify::new(),
+            observer: OnceLock::new(),
+        })
+    }
+
+    /// Its name in scenarios.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The side at which the peer sits that the link is named after; the target sits at the other.
+    pub fn peer_side(&self) -> Side {
+        self.peer
+    }
+
+    /// Sends every further event to `observer`. The first one set stays.
+    pub fn observe_with(&self, observer: Arc<dyn LinkObserver>) {
+        _ = self.observer.set(observer);
+    }
+
+    /// A fault takes effect on all connections, those to come included, until [`Link::heal`] is called with the same id.
+    ///
+    /// A fault that is at work already, or that is none of a link, changes nothing.
+    pub fn apply(&self, id: FaultId, fault: &Fault) {
+        if fault.on_link().is_none() {
+            return;
+        }
+        let (now, active) = (Instant::now(), Arc::new(Active { id, fault: fault.clone() }));
+        let mut state = self.lock();
+        if state.active.iter().any(|active| active.id == id) {
+            return;
+        }
+        state.active.push(Arc::clone(&active));
+        let conns = state.alive();
+        drop(state);
+        self.counters.faults_begun.fetch_add(1, Relaxed);
+        self.observe(now, 0, LinkEvent::FaultBegun(fault.name()));
+        conns.iter().for_each(|conn| conn.hold(&active, now));
+        self.changed.notify_waiters();
+    }
+
+    /// A fault heals, as its `on_heal` says.
+    pub fn heal(&self, id: FaultId) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let Some(at) = state.active.iter().position(|active| active.id == id) else { return };
+        let active = state.active.remove(at);
+        let conns = state.alive();
+        drop(state);
+        self.observe(now, 0, LinkEvent::FaultEnded(active.fault.name()));
+        conns.iter().for_each(|conn| conn.heal(id, now));
+        self.changed.notify_waiters();
+    }
+
+    /// Carries out a compiled change of `fault`; those that are the engine's own (storms' connections, kills) do nothing here.
+    pub fn change(&self, id: FaultId, fault: &Fault, change: &Change) {
+        match change {
+            Change::Begin | Change::Down => self.apply(id, fault),
+            Change::End | Change::Up => self.heal(id),
+            Change::OpenConnection { .. } | Change::Kill { .. } => {}
+        }
+    }
+
+    /// Counts a connection that a storm opened.
+    pub fn count_storm_connection(&self) {
+        self.counters.storm_connections.fetch_add(1, Relaxed);
+    }
+
+    /// The figures so far.
+    pub fn stats(&self) -> LinkStats {
+        self.counters.read()
+    }
+
+    /// Number for the next connect, from 1: taken once per attempt, refused ones included.
+    pub(super) fn next_ordinal(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_ordinal += 1;
+        state.next_ordinal
+    }
+
+    /// What becomes of a connect at this moment.
+    pub(super) fn admission(&self, ordinal: u64) -> Admission {
+        let active = &self.lock().active;
+        active.iter().map(|active| active.admission(ordinal)).max().unwrap_or(Admission::Accept)
+    }
+
+    /// Waits until no fault holds the connect of `ordinal` up, and says whether it goes through.
+    pub(super) async fn admit(&self, ordinal: u64) -> Admission {
+        let mut hung = false;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.admission(ordinal) {
+                Admission::Hang => {}
+                decided => {
+                    if decided == Admission::Refuse {
+                        self.refuse(ordinal);
+                    }
+                    return decided;
+                }
+            }
+            if !std::mem::replace(&mut hung, true) {
+                self.counters.hung.fetch_add(1, Relaxed);
+            }
+            changed.await;
+        }
+    }
+
+    fn refuse(&self, ordinal: u64) {
+        self.counters.refused.fetch_add(1, Relaxed);
+        self.observe_now(ordinal, LinkEvent::Refused);
+    }
+
+    /// Whether nothing should listen now: a fault refuses every connect.
+    pub(super) fn refuses_all(&self) -> bool {
+        self.lock().active.iter().any(|active| {
+            active.fault.on_link().is_some_and(|fault| {
+                fault.common().p >= 1.0 && fault.toxic().on_connect() == Admission::Refuse
+            })
+        })
+    }
+
+    /// Resolves at the next change of faults.
+    pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Establishes the connection of `ordinal`.
+    pub(super) fn open(self: &Arc<Self>, ordinal: u64) -> Arc<Conn> {
+        let now = Instant::now();
+        let conn = Arc::new(Conn::new(Arc::clone(self), ordinal, now));
+        let mut state = self.lock();
+        let at = state.conns.partition_point(|(other, _)| *other < ordinal);
+        state.conns.insert(at, (ordinal, Arc::downgrade(&conn)));
+        let active = state.active.clone();
+        self.counters.opened();
+        self.observe(now, ordinal, LinkEvent::Opened);
+        // Held under the link's lock: a fault that begins meanwhile finds the connection in the list, and only once.
+        active.iter().for_each(|active| conn.hold(active, now));
+        drop(state);
+        conn
+    }
+
+    pub(super) fn forget(&self, ordinal: u64) {
+        let mut state = self.lock();
+        if let Ok(at) = state.conns.binary_search_by_key(&ordinal, |(ordinal, _)| *ordinal) {
+            state.conns.remove(at);
+        }
+        drop(state);
+        self.counters.open_now.fetch_sub(1, Relaxed);
+        self.observe_now(ordinal, LinkEvent::Closed);
+    }
+
+    pub(super) fn observe(&self, at: Instant, conn: u64, event: LinkEvent) {
+        if let Some(observer) = self.observer.get() {
+            observer.event(at, &self.name, conn, event);
+        }
+    }
+
+    fn observe_now(&self, conn: u64, event: LinkEvent) {
+        if self.observer.get().is_some() {
+            self.observe(Instant::now(), conn, event);
+        }
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+
+    pub(super) fn base_latency(&self) -> Duration {
+        self.base_latency
+    }
+
+    pub(super) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LinkState {
+    fn alive(&self) -> Vec<Arc<Conn>> {
+        self.conns.iter().filter_map(|(_, conn)| conn.upgrade()).collect()
+    }
+}
+
+/// Connections for which a link keeps memory from the start, so that a census sees none of it come and go.
+const CONNS_AT_REST: usize = 64;
+
+/// [`LinkStats`] as they grow.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    connections_opened: AtomicU64,
+    refused: AtomicU64,
+    hung: AtomicU64,
+    cut: AtomicU64,
+    open_now: AtomicU64,
+    bytes: [AtomicU64; 2],
+    chunks_delayed: AtomicU64,
+    bytes_swallowed: AtomicU64,
+    storm_connections: AtomicU64,
+    faults_begun: AtomicU64,
+}
+
+impl Counters {
+    fn opened(&self) {
+        self.connections_opened.fetch_add(1, Relaxed);
+        self.open_now.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn cut(&self) {
+        self.cut.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn delivered(&self, direction: Direction, bytes: usize) {
+        self.bytes[direction as usize].fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn swallowed(&self, bytes: usize) {
+        self.bytes_swallowed.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn entered(&self, entry: Entry) {
+        if entry.delayed {
+            self.chunks_delayed.fetch_add(1, Relaxed);
+        }
+        if entry.swallowed {
+            self.swallowed(entry.taken);
+        }
+    }
+
+    fn read(&self) -> LinkStats {
+        LinkStats {
+            connections_opened: self.connections_opened.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            hung: self.hung.load(Relaxed),
+            cut: self.cut.load(Relaxed),
+            open_now: self.open_now.load(Relaxed),
+            bytes_up: self.bytes[Direction::Up as usize].load(Relaxed),
+            bytes_down: self.bytes[Direction::Down as usize].load(Relaxed),
+            chunks_delayed: self.chunks_delayed.load(Relaxed),
+            bytes_swallowed: self.bytes_swallowed.load(Relaxed),
+            storm_connections: self.storm_connections.load(Relaxed),
+            faults_begun: self.faults_begun.load(Relaxed),
+        }
+    }
+}

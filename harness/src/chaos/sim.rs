@@ -1,0 +1,370 @@
+//! The simulated network: byte streams in memory under tokio's paused clock.
+//!
+//! Event-driven inside the stream: nobody pumps, nothing ticks, and a parked reader or writer has at most one timer. So
+//! the clock jumps from one thing that happens to the next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::chaos::conn::{Conn, Step};
+use crate::chaos::link::{Link, LinkStats};
+use crate::chaos::toxic::{Admission, Side};
+use crate::scenario::model::LinkSpec;
+
+/// Connections that a listener lets wait to be accepted, as a kernel's backlog; further connects wait.
+pub const BACKLOG: usize = 128;
+
+/// The network of one simulated world. Clones are the same network.
+#[derive(Debug, Clone, Default)]
+pub struct SimNet {
+    shared: Arc<Mutex<Net>>,
+}
+
+#[derive(Debug, Default)]
+struct Net {
+    links: BTreeMap<String, Arc<Link>>,
+    listeners: BTreeMap<String, Arc<Backlog>>,
+    sockets: Vec<(u64, SimSocket)>,
+    next_socket: u64,
+}
+
+/// One open socket of a simulated party: what a file descriptor is to a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimSocket {
+    /// Whose it is.
+    pub owner: Arc<str>,
+    /// The address listened at, or the far end's.
+    pub peer: Arc<str>,
+    /// The link and the connection's ordinal on it; `None` for a listener.
+    pub connection: Option<(Arc<str>, u64)>,
+}
+
+impl SimNet {
+    /// A network without links.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the link `name`, or gives back the one that exists. `peer` is the side at which the peer of that name sits.
+    pub fn link(&self, name: &str, spec: &LinkSpec, peer: Side) -> Arc<Link> {
+        let mut net = self.lock();
+        Arc::clone(net.links.entry(name.to_owned()).or_insert_with(|| Link::new(name, spec, peer)))
+    }
+
+    /// The link `name`, if it has been made.
+    pub fn find_link(&self, name: &str) -> Option<Arc<Link>> {
+        self.lock().links.get(name).cloned()
+    }
+
+    /// The figures of every link, by name.
+    pub fn stats(&self) -> BTreeMap<String, LinkStats> {
+        self.lock().links.iter().map(|(name, link)| (name.clone(), link.stats())).collect()
+    }
+
+    /// Listens at `addr` on behalf of `owner`.
+    ///
+    /// # Errors
+    /// `AddrInUse` if somebody does already.
+    pub fn listen(&self, owner: &str, addr: &str) -> io::Result<SimListener> {
+        let mut net = self.lock();
+        if net.listeners.contains_key(addr) {
+            let message = format!("`{addr}` is in use in the simulated network; listen at another name");
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+        }
+        let backlog = Arc::new(Backlog::default());
+        net.listeners.insert(addr.to_owned(), Arc::clone(&backlog));
+        let addr: Arc<str> = addr.into();
+        let owner: Arc<str> = owner.into();
+        let socket = net.register(owner.clone(), addr.clone(), None);
+        Ok(SimListener { net: self.clone(), owner, addr, backlog, socket })
+    }
+
+    /// Connects over `link` to whoever listens at `addr`, on behalf of `owner`.
+    ///
+    /// Takes a round trip of the link's latency. Resolves once the connection waits to be accepted, as TCP's does. A
+    /// connect that is dropped leaves nothing behind.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if nobody listens or a fault refuses. Under a black hole it waits until that heals.
+    pub async fn connect(&self, owner: &str, link: &Arc<Link>, addr: &str) -> io::Result<SimStream> {
+        let ordinal = link.next_ordinal();
+        if link.admit(ordinal).await == Admission::Refuse {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let round_trip = link.base_latency() * 2;
+        if round_trip > Duration::ZERO {
+            tokio::time::sleep(round_trip).await;
+            if link.admit(ordinal).await == Admission::Refuse {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+        }
+        loop {
+            let backlog = self.lock().listeners.get(addr).cloned();
+            let backlog = backlog.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+            let room = backlog.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if backlog.has_room() {
+                return self.establish(owner, link, addr, ordinal, &backlog);
+            }
+            room.await;
+        }
+    }
+
+    fn establish(
+        &self,
+        owner: &str,
+        link: &Arc<Link>,
+        addr: &str,
+        ordinal: u64,
+        backlog: &Backlog,
+    ) -> io::Result<SimStream> {
+        let conn = link.open(ordinal);
+        let (owner, addr): (Arc<str>, Arc<str>) = (owner.into(), addr.into());
+        let server_owner = backlog.owner(self, &addr).unwrap_or_else(|| addr.clone());
+        let client = self.stream(&conn, Side::Client, owner.clone(), addr);
+        let server = self.stream(&conn, Side::Server, server_owner, owner);
+        backlog.push(server);
+        Ok(client)
+    }
+
+    fn stream(&self, conn: &Arc<Conn>, side: Side, owner: Arc<str>, peer: Arc<str>) -> SimStream {
+        let connection = Some((conn.link().shared_name(), conn.ordinal()));
+        let socket = self.lock().register(owner, peer, connection);
+        SimStream {
+            net: self.clone(),
+            conn: Arc::clone(conn),
+            side,
+            socket,
+            read_timer: Timer::default(),
+            write_timer: Timer::default(),
+        }
+    }
+
+    /// How many sockets `owner` holds, listeners included.
+    pub fn sockets_of(&self, owner: &str) -> usize {
+        self.lock().sockets.iter().filter(|(_, socket)| &*socket.owner == owner).count()
+    }
+
+    /// The sockets `owner` holds, in the order in which they were opened.
+    pub fn open_endpoints(&self, owner: &str) -> Vec<SimSocket> {
+        let net = self.lock();
+        let owned = net.sockets.iter().filter(|(_, socket)| &*socket.owner == owner);
+        owned.map(|(_, socket)| socket.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Net> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Net {
+    fn register(&mut self, owner: Arc<str>, peer: Arc<str>, connection: Option<(Arc<str>, u64)>) -> u64 {
+        self.next_socket += 1;
+        self.sockets.push((self.next_socket, SimSocket { owner, peer, connection }));
+        self.next_socket
+    }
+
+    fn unregister(&mut self, id: u64) -> Option<SimSocket> {
+        let at = self.sockets.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(self.sockets.remove(at).1)
+    }
+}
+
+/// Connections that wait to be accepted.
+#[derive(Debug, Default)]
+struct Backlog {
+    waiting: Mutex<Waiting>,
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    streams: VecDeque<SimStream>,
+    acceptor: Option<Waker>,
+}
+
+impl Backlog {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_room(&self) -> bool {
+        self.lock().streams.len() < BACKLOG
+    }
+
+    fn owner(&self, net: &SimNet, addr: &str) -> Option<Arc<str>> {
+        let net = net.lock();
+        let listener = |socket: &&(u64, SimSocket)| socket.1.connection.is_none() && &*socket.1.peer == addr;
+        net.sockets.iter().find(listener).map(|(_, socket)| socket.owner.clone())
+    }
+
+    fn push(&self, stream: SimStream) {
+        let mut waiting = self.lock();
+        waiting.streams.push_back(stream);
+        let acceptor = waiting.acceptor.take();
+        drop(waiting);
+        acceptor.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Accepts simulated connections. Dropping it resets those that were not accepted.
+#[derive(Debug)]
+pub struct SimListener {
+    net: SimNet,
+    owner: Arc<str>,
+    addr: Arc<str>,
+    backlog: Arc<Backlog>,
+    socket: u64,
+}
+
+impl SimListener {
+    /// The name it listens at.
+    pub fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    /// Whose listener it is.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The next connection. Cancel safe: a connection that was not returned is still there.
+    ///
+    /// # Errors
+    /// None today; the type leaves room for a fault that exhausts descriptors.
+    pub async fn accept(&self) -> io::Result<SimStream> {
+        std::future::poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// As [`SimListener::accept`]; the last caller is woken.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<SimStream>> {
+        let mut waiting = self.backlog.lock();
+        if let Some(stream) = waiting.streams.pop_front() {
+            drop(waiting);
+            self.backlog.room.notify_one();
+            return Poll::Ready(Ok(stream));
+        }
+        waiting.acceptor = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        let mut net = self.net.lock();
+        net.listeners.remove(&*self.addr);
+        let socket = net.unregister(self.socket);
+        drop(net);
+        drop(socket);
+        let unaccepted = std::mem::take(&mut self.backlog.lock().streams);
+        unaccepted.into_iter().for_each(SimStream::abort);
+        self.backlog.room.notify_waiters();
+    }
+}
+
+/// One end of a simulated connection. Dropping it closes it, as a process closes its socket.
+pub struct SimStream {
+    net: SimNet,
+    conn: Arc<Conn>,
+    side: Side,
+    socket: u64,
+    read_timer: Timer,
+    write_timer: Timer,
+}
+
+impl SimStream {
+    /// The connection's ordinal on its link.
+    pub fn ordinal(&self) -> u64 {
+        self.conn.ordinal()
+    }
+
+    /// Ends the connection with a RST to the far end.
+    pub fn abort(self) {
+        self.conn.reset_from(self.side);
+    }
+}
+
+impl AsyncRead for SimStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            let into = buf.initialize_unfilled();
+            if into.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            match this.conn.read_with(this.side, cx, |lane, allowed| Ok(lane.take(into, allowed))) {
+                Step::Ready(result) => return Poll::Ready(result.map(|count| buf.advance(count))),
+                Step::Park(None) => return Poll::Pending,
+                Step::Park(Some(at)) => ready!(this.read_timer.poll(at, cx)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for SimStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            match this.conn.write_with(this.side, cx, data.len(), |lane, now| Ok(lane.push(data, now))) {
+                Step::Ready(result) => return Poll::Ready(result),
+                Step::Park(None) => return Poll::Pending,
+                Step::Park(Some(at)) => ready!(this.write_timer.poll(at, cx)),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.conn.shutdown(self.side))
+    }
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        self.conn.drop_end(self.side);
+        let socket = self.net.lock().unregister(self.socket);
+        drop(socket);
+    }
+}
+
+impl fmt::Debug for SimStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = self.conn.link().name();
+        f.debug_struct("SimStream")
+            .field("link", &link)
+            .field("ordinal", &self.ordinal())
+            .field("side", &self.side)
+            .finish()
+    }
+}
+
+/// The one timer of a reader or writer, made when it is first needed.
+#[derive(Debug, Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,211 @@
+//! The dialogue: a message in, answer bytes out. Knows what may come when; knows no streams and no clock of its own.
+
+use bytes::BytesMut;
+use s7_wire::job::JobError;
+use s7_wire::pdu::Rosctr;
+use s7_wire::read::ReadRequest;
+use s7_wire::write::WriteRequest;
+use s7_wire::{
+    Connection, Disconnect, HeaderError, Item, Job, Message, Pdu, ReadAnswerWriter, ReturnCode,
+    WriteAnswerWriter, cotp, encode_refusal,
+};
+
+use crate::config::Refusal;
+use crate::faults::Faults;
+use crate::memory::Memory;
+use crate::plc::{Plc, SessionEnd, Slot};
+use crate::stats::add;
+
+/// The server's reference in every CC; a session has a stream of its own, so nothing needs to tell them apart.
+const SOURCE_REFERENCE: u16 = 1;
+
+/// How far a session has come.
+pub(crate) struct Dialogue {
+    stage: Stage,
+    slot: Option<Slot>,
+    pdu_length: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing yet: a CR has to come.
+    AwaitConnect,
+    /// CC sent: setup has to come.
+    AwaitSetup,
+    /// Jobs.
+    Ready,
+}
+
+/// What happens after a message.
+pub(crate) enum Next {
+    /// Go on.
+    Continue,
+    /// Send what was written, then end.
+    End(SessionEnd),
+}
+
+impl Dialogue {
+    pub(crate) fn new() -> Self {
+        Self { stage: Stage::AwaitConnect, slot: None, pdu_length: 0 }
+    }
+
+    /// Whether CR and setup are over.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// Takes one message and appends its answer to `out`.
+    pub(crate) fn answer(
+        &mut self,
+        plc: &Plc,
+        faults: &Faults,
+        message: Message,
+        out: &mut BytesMut,
+    ) -> Next {
+        match (self.stage, message) {
+            (Stage::AwaitConnect, Message::ConnectRequest(request)) => {
+                self.connect(plc, faults, &request, out)
+            }
+            (Stage::AwaitConnect, other) => out_of_order("a CR", &other),
+            (_, Message::DisconnectRequest(request)) => {
+                cotp::encode_disconnect_confirm(request.source, request.destination, out);
+                Next::End(SessionEnd::Disconnected)
+            }
+            (_, Message::Pdu(pdu)) => self.job(plc, &pdu, out),
+            (Stage::AwaitSetup, other) => out_of_order("setup communication", &other),
+            (Stage::Ready, other) => out_of_order("a job", &other),
+        }
+    }
+
+    fn connect(&mut self, plc: &Plc, faults: &Faults, request: &Connection, out: &mut BytesMut) -> Next {
+        let slot = if faults.refuse.is_none() { plc.take_slot() } else { None };
+        if slot.is_none() {
+            add(&plc.counters().refused, 1);
+            if faults.refuse.unwrap_or(plc.config().refusal) == Refusal::Disconnect {
+                let reason = Disconnect::CONGESTION;
+                Disconnect { destination: request.source, source: 0, reason }.encode(out);
+            }
+            return Next::End(SessionEnd::Refused);
+        }
+        self.slot = slot;
+        self.stage = Stage::AwaitSetup;
+        request.confirm(SOURCE_REFERENCE).encode_confirm(out);
+        Next::Continue
+    }
+
+    fn job(&mut self, plc: &Plc, pdu: &Pdu, out: &mut BytesMut) -> Next {
+        if pdu.rosctr.is_answer() {
+            return Next::End(SessionEnd::OutOfOrder { expected: "a job", found: "an answer" });
+        }
+        add(&plc.counters().requests, 1);
+        if pdu.rosctr == Rosctr::Userdata {
+            return refuse(plc, pdu, HeaderError::FUNCTION_UNAVAILABLE, out);
+        }
+        match (self.stage, Job::decode(pdu)) {
+            (_, Ok(Job::Setup(wish))) => {
+                let agreed = wish.agree(plc.config().pdu_length, plc.config().amq);
+                self.pdu_length = usize::from(agreed.pdu_length);
+                self.stage = Stage::Ready;
+                agreed.encode_answer(out, pdu.reference);
+                Next::Continue
+            }
+            (Stage::Ready, _) if pdu.bytes() > self.pdu_length => {
+                refuse(plc, pdu, HeaderError::PDU_LENGTH, out)
+            }
+            (Stage::Ready, Ok(Job::Read(request))) => self.read(plc, pdu, &request, out),
+            (Stage::Ready, Ok(Job::Write(request))) => write(plc, pdu, &request, out),
+            (Stage::Ready, Ok(Job::Other { .. })) => refuse(plc, pdu, HeaderError::FUNCTION_UNAVAILABLE, out),
+            // Too many items: the job is whole and well understood, it is only too much.
+            (Stage::Ready, Err(JobError::Items { .. })) => refuse(plc, pdu, HeaderError::PDU_LENGTH, out),
+            (Stage::Ready, Err(error)) => Next::End(error.into()),
+            _ => Next::End(SessionEnd::OutOfOrder { expected: "setup communication", found: "another job" }),
+        }
+    }
+
+    fn read(&self, plc: &Plc, pdu: &Pdu, request: &ReadRequest, out: &mut BytesMut) -> Next {
+        let mut answer = ReadAnswerWriter::begin(out, pdu.reference, request.items.len() as u8);
+        let (mut read, mut failed) = (0, 0);
+        {
+            let memory = plc.memory();
+            for item in request.items.iter() {
+                match read_item(&memory, &item, &mut answer, self.pdu_length) {
+                    Some(true) => read += 1,
+                    Some(false) => failed += 1,
+                    None => {
+                        drop((memory, answer));
+                        return refuse(plc, pdu, HeaderError::PDU_LENGTH, out);
+                    }
+                }
+            }
+        }
+        answer.finish().expect("the answer fits the negotiated PDU, which fits a packet");
+        add(&plc.counters().items_read, read);
+        add(&plc.counters().errors, failed);
+        Next::Continue
+    }
+}
+
+/// Appends one item to the answer: whether it was read, or `None` when the answer would outgrow the PDU.
+fn read_item(
+    memory: &Memory,
+    item: &Item,
+    answer: &mut ReadAnswerWriter<'_>,
+    pdu_length: usize,
+) -> Option<bool> {
+    let found = memory.read(item);
+    // Checked before the copy: twenty items of 64 kB each are a short request.
+    if answer.pdu_bytes_with(found.map_or(0, <[u8]>::len)) > pdu_length {
+        return None;
+    }
+    let done = found.map(|payload| answer.success(item.transport.data(), payload));
+    match done {
+        Ok(true) => Some(true),
+        Ok(false) => unreachable!("a payload within the PDU fits its length field"),
+        Err(code) => {
+            answer.failure(code);
+            Some(false)
+        }
+    }
+}
+
+fn write(plc: &Plc, pdu: &Pdu, request: &WriteRequest, out: &mut BytesMut) -> Next {
+    let mut answer = WriteAnswerWriter::begin(out, pdu.reference, request.items.len() as u8);
+    let (mut written, mut failed) = (0, 0);
+    {
+        let mut memory = plc.memory();
+        for (item, data) in request.items.iter().zip(request.data.iter()) {
+            match memory.write(&item, &data.payload) {
+                Ok(()) => {
+                    written += 1;
+                    answer.code(ReturnCode::Success);
+                }
+                Err(code) => {
+                    failed += 1;
+                    answer.code(code);
+                }
+            }
+        }
+    }
+    answer.finish().expect("at most twenty codes fit every packet");
+    add(&plc.counters().items_written, written);
+    add(&plc.counters().errors, failed);
+    Next::Continue
+}
+
+fn refuse(plc: &Plc, pdu: &Pdu, error: HeaderError, out: &mut BytesMut) -> Next {
+    add(&plc.counters().errors, 1);
+    encode_refusal(out, pdu.reference, error);
+    Next::Continue
+}
+
+fn out_of_order(expected: &'static str, found: &Message) -> Next {
+    let found = match found {
+        Message::ConnectRequest(_) => "a CR",
+        Message::ConnectConfirm(_) => "a CC",
+        Message::DisconnectRequest(_) => "a DR",
+        Message::DisconnectConfirm => "a DC",
+        Message::Error { .. } => "an ER",
+        Message::Pdu(_) => "an S7 PDU",
+    };
+    Next::End(SessionEnd::OutOfOrder { expected, found })
+}

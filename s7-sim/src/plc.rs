@@ -1,0 +1,198 @@
+//! One PLC: its memory, its slots, its knobs. Sessions borrow from it; what they hold they give back when dropped.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use s7_wire::{DecodeError, JobError};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::config::{ConfigError, PlcConfig};
+use crate::faults::Faults;
+use crate::generator::Moment;
+use crate::memory::Memory;
+use crate::session::Session;
+use crate::stats::{Counters, PlcStats, add};
+
+/// A simulated PLC. A clone is the same PLC: hand one to each task that serves it.
+///
+/// Its clock starts when it is made, in tokio's time: paused with it, and as repeatable.
+#[derive(Clone)]
+pub struct Plc {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: PlcConfig,
+    started: Instant,
+    memory: Mutex<Memory>,
+    faults: Mutex<Faults>,
+    counters: Counters,
+}
+
+/// Why a session is over.
+#[derive(Debug, Error)]
+pub enum SessionEnd {
+    /// The client closed the stream.
+    #[error("the client closed the stream")]
+    Closed,
+    /// The client said goodbye with a DR.
+    #[error("the client disconnected")]
+    Disconnected,
+    /// No slot was free, or a fault knob refuses everybody.
+    #[error("refused: no slot is free, or connections are refused on purpose")]
+    Refused,
+    /// CR and setup did not come in time.
+    #[error("the handshake was not over after {after:?}")]
+    HandshakeTimeout {
+        /// The limit.
+        after: Duration,
+    },
+    /// Nothing came, or nothing was taken, for too long.
+    #[error("idle for {after:?}")]
+    IdleTimeout {
+        /// The limit.
+        after: Duration,
+    },
+    /// Bytes that make no sense.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A job that makes no sense.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The right thing at the wrong time.
+    #[error("expected {expected}, found {found}")]
+    OutOfOrder {
+        /// What could have come.
+        expected: &'static str,
+        /// What came.
+        found: &'static str,
+    },
+    /// The stream failed.
+    #[error("the stream failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Plc {
+    /// A PLC with this configuration.
+    pub fn new(config: PlcConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let shared = Shared {
+            started: Instant::now(),
+            memory: Mutex::new(Memory::new(&config)),
+            faults: Mutex::new(config.faults.clone()),
+            counters: Counters::default(),
+            config,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Runs one session over `stream` until it is over; spawns nothing.
+    ///
+    /// To end it early, drop the future: stream and slot are free at once.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> SessionEnd {
+        match Session::admit(self, stream) {
+            Some(session) => session.run().await,
+            None => SessionEnd::Refused,
+        }
+    }
+
+    /// What the PLC was made from.
+    pub fn config(&self) -> &PlcConfig {
+        &self.shared.config
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> PlcStats {
+        self.shared.counters.snapshot()
+    }
+
+    /// What is wrong with the PLC now.
+    pub fn faults(&self) -> Faults {
+        lock(&self.shared.faults).clone()
+    }
+
+    /// Sets all fault knobs; sessions obey from their next message on.
+    pub fn set_faults(&self, faults: Faults) {
+        *lock(&self.shared.faults) = faults;
+    }
+
+    /// Turns single knobs: `plc.update_faults(|faults| faults.silence = true)`.
+    pub fn update_faults(&self, update: impl FnOnce(&mut Faults)) {
+        update(&mut lock(&self.shared.faults));
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// The memory as it is at this moment of the PLC's clock. Never hold it across an await.
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        let elapsed = self.shared.started.elapsed();
+        let scan_time = self.shared.config.scan;
+        // Both are far below 2^64 nanoseconds (584 years).
+        let scan = (elapsed.as_nanos() / scan_time.as_nanos()) as u64;
+        let begun = Duration::from_nanos(scan.saturating_mul(scan_time.as_nanos() as u64));
+        let mut memory = lock(&self.shared.memory);
+        memory.move_to(Moment { scan, elapsed: begun });
+        memory
+    }
+
+    /// Takes a slot, if one is free.
+    pub(crate) fn take_slot(&self) -> Option<Slot> {
+        let limit = self.shared.config.slots as u64;
+        let counters = &self.shared.counters;
+        let free = |sessions: u64| (sessions < limit).then_some(sessions + 1);
+        let before = counters.sessions.fetch_update(Relaxed, Relaxed, free).ok()?;
+        counters.sessions_peak.fetch_max(before + 1, Relaxed);
+        add(&counters.sessions_opened, 1);
+        Some(Slot { plc: self.clone() })
+    }
+
+    /// Counts a stream being served; `None` when too many are half made.
+    pub(crate) fn take_connection(&self) -> Option<Connected> {
+        let counters = &self.shared.counters;
+        let limit = self.shared.config.half_made_max as u64;
+        let room = |connections: u64| {
+            (connections.saturating_sub(counters.sessions.load(Relaxed)) < limit).then_some(connections + 1)
+        };
+        counters.connections.fetch_update(Relaxed, Relaxed, room).ok()?;
+        Some(Connected { plc: self.clone() })
+    }
+}
+
+impl std::fmt::Debug for Plc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plc").field("name", &self.shared.config.name).field("stats", &self.stats()).finish()
+    }
+}
+
+/// One connection slot, given back when dropped.
+pub(crate) struct Slot {
+    plc: Plc,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.plc.counters().sessions.fetch_sub(1, Relaxed);
+    }
+}
+
+/// One stream being served, counted until dropped.
+pub(crate) struct Connected {
+    plc: Plc,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.plc.counters().connections.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A panic elsewhere leaves plain bytes and knobs behind, all of them still usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,205 @@
+//! The S7 world, as the harness asks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gateway_under_test::{Config, Gateway};
+use watertight::chaos::sim::SimNet;
+use watertight::scenario::Scenario;
+use watertight::world::{
+    Announced, BoxFuture, Dial, Load, Party, Program, ReadyWhen, SIM_TARGET_ADDRESS, Seat, ServerPlace, Setting,
+    SimTarget, World, WorldError,
+};
+
+use crate::net::GatewayNet;
+use crate::peers::S7Peer;
+use crate::plc::{self, SimPlcs};
+use crate::{consumer, gateway, roles};
+
+/// The S7 world.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct S7World;
+
+/// What a client of a PLC sends first: a COTP connection request to rack 0, slot 1.
+const COTP_HELLO: &[u8] = &[
+    0x03, 0x00, 0x00, 0x16, 0x11, 0xe0, 0x00, 0x00, 0x00, 0x01, 0x00, 0xc0, 0x01, 0x0a, 0xc1, 0x02, 0x01, 0x00, 0xc2,
+    0x02, 0x01, 0x01,
+];
+
+/// What a consumer of the gateway sends first.
+const HTTP_HELLO: &[u8] = b"GET /events HTTP/1.1\r\nHost: gateway\r\n\r\n";
+
+impl World for S7World {
+    type Peer = S7Peer;
+
+    fn check(&self, scenario: &Scenario<S7Peer>) -> Vec<String> {
+        gateway::check(scenario)
+    }
+
+    fn seat(&self, peer: &S7Peer) -> Seat {
+        match peer {
+            S7Peer::S7(_) | S7Peer::S7Command(_) => Seat::Server,
+            S7Peer::Sse(_) | S7Peer::Values(_) => Seat::Consumer,
+        }
+    }
+
+    fn instances(&self, peer: &S7Peer) -> usize {
+        match peer {
+            S7Peer::S7(plcs) => plcs.count,
+            S7Peer::Sse(consumers) => consumers.count,
+            S7Peer::S7Command(_) | S7Peer::Values(_) => 1,
+        }
+    }
+
+    fn hello(&self, peer: &S7Peer) -> Bytes {
+        Bytes::from_static(match self.seat(peer) {
+            Seat::Server => COTP_HELLO,
+            Seat::Consumer => HTTP_HELLO,
+        })
+    }
+
+    fn sim_address(&self, name: &str, ordinal: usize) -> String {
+        format!("{name}-{ordinal}:102")
+    }
+
+    fn start_sim_server<'a>(
+        &'a self,
+        setting: Setting<'a, S7Peer>,
+        net: &'a SimNet,
+        name: &'a str,
+        peer: &'a S7Peer,
+    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>> {
+        Box::pin(async move {
+            match peer {
+                S7Peer::S7(plcs) => {
+                    let address = |ordinal| self.sim_address(name, ordinal);
+                    Ok(Box::new(SimPlcs::start(&setting, net, name, plcs, address)?) as Box<dyn Party>)
+                }
+                _ => Err(WorldError::Unknown(format!(
+                    "`{name}` is a program: it cannot play in sim; use `engines: [process]`"
+                ))),
+            }
+        })
+    }
+
+    fn start_sim_target<'a>(
+        &'a self,
+        setting: Setting<'a, S7Peer>,
+        net: &'a SimNet,
+    ) -> BoxFuture<'a, Result<Box<dyn SimTarget>, WorldError>> {
+        Box::pin(async move {
+            let text = gateway::config(&setting, &self.sim_addresses(setting.scenario), SIM_TARGET_ADDRESS)?;
+            let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
+            let config = Config::from_yaml("target", &text).map_err(|error| cannot(error.to_string()))?;
+            let net = Arc::new(self.gateway_net(setting.scenario, net));
+            let gateway = Gateway::start(config, net, setting.seed.0).await;
+            Ok(Box::new(Target(gateway.map_err(|error| cannot(error.to_string()))?)) as Box<dyn SimTarget>)
+        })
+    }
+
+    fn start_consumer<'a>(
+        &'a self,
+        setting: Setting<'a, S7Peer>,
+        name: &'a str,
+        peer: &'a S7Peer,
+        dial: Arc<dyn Dial>,
+    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>> {
+        Box::pin(async move {
+            match peer {
+                S7Peer::Sse(consumers) => Ok(Box::new(consumer::start_sse(consumers, setting.pace, &dial)) as Box<dyn Party>),
+                S7Peer::Values(reader) => Ok(Box::new(consumer::start_values(reader, setting.pace, dial)) as Box<dyn Party>),
+                S7Peer::S7(_) | S7Peer::S7Command(_) => {
+                    Err(WorldError::Unknown(format!("`{name}` is no consumer")))
+                }
+            }
+        })
+    }
+
+    fn server_program(
+        &self,
+        setting: &Setting<'_, S7Peer>,
+        name: &str,
+        peer: &S7Peer,
+        free_port: u16,
+    ) -> Result<Program, WorldError> {
+        match peer {
+            S7Peer::S7(plcs) => plc::program(setting, name, plcs),
+            S7Peer::S7Command(plc) => Ok(Program {
+                name: name.to_owned(),
+                argv: plc.command.iter().map(|word| word.replace("{port}", &free_port.to_string()).into()).collect(),
+                env: Vec::new(),
+                ready: ReadyWhen::Port(free_port),
+                has_probe: false,
+            }),
+            S7Peer::Sse(_) | S7Peer::Values(_) => Err(WorldError::Unknown(format!("`{name}` is no server"))),
+        }
+    }
+
+    fn server_place(&self, peer: &S7Peer, announced: &Announced, free_port: u16) -> Result<ServerPlace, WorldError> {
+        match peer {
+            S7Peer::S7(_) => plc::place(announced),
+            _ => Ok(ServerPlace { instances: vec![format!("127.0.0.1:{free_port}")], stats: None }),
+        }
+    }
+
+    fn server_load<'a>(
+        &'a self,
+        _peer: &'a S7Peer,
+        place: &'a ServerPlace,
+    ) -> BoxFuture<'a, Result<Vec<Load>, WorldError>> {
+        Box::pin(plc::read_load(place))
+    }
+
+    fn target_program(
+        &self,
+        setting: &Setting<'_, S7Peer>,
+        peers: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Program, WorldError> {
+        let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
+        let path = setting.scratch.join("gateway.yaml");
+        std::fs::write(&path, gateway::config(setting, peers, "127.0.0.1:0")?).map_err(|error| cannot(error.to_string()))?;
+        let mut argv = roles::argv(roles::GATEWAY).map_err(|error| cannot(error.to_string()))?;
+        argv.extend(["--config".into(), path.into(), "--seed".into(), setting.seed.to_string().into()]);
+        let ready = ReadyWhen::Lines(vec!["http on http://".to_owned(), "ready".to_owned()]);
+        Ok(Program { name: gateway::NAME.to_owned(), argv, env: Vec::new(), ready, has_probe: true })
+    }
+
+    fn target_place(&self, announced: &Announced) -> Option<String> {
+        announced.0.first().cloned()
+    }
+}
+
+impl S7World {
+    fn gateway_net(&self, scenario: &Scenario<S7Peer>, net: &SimNet) -> GatewayNet {
+        let addresses = self.sim_addresses(scenario).into_iter();
+        let links = addresses.flat_map(|(name, addresses)| {
+            let link = net.find_link(&name);
+            addresses.into_iter().filter_map(move |address| Some((address, link.clone()?)))
+        });
+        GatewayNet { net: net.clone(), links: links.collect() }
+    }
+
+    fn sim_addresses(&self, scenario: &Scenario<S7Peer>) -> BTreeMap<String, Vec<String>> {
+        let servers = scenario.world.iter().filter(|(_, peer)| self.seat(peer) == Seat::Server);
+        servers
+            .map(|(name, peer)| {
+                let instances = (0..self.instances(peer)).map(|ordinal| self.sim_address(name, ordinal));
+                (name.clone(), instances.collect())
+            })
+            .collect()
+    }
+}
+
+/// The gateway in the simulation.
+struct Target(Gateway);
+
+impl SimTarget for Target {
+    fn gauges(&self) -> BTreeMap<String, f64> {
+        self.0.gauges().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(async { self.0.shutdown().await.map_err(|error| error.to_string()) })
+    }
+}
