@@ -4,6 +4,7 @@
 
 mod check;
 mod list;
+mod plan;
 mod progress;
 mod run;
 mod schema;
@@ -48,6 +49,8 @@ enum Command {
     Run(Box<run::Args>),
     /// Read scenario files and name everything that is wrong with them, without playing
     Check(check::Args),
+    /// Show the cases and the timeline of faults that a scenario compiles to, without playing
+    Plan(plan::Args),
     /// Print the JSON Schema of the scenario language, for editors
     Schema,
     /// List scenarios: names, engines, tags, cases
@@ -64,6 +67,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
     let exit = match Cli::parse_from(args).command {
         Command::Run(args) => run::run(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
+        Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema => schema::schema(parts.library),
         Command::List(args) => list::list(&args, parts.library),
     };

@@ -59,6 +59,15 @@ pub trait Library {
     /// The cases of one file, in the order of its matrix.
     fn cases(&self, file: &Path, overrides: &[(String, String)]) -> Result<Vec<CaseInfo>, LibraryError>;
 
+    /// What cycle `cycle` (from 0, warm-up included) of each case of one file compiles to, for people.
+    fn plan(
+        &self,
+        file: &Path,
+        overrides: &[(String, String)],
+        seed: Option<Seed>,
+        cycle: usize,
+    ) -> Result<String, LibraryError>;
+
     /// The JSON Schema of the language.
     fn schema(&self) -> serde_json::Value;
 }

@@ -192,6 +192,16 @@ mod tests {
             Ok(vec![case("plcs=1"), case("plcs=50")])
         }
 
+        fn plan(
+            &self,
+            _: &Path,
+            _: &[(String, String)],
+            _: Option<Seed>,
+            _: usize,
+        ) -> Result<String, LibraryError> {
+            Ok(String::new())
+        }
+
         fn schema(&self) -> serde_json::Value {
             serde_json::Value::Null
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::runner::{CaseInfo, Library, LibraryError};
 use crate::scenario::case::{Case, discover, load_checked};
 use crate::scenario::error::{Look, ScenarioErrors};
+use crate::scenario::plan::Plan;
 use crate::scenario::{Overrides, Target, schema};
 use crate::seed::Seed;
 use crate::world::World;
@@ -21,6 +22,22 @@ impl<W: World> Library for WorldLibrary<W> {
     fn cases(&self, file: &Path, overrides: &[(String, String)]) -> Result<Vec<CaseInfo>, LibraryError> {
         let cases = self.load(file, overrides, None)?;
         Ok(cases.into_iter().map(|case| self.info(case)).collect())
+    }
+
+    fn plan(
+        &self,
+        file: &Path,
+        overrides: &[(String, String)],
+        seed: Option<Seed>,
+        cycle: usize,
+    ) -> Result<String, LibraryError> {
+        let cases = self.load(file, overrides, seed)?;
+        let planned = cases.iter().map(|case| {
+            let seed = Seed(case.scenario.seed);
+            let plan = Plan::compile(&case.scenario, seed, cycle);
+            format!("{}, seed {seed}, cycle {cycle}\n{plan}\n", case.title())
+        });
+        Ok(planned.collect())
     }
 
     fn schema(&self) -> serde_json::Value {

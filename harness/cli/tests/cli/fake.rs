@@ -58,6 +58,16 @@ impl Library for FakeLibrary {
         }])
     }
 
+    fn plan(
+        &self,
+        file: &Path,
+        _: &[(String, String)],
+        seed: Option<Seed>,
+        cycle: usize,
+    ) -> Result<String, LibraryError> {
+        Ok(format!("{}, seed {:?}, cycle {cycle}\n", file.display(), seed))
+    }
+
     fn schema(&self) -> serde_json::Value {
         serde_json::json!({ "title": "Scenario" })
     }

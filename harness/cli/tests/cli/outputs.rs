@@ -17,7 +17,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("outputs::a_folder_that_cannot_be_made_ends_4_before_anything_is_played", a_folder_that_cannot_be_made),
     ("outputs::a_report_folder_holds_report_and_timelines", a_report_folder_holds_report_and_timelines),
     ("outputs::a_reader_that_has_gone_ends_nothing", a_reader_that_has_gone_ends_nothing),
-    ("outputs::check_and_list_say_what_there_is", check_and_list_say_what_there_is),
+    ("outputs::check_list_plan_and_schema_play_nothing", check_list_plan_and_schema_play_nothing),
 ];
 
 fn bad_usage_ends_2_and_says_what_was_expected() {
@@ -91,12 +91,17 @@ fn a_reader_that_has_gone_ends_nothing() {
     assert_eq!(stderr, "");
 }
 
-fn check_and_list_say_what_there_is() {
+fn check_list_plan_and_schema_play_nothing() {
     let bench = Bench::new();
     let check = bench.run(&["check", "fake/clean.yaml", "fake/leak.yaml"]);
     assert_eq!((check.code, check.stdout.as_str()), (Some(0), "ok 2 scenarios, 2 cases\n"));
     let list = bench.run(&["list", "fake/clean.yaml"]);
     assert_eq!((list.code, list.stdout.as_str()), (Some(0), "clean  [sim]  fake\n    made up\n"));
+    let plan = bench.run(&["plan", "fake/clean.yaml", "--seed", "9", "--cycle", "3"]);
+    assert_eq!(
+        (plan.code, plan.stdout.as_str()),
+        (Some(0), "fake/clean.yaml, seed Some(Seed(9)), cycle 3\n")
+    );
     let schema = bench.run(&["schema"]);
     assert_eq!((schema.code, schema.stdout.contains("\"title\": \"Scenario\"")), (Some(0), true));
 }
