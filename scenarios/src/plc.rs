@@ -42,7 +42,7 @@ fn config(setting: &Setting<'_, S7Peer>, name: String, plcs: &Plcs, ordinal: usi
         handshake_timeout: setting.paced(defaults.handshake_timeout),
         idle_timeout: setting.paced(defaults.idle_timeout),
         data_blocks: vec![data_block(plcs.tags)],
-        faults: Faults { delay: setting.paced(plcs.delay.0), ..Faults::default() },
+        faults: Faults { answer_delay: setting.paced(plcs.delay.0), ..Faults::default() },
         ..defaults
     }
 }
