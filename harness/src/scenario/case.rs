@@ -3,10 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::de::{Kind, Place, Recovery};
+use super::de::{Kind, Place};
 use super::error::{Problem, ScenarioErrors, Text};
 use super::model::{EngineKind, PeerSpec, Scenario};
 use super::parse::{self, Places};
+use super::recovery::Recovery;
 use super::set::{self, Overrides};
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Entry, Id, Ids, Node, Scalar, Value};

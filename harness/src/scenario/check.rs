@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::de::Recovery;
+use super::recovery::Recovery;
 use super::suggest::{did_you_mean, list};
 use super::tree::{Entry, Id, Node, Value};
 use crate::units::Time;

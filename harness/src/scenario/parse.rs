@@ -4,9 +4,10 @@ use garde::Validate;
 use garde::error::Kind as PathKind;
 
 use super::check;
-use super::de::{self, Kind, Place, Recovery};
+use super::de::{self, Kind, Place};
 use super::error::{Problem, Text};
 use super::model::{PeerSpec, Scenario};
+use super::recovery::{self, Recovery};
 use super::set::Change;
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Id, Node, Scalar, Step, Value};
@@ -72,14 +73,14 @@ fn types<P: PeerSpec>(
         let (place, kind) = error.into_parts();
         let place = place.unwrap_or(Place::Value(root.id));
         match recovery.get_past(root, place, &kind) {
-            de::Step::Report if problems.len() == ERRORS_MAX => {
+            recovery::Step::Report if problems.len() == ERRORS_MAX => {
                 problems
                     .push(places.text.problem(format!("only the first {ERRORS_MAX} errors are shown"), None));
                 return None;
             }
-            de::Step::Report => problems.push(explain(root, place, kind, places)),
-            de::Step::Silent => {}
-            de::Step::GiveUp => return None,
+            recovery::Step::Report => problems.push(explain(root, place, kind, places)),
+            recovery::Step::Silent => {}
+            recovery::Step::GiveUp => return None,
         }
     }
     None
