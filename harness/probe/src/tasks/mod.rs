@@ -1,6 +1,6 @@
 //! The task ledger: every live task of the process by id, with the line that spawned it, its tenant and its age.
 //!
-//! Tasks of `LocalSet` fire no hook and are not seen; blocking tasks are none of the ledger's. Without
+//! A task leaves the ledger just after whoever joins it is woken: on several threads, wait for it. Tasks of `LocalSet` fire no hook and are not seen; blocking tasks are none of the ledger's. Without
 //! `--cfg tokio_unstable` there are no hooks: [`install`] says so, and only counts remain, by
 //! [`tokio::runtime::RuntimeMetrics::num_alive_tasks`].
 
