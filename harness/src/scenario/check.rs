@@ -164,13 +164,19 @@ impl<'a> Checker<'a> {
     /// A fault that begins when its phase is over never happens: then the disturbance does not disturb.
     fn begins_in_time(&mut self, phase: &'a Node, lasts: &'a Entry) {
         let time = |node: &Node| text(node).and_then(|text| text.parse::<Time>().ok());
-        let Some(length) = time(&lasts.value).filter(|_| !self.recovery.hides(&[&lasts.value])) else { return };
+        let Some(length) = time(&lasts.value).filter(|_| !self.recovery.hides(&[&lasts.value])) else {
+            return;
+        };
         let faults = phase.entry("faults").map_or(&[][..], |entry| entry.value.items());
         for fault in faults.iter().flat_map(Node::entries) {
             let at = self.value(&fault.value, "at");
             if let Some(at) = at.filter(|at| time(at).is_some_and(|at| at >= length)) {
                 let message = format!("`{}` begins after its phase has ended", fault.key.text);
-                self.find(at.id, message, format!("the phase lasts {length}: begin earlier, or let it last longer"));
+                self.find(
+                    at.id,
+                    message,
+                    format!("the phase lasts {length}: begin earlier, or let it last longer"),
+                );
             }
         }
     }
