@@ -82,7 +82,11 @@ pub(super) struct Played {
 }
 
 /// Plays every cycle of the script; what was measured before an early end is kept.
-pub(super) async fn play<S: Stage>(stage: &mut S, script: &Script<'_>, observer: &mut dyn Observer) -> Played {
+pub(super) async fn play<S: Stage>(
+    stage: &mut S,
+    script: &Script<'_>,
+    observer: &mut dyn Observer,
+) -> Played {
     // Room for every record from the start: a list that grows would look like a leak of the harness.
     let mut played = Played { cycles: Vec::with_capacity(script.counts.planned()), ..Played::default() };
     played.ended = play_cycles(stage, script, observer, &mut played).await.err();
@@ -208,7 +212,8 @@ mod tests {
 
     #[test]
     fn rest_needs_every_named_figure() {
-        let figures = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let figures =
+            |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let gauges: BTreeMap<String, f64> = figures(&[("sessions", 4.0), ("consumers", 1.0)]);
         assert!(at_rest(&gauges, &figures(&[("sessions", 4.0)])));
         assert!(!at_rest(&gauges, &figures(&[("sessions", 3.0)])));

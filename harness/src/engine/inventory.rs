@@ -44,7 +44,9 @@ pub(super) fn grown_sites(inventories: &[Inventory]) -> BTreeSet<u32> {
 /// Whether the target holds more of anything at the end than it did at the end of warm-up.
 pub(super) fn rose(inventories: &[Inventory]) -> bool {
     let [first, .., last] = inventories else { return false };
-    last.tasks.len() > first.tasks.len() || last.fds.len() > first.fds.len() || !grown_sites(inventories).is_empty()
+    last.tasks.len() > first.tasks.len()
+        || last.fds.len() > first.fds.len()
+        || !grown_sites(inventories).is_empty()
 }
 
 /// The inventories with names; heap sites without a stack in `stacks` are left out.
@@ -100,7 +102,9 @@ pub(super) fn describe_fd(fd: &Fd) -> String {
 
 fn without_ephemeral_port(address: &str) -> String {
     match address.rsplit_once(':') {
-        Some((host, port)) if port.parse().is_ok_and(|port: u16| port >= EPHEMERAL_PORTS_FROM) => format!("{host}:*"),
+        Some((host, port)) if port.parse().is_ok_and(|port: u16| port >= EPHEMERAL_PORTS_FROM) => {
+            format!("{host}:*")
+        }
         _ => address.to_owned(),
     }
 }
@@ -133,7 +137,8 @@ mod tests {
     #[test]
     fn only_sites_that_grew_are_worth_a_name() {
         let inventory = |heap| Inventory { heap, ..Inventory::default() };
-        let inventories = [inventory(vec![site(1, 5), site(2, 5)]), inventory(vec![site(1, 5), site(2, 6), site(3, 1)])];
+        let inventories =
+            [inventory(vec![site(1, 5), site(2, 5)]), inventory(vec![site(1, 5), site(2, 6), site(3, 1)])];
         assert_eq!(grown_sites(&inventories), BTreeSet::from([2, 3]));
         assert!(grown_sites(&inventories[..1]).is_empty());
     }

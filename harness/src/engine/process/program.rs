@@ -6,8 +6,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use futures_util::StreamExt;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -206,8 +206,14 @@ fn never_ready(program: &Program, why: String) -> Ended {
     Ended::NeverReady { within: READY_WITHIN, why: format!("{}: {why}", program.name) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the task ends with the program's output; the program is killed on drop")]
-fn read_lines(output: impl AsyncRead + Send + Unpin + 'static, mut each: impl FnMut(String) + Send + 'static) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the program's output; the program is killed on drop"
+)]
+fn read_lines(
+    output: impl AsyncRead + Send + Unpin + 'static,
+    mut each: impl FnMut(String) + Send + 'static,
+) {
     tokio::spawn(async move {
         let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
         while let Some(line) = lines.next().await {
