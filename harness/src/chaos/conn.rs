@@ -41,6 +41,8 @@ struct State {
     ends: [End; 2],
     idle_since: Instant,
     cut: Option<Cut>,
+    /// A fault that is over took one end for good.
+    lost: bool,
     /// Whether a fault has told the ends something else than their peer would.
     audited: bool,
 }
@@ -59,6 +61,15 @@ struct End {
     writer: Option<Waker>,
 }
 
+/// Why bytes go nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// A fault swallows them.
+    ToFault,
+    /// The far end has closed: they are answered with a RST.
+    AtClosedEnd,
+}
+
 /// Wakers to be called once the lock is free: a woken task may drop an end of this very connection.
 #[derive(Default)]
 struct Wakes([Option<Waker>; 4]);
@@ -70,13 +81,15 @@ impl Wakes {
 }
 
 impl Conn {
-    pub(super) fn new(link: Arc<Link>, ordinal: u64, now: Instant) -> Self {
-        let lane = || Lane::new(link.buffer_bytes(), link.base_latency());
+    /// A connection whose lanes keep `rest_bytes` of memory each while they are empty.
+    pub(super) fn new(link: Arc<Link>, ordinal: u64, now: Instant, rest_bytes: usize) -> Self {
+        let lane = || Lane::new(link.buffer_bytes(), rest_bytes, link.base_latency());
         let state = State {
             lanes: [lane(), lane()],
             ends: [End::default(), End::default()],
             idle_since: now,
             cut: None,
+            lost: false,
             audited: false,
         };
         Self { link, ordinal, opened: now, state: Mutex::new(state) }
@@ -93,6 +106,11 @@ impl Conn {
     /// How a fault ended this connection, if one did.
     pub(super) fn cut(&self) -> Option<Cut> {
         self.lock().cut
+    }
+
+    /// Whether one end is gone for good, and the fault that took it is over.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().lost
     }
 
     /// Reads for `side`: `take` moves at most the given number of bytes out of the lane.
@@ -142,23 +160,22 @@ impl Conn {
                 Err(error) => Step::Ready(Err(error)),
             },
             Exit::End => Step::Ready(Ok(0)),
-            Exit::Wait(_) if state.ends[side as usize].dead => Step::Ready(Ok(0)),
+            Exit::Wait(None) if state.ends[side as usize].dead => Step::Ready(Ok(0)),
             Exit::Wait(at) => self.park(state, side, cx, at, false),
         }
     }
 
-    /// Writes for `side`: `put` moves bytes into the lane and says what became of them.
+    /// Writes for `side`: `put` moves bytes into the lane and says what became of them; without a lane they are lost.
     pub(super) fn write_with(
         &self,
         side: Side,
         cx: &Context<'_>,
-        offered: usize,
-        mut put: impl FnMut(&mut Lane, Instant) -> io::Result<Entry>,
+        mut put: impl FnMut(Option<&mut Lane>, Instant) -> io::Result<Entry>,
     ) -> Step<io::Result<usize>> {
         let (mut state, mut wakes) = (self.lock(), Wakes::default());
         let now = self.clock(&state);
         self.cut_if_due(&mut state, now, &mut wakes);
-        let step = self.write_step(&mut state, now, side, cx, offered, &mut put);
+        let step = self.write_step(&mut state, now, side, cx, &mut put);
         if let Step::Ready(Ok(1..)) = step {
             wakes.0[3] = state.ends[side.other() as usize].reader.take();
         }
@@ -173,8 +190,7 @@ impl Conn {
         now: Instant,
         side: Side,
         cx: &Context<'_>,
-        offered: usize,
-        put: &mut impl FnMut(&mut Lane, Instant) -> io::Result<Entry>,
+        put: &mut impl FnMut(Option<&mut Lane>, Instant) -> io::Result<Entry>,
     ) -> Step<io::Result<usize>> {
         let end = &mut state.ends[side as usize];
         if std::mem::take(&mut end.reset) {
@@ -183,52 +199,21 @@ impl Conn {
         if end.dead || end.shut {
             return Step::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        if let Some(count) = self.arrives_at_nobody(state, now, side, offered) {
-            return Step::Ready(Ok(count));
-        }
+        let lost = state.destination(side, now);
         let lane = &mut state.lanes[side.writes() as usize];
-        if lane.room() == 0 && !lane.swallows() {
+        if lost.is_none() && lane.room() == 0 {
             return self.park(state, side, cx, None, true);
         }
-        match put(lane, now) {
+        match put(lost.is_none().then_some(lane), now) {
             Ok(entry) => {
                 state.idle_since = now;
-                self.link.counters().entered(entry);
+                state.ends[side as usize].dead |= lost == Some(Lost::AtClosedEnd) && entry.taken > 0;
+                self.link.counters().entered(entry, lost == Some(Lost::ToFault));
                 Step::Ready(Ok(entry.taken))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.park(state, side, cx, None, true),
             Err(error) => Step::Ready(Err(error)),
         }
-    }
-
-    /// Bytes for a peer that has closed: taken, and answered with a RST, unless a fault holds them or swallows them.
-    fn arrives_at_nobody(
-        &self,
-        state: &mut State,
-        now: Instant,
-        side: Side,
-        offered: usize,
-    ) -> Option<usize> {
-        let idle_since = state.idle_since;
-        let lane = &mut state.lanes[side.writes() as usize];
-        let closed = state.cut == Some(Cut::Close);
-        let fin_by_fault = lane.is_finished() && !closed;
-        if !state.ends[side.other() as usize].dropped && !closed && !fin_by_fault {
-            return None;
-        }
-        if fin_by_fault || lane.swallows() {
-            self.link.counters().swallowed(offered);
-            return Some(offered);
-        }
-        if !lane.is_plain()
-            && !closed
-            && matches!(lane.exit(now, idle_since), Exit::Wait(None))
-            && lane.is_held()
-        {
-            return None;
-        }
-        state.ends[side as usize].dead = true;
-        Some(offered)
     }
 
     fn park<T>(
@@ -274,7 +259,9 @@ impl Conn {
         let mut state = self.lock();
         let now = self.clock(&state);
         let end = &mut state.ends[side as usize];
-        end.dropped = true;
+        if std::mem::replace(&mut end.dropped, true) {
+            return;
+        }
         let mine = (end.reader.take(), end.writer.take());
         state.lanes[side.reads() as usize].clear();
         state.lanes[side.writes() as usize].finish(now);
@@ -293,6 +280,18 @@ impl Conn {
         state.wake_all(&mut wakes);
         drop(state);
         wakes.fire();
+    }
+
+    /// The end at `side` has met a RST. The far end is reset too, unless a fault hides it or took only this one.
+    pub(super) fn tear(&self, side: Side) {
+        let hidden = {
+            let state = self.lock();
+            state.cut == Some(Cut::Reset) || state.lanes[side.writes() as usize].is_lost()
+        };
+        if !hidden {
+            self.reset_from(side);
+        }
+        self.drop_end(side);
     }
 
     /// A fault takes hold, if its draw for this connection says so.
@@ -325,9 +324,7 @@ impl Conn {
     pub(super) fn heal(&self, id: FaultId, now: Instant) {
         let (mut state, mut wakes) = (self.lock(), Wakes::default());
         let healed = [state.lanes[0].heal(id, now), state.lanes[1].heal(id, now)];
-        if healed == [None, None] {
-            return;
-        }
+        state.lost |= state.lanes.iter().any(|lane| lane.is_lost_to(id));
         if healed.contains(&Some(OnHeal::Reset)) {
             self.end_by(&mut state, Cut::Reset, now, &mut wakes);
         }
@@ -366,8 +363,7 @@ impl Conn {
             Cut::Fin(direction) => state.lanes[direction as usize].finish(now),
             Cut::Close => state.lanes.iter_mut().for_each(|lane| lane.finish(now)),
             Cut::Reset => {
-                let lane = || Lane::new(self.link.buffer_bytes(), self.link.base_latency());
-                state.lanes = [lane(), lane()];
+                state.lanes.iter_mut().for_each(Lane::release);
                 [Side::Client, Side::Server].into_iter().for_each(|side| state.reset(side));
             }
         }
@@ -398,6 +394,20 @@ impl Drop for Conn {
 impl State {
     fn is_plain(&self) -> bool {
         self.lanes.iter().all(Lane::is_plain)
+    }
+
+    /// Where what `side` writes goes: `None` for into its lane.
+    fn destination(&mut self, side: Side, now: Instant) -> Option<Lost> {
+        let lane = &mut self.lanes[side.writes() as usize];
+        let closed = self.cut == Some(Cut::Close);
+        if lane.is_held() && lane.swallows() || lane.is_finished() && !closed {
+            return Some(Lost::ToFault);
+        }
+        let mut kept = || lane.is_held() && lane.is_shut(now, self.idle_since);
+        if closed || self.ends[side.other() as usize].dropped && !kept() {
+            return Some(Lost::AtClosedEnd);
+        }
+        None
     }
 
     /// A RST reaches `side`.

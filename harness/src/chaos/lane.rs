@@ -82,10 +82,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane that holds at most `limit` bytes and delays each by `base`.
-    pub(super) fn new(limit: usize, base: Duration) -> Self {
+    /// A lane that holds at most `limit` bytes, keeps `rest` of them while empty, and delays each by `base`.
+    pub(super) fn new(limit: usize, rest: usize, base: Duration) -> Self {
         Self {
-            ring: Ring::new(limit),
+            ring: Ring::new(limit, rest),
             ready: 0,
             segments: VecDeque::new(),
             base,
@@ -99,11 +99,6 @@ impl Lane {
     /// Bytes that may still enter.
     pub(super) fn room(&self) -> usize {
         self.ring.room()
-    }
-
-    /// Whether nothing lies in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.ring.len() == 0
     }
 
     /// Whether its writer has ended it.
@@ -126,6 +121,16 @@ impl Lane {
         self.held.iter().any(|held| held.toxic.outlives_heal())
     }
 
+    /// Whether the fault of this id has it for good.
+    pub(super) fn is_lost_to(&self, id: FaultId) -> bool {
+        self.held.iter().any(|held| held.id == id && held.toxic.outlives_heal())
+    }
+
+    /// Whether a fault lets nothing out.
+    pub(super) fn is_shut(&mut self, now: Instant, idle_since: Instant) -> bool {
+        self.gate(now, idle_since).is_shut()
+    }
+
     /// Whether whatever enters vanishes.
     pub(super) fn swallows(&self) -> bool {
         self.fate(Chunk { offset: self.entered, bytes: 0 }).is_none()
@@ -133,10 +138,6 @@ impl Lane {
 
     /// Copies in as much of `data` as there is room for.
     pub(super) fn push(&mut self, data: &[u8], now: Instant) -> Entry {
-        if !self.held.is_empty() && self.swallows() {
-            self.entered += data.len() as u64;
-            return Entry { taken: data.len(), swallowed: true, delayed: false };
-        }
         let taken = self.ring.push(data);
         self.commit_pushed(taken, now)
     }
@@ -195,6 +196,12 @@ impl Lane {
         self.ready = 0;
         self.segments = VecDeque::new();
         lost
+    }
+
+    /// Loses everything that lies in it, and every toxic lets go.
+    pub(super) fn release(&mut self) {
+        self.clear();
+        self.held = Vec::new();
     }
 
     /// What may leave at `now`.
@@ -370,3 +377,74 @@ impl Lane {
 
 /// Segments for which memory is kept while none are under way.
 const SEGMENTS_AT_REST: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::fault::Fault;
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn held(yaml: &str, since: Instant) -> Held {
+        let fault: Fault = serde_saphyr::from_str(yaml).expect("a fault");
+        let link_fault = fault.on_link().expect("a fault on a link");
+        let (id, on_heal) = (fault.id(0, Seed(7)), link_fault.common().on_heal);
+        Held { id, toxic: link_fault.toxic(), on_heal, dice: Seed(7), since, passed_before: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_leave_when_they_are_due_and_the_fin_after_them() {
+        let now = Instant::now();
+        let mut lane = Lane::new(100, 10, 5 * MILLI);
+        lane.push(b"abc", now);
+        lane.finish(now + MILLI);
+        assert_eq!(lane.exit(now, now), Exit::Wait(Some(now + 5 * MILLI)));
+        assert_eq!(lane.exit(now + 5 * MILLI, now), Exit::Bytes(3));
+        lane.consume(3);
+        assert_eq!(lane.exit(now + 5 * MILLI, now), Exit::Wait(Some(now + 6 * MILLI)));
+        assert_eq!(lane.exit(now + 6 * MILLI, now), Exit::End);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chunk_never_overtakes_the_one_before_it() {
+        let now = Instant::now();
+        let mut lane = Lane::new(100, 10, Duration::ZERO);
+        let slow = held("latency: { link: plc, delay: 9ms }", now);
+        let id = slow.id;
+        lane.hold(slow);
+        lane.push(b"first", now);
+        lane.hold(held("blackhole: { link: plc }", now));
+        assert_eq!(lane.heal(id, now), Some(OnHeal::Deliver));
+        lane.push(b"second", now);
+        assert_eq!(lane.exit(now, now), Exit::Wait(None), "the black hole holds");
+        let hole = lane.held[0].id;
+        lane.heal(hole, now);
+        assert_eq!(lane.exit(now, now), Exit::Bytes(11));
+        assert_eq!(lane.front(), b"firstsecond");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn healing_one_delay_leaves_the_other() {
+        let now = Instant::now();
+        let mut lane = Lane::new(100, 10, MILLI);
+        let (a, b) = (
+            held("latency: { link: plc, delay: 9ms }", now),
+            held("latency: { link: other, delay: 4ms }", now),
+        );
+        let id = a.id;
+        lane.hold(a);
+        lane.hold(b);
+        assert!(lane.push(b"x", now).delayed);
+        assert_eq!(lane.exit(now, now), Exit::Wait(Some(now + 14 * MILLI)));
+        lane.heal(id, now);
+        assert_eq!(lane.exit(now, now), Exit::Wait(Some(now + 5 * MILLI)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_takes_no_more_than_its_limit() {
+        let now = Instant::now();
+        let mut lane = Lane::new(8, 4, MILLI);
+        assert_eq!(lane.push(b"0123456789", now).taken, 8);
+        assert_eq!((lane.room(), lane.push(b"x", now).taken), (0, 0));
+    }
+}

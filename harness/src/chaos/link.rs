@@ -269,10 +269,10 @@ impl Link {
         self.changed.notified()
     }
 
-    /// Establishes the connection of `ordinal`.
-    pub(super) fn open(self: &Arc<Self>, ordinal: u64) -> Arc<Conn> {
+    /// Establishes the connection of `ordinal`; each of its lanes keeps `rest_bytes` of memory while it is empty.
+    pub(super) fn open(self: &Arc<Self>, ordinal: u64, rest_bytes: usize) -> Arc<Conn> {
         let now = Instant::now();
-        let conn = Arc::new(Conn::new(Arc::clone(self), ordinal, now));
+        let conn = Arc::new(Conn::new(Arc::clone(self), ordinal, now, rest_bytes));
         let mut state = self.lock();
         let at = state.conns.partition_point(|(other, _)| *other < ordinal);
         state.conns.insert(at, (ordinal, Arc::downgrade(&conn)));
@@ -366,16 +366,12 @@ impl Counters {
         self.bytes[direction as usize].fetch_add(bytes as u64, Relaxed);
     }
 
-    pub(super) fn swallowed(&self, bytes: usize) {
-        self.bytes_swallowed.fetch_add(bytes as u64, Relaxed);
-    }
-
-    pub(super) fn entered(&self, entry: Entry) {
+    pub(super) fn entered(&self, entry: Entry, lost: bool) {
         if entry.delayed {
             self.chunks_delayed.fetch_add(1, Relaxed);
         }
-        if entry.swallowed {
-            self.swallowed(entry.taken);
+        if entry.swallowed || lost {
+            self.bytes_swallowed.fetch_add(entry.taken as u64, Relaxed);
         }
     }
 

@@ -4,7 +4,8 @@
 //! - [`toxic`], [`toxics`]: what a toxic can decide; one toxic a file.
 //! - `lane`, `conn`: the pure core of one direction and of one connection, the same in every engine.
 //! - [`link`]: all connections between the target and one kind of peer, and the faults at work on them.
-//! - [`sim`]: the engine in memory, under the paused clock.
+//! - [`sim`]: streams in memory, under the paused clock.
+//! - [`proxy`]: real sockets, on the wall clock.
 //!
 //! # How to add a toxic
 //!
@@ -20,12 +21,16 @@ mod conn;
 pub mod fault;
 mod lane;
 pub mod link;
+pub mod proxy;
+mod relay;
 mod ring;
 pub mod sim;
+mod timer;
 pub mod toxic;
 pub mod toxics;
 
 pub use fault::{Change, Fault, FaultId};
 pub use link::{Link, LinkEvent, LinkObserver, LinkStats};
+pub use proxy::Proxy;
 pub use sim::{SimListener, SimNet, SimStream};
 pub use toxic::Side;

@@ -12,14 +12,11 @@ pub(super) struct Ring {
     limit: usize,
 }
 
-/// Memory of a lane at rest: several frames of a typical request and answer.
-const FIRST_BYTES: usize = 1024;
-
 impl Ring {
-    /// A ring that holds at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    /// A ring that holds at most `limit` bytes, and keeps memory for `rest` while empty.
+    pub(super) fn new(limit: usize, rest: usize) -> Self {
         let limit = limit.max(1);
-        let first = FIRST_BYTES.min(limit);
+        let first = rest.clamp(1, limit);
         Self { bytes: vec![0; first], head: 0, len: 0, first, limit }
     }
 
@@ -115,17 +112,17 @@ mod tests {
 
     #[test]
     fn a_ring_never_holds_more_than_its_limit_and_rests_at_its_first_size() {
-        let mut ring = Ring::new(5_000);
+        let mut ring = Ring::new(5_000, 1_000);
         assert_eq!(ring.push(&[7; 9_000]), 5_000);
         assert_eq!((ring.room(), ring.bytes.len()), (0, 5_000));
         ring.consume(ring.front().len());
-        assert_eq!((ring.room(), ring.bytes.len(), ring.bytes.capacity()), (5_000, FIRST_BYTES, FIRST_BYTES));
+        assert_eq!((ring.room(), ring.bytes.len(), ring.bytes.capacity()), (5_000, 1_000, 1_000));
     }
 
     proptest! {
         #[test]
         fn a_ring_is_a_queue(steps in proptest::collection::vec((any::<bool>(), 0_usize..900), 1..200)) {
-            let (mut ring, mut model, mut next) = (Ring::new(3_000), VecDeque::new(), 0_u8);
+            let (mut ring, mut model, mut next) = (Ring::new(3_000, 64), VecDeque::new(), 0_u8);
             for (write, count) in steps {
                 if write {
                     let data: Vec<u8> = (0..count).map(|_| { next = next.wrapping_add(1); next }).collect();

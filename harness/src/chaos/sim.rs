@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,15 +13,19 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::chaos::conn::{Conn, Step};
+use crate::chaos::lane::{Entry, Lane};
 use crate::chaos::link::{Link, LinkStats};
+use crate::chaos::timer::Timer;
 use crate::chaos::toxic::{Admission, Side};
 use crate::scenario::model::LinkSpec;
 
 /// Connections that a listener lets wait to be accepted, as a kernel's backlog; further connects wait.
 pub const BACKLOG: usize = 128;
+
+/// Memory of one direction of a connection at rest: several frames of a typical request and answer.
+const REST_BYTES: usize = 1024;
 
 /// The network of one simulated world. Clones are the same network.
 #[derive(Debug, Clone, Default)]
@@ -129,7 +132,7 @@ impl SimNet {
         ordinal: u64,
         backlog: &Backlog,
     ) -> io::Result<SimStream> {
-        let conn = link.open(ordinal);
+        let conn = link.open(ordinal, REST_BYTES);
         let (owner, addr): (Arc<str>, Arc<str>) = (owner.into(), addr.into());
         let server_owner = backlog.owner(self, &addr).unwrap_or_else(|| addr.clone());
         let client = self.stream(&conn, Side::Client, owner.clone(), addr);
@@ -319,7 +322,10 @@ impl AsyncWrite for SimStream {
             return Poll::Ready(Ok(0));
         }
         loop {
-            match this.conn.write_with(this.side, cx, data.len(), |lane, now| Ok(lane.push(data, now))) {
+            let put = |lane: Option<&mut Lane>, now| {
+                Ok(lane.map_or(Entry { taken: data.len(), ..Entry::default() }, |lane| lane.push(data, now)))
+            };
+            match this.conn.write_with(this.side, cx, put) {
                 Step::Ready(result) => return Poll::Ready(result),
                 Step::Park(None) => return Poll::Pending,
                 Step::Park(Some(at)) => ready!(this.write_timer.poll(at, cx)),
@@ -352,19 +358,5 @@ impl fmt::Debug for SimStream {
             .field("ordinal", &self.ordinal())
             .field("side", &self.side)
             .finish()
-    }
-}
-
-/// The one timer of a reader or writer, made when it is first needed.
-#[derive(Debug, Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if sleep.deadline() != at {
-            sleep.as_mut().reset(at);
-        }
-        sleep.as_mut().poll(cx)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use watertight_probe::fds::{self, Fd};
 use watertight_probe::frames::{self, Frame};
 use watertight_probe::heap;
-use watertight_probe::tasks::TaskInfo;
+use watertight_probe::tasks::{TaskDump, TaskInfo};
 
 use crate::explain::{SiteCount, SiteSnapshot};
 use crate::resource::Resource;
@@ -108,6 +108,18 @@ fn without_ephemeral_port(address: &str) -> String {
 /// The descriptors of `pid`, or of this process, in words; none where the system does not tell.
 pub(super) fn fds_of(pid: Option<u32>) -> Vec<String> {
     fds::census(pid).unwrap_or_default().iter().map(describe_fd).collect()
+}
+
+/// Where one task of each spawning place waits, by `file:line` of the spawn.
+pub(super) fn awaits(tasks: &[TaskInfo], dump: Vec<TaskDump>) -> Vec<(String, Vec<String>)> {
+    let places: BTreeMap<u64, String> = tasks.iter().map(|task| (task.id, task.place())).collect();
+    let mut awaits = BTreeMap::new();
+    for task in dump {
+        if let Some(place) = places.get(&task.id) {
+            awaits.entry(place.clone()).or_insert(task.trace);
+        }
+    }
+    awaits.into_iter().collect()
 }
 
 #[cfg(test)]

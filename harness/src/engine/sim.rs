@@ -239,15 +239,8 @@ const DUMP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where one task of each spawning place waits.
 async fn awaits() -> Vec<(String, Vec<String>)> {
-    let places: BTreeMap<u64, String> = tasks::live().iter().map(|task| (task.id, task.place())).collect();
     let dump = tasks::dump_here(DUMP_WITHIN).await.unwrap_or_default();
-    let mut awaits = BTreeMap::new();
-    for task in dump {
-        if let Some(place) = places.get(&task.id) {
-            awaits.entry(place.clone()).or_insert(task.trace);
-        }
-    }
-    awaits.into_iter().collect()
+    inventory::awaits(&tasks::live(), dump)
 }
 
 /// What this build or this process cannot measure.
@@ -298,8 +291,8 @@ impl<W: World> Stage for Sim<'_, W> {
         Ok(self.target.as_ref().map(|target| target.gauges()).unwrap_or_default())
     }
 
-    fn panics(&mut self) -> u64 {
-        panics::count(|tenant| self.tenants.is_target(tenant))
+    fn panics(&mut self) -> Option<u64> {
+        Some(panics::count(|tenant| self.tenants.is_target(tenant)))
     }
 
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {

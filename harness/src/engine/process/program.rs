@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
+use crate::scenario::target::Ready;
 use crate::timeline::Ended;
-use crate::world::{Announced, Program, ReadyWhen, WorldError};
+use crate::world::{Announced, Program, ReadyWhen};
 
 /// Lines of a program's output kept for the report.
 const TAIL_LINES: usize = 20;
@@ -244,8 +245,13 @@ async fn port_accepts(port: u16) -> Announced {
     Announced::default()
 }
 
-impl From<Ended> for WorldError {
-    fn from(ended: Ended) -> Self {
-        Self::Start { what: "a program".to_owned(), why: ended.to_string() }
-    }
+/// A program that a scenario names itself.
+pub(super) fn of_command(name: &str, command: &[String], ready: Option<&Ready>) -> Program {
+    let ready = match ready {
+        Some(Ready::Tcp(port)) => ReadyWhen::Port(*port),
+        Some(Ready::Line(text)) => ReadyWhen::Lines(vec![text.clone()]),
+        None => ReadyWhen::Started,
+    };
+    let argv = command.iter().map(OsString::from).collect();
+    Program { name: name.to_owned(), argv, env: Vec::new(), ready, has_probe: false }
 }
