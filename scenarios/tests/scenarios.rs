@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use libtest_mimic::{Arguments, Failed, Trial};
 use watertight::engine::WorldPlayer;
 use watertight::exit::Exit;
-use watertight::report::CaseReport;
+use watertight::report::terminal::{self, Look};
 use watertight::runner::{
     Engines, Explain, Job, Options, RunRequest, Selection, Stop, WorldLibrary, play_one, roles, select,
 };
@@ -31,6 +31,9 @@ const DHAT_CYCLES: usize = 20;
 
 /// Wall-clock cases at once: they wait more than they compute, but disturb each other's figures.
 const WALL_CLOCK_AT_ONCE: usize = 2;
+
+/// Columns of a failure's text.
+const WIDTH: usize = 110;
 
 fn main() -> ExitCode {
     if let Some(exit) = roles::dispatch(ROLES, &WorldPlayer(S7World)) {
@@ -113,7 +116,7 @@ fn played(job: &Job, explain: Explain, shared: &Shared) -> Result<(), Failed> {
     let report = play_one(job, &request, &options, &Stop::never())?;
     match report.exit {
         Exit::Clean => Ok(()),
-        _ => Err(Failed::from(shown(report))),
+        _ => Err(Failed::from(terminal::block(&report, Look::plain(WIDTH)))),
     }
 }
 
@@ -129,10 +132,6 @@ fn cycles(job: &Job, explain: &Explain) -> Option<usize> {
 
 fn is_tagged(job: &Job, tag: &str) -> bool {
     job.case.tags.iter().any(|other| other == tag)
-}
-
-fn shown(report: CaseReport) -> String {
-    format!("{:?}: {}\n{}\n{}", report.outcome, report.headline, report.notes.join("\n"), report.replay)
 }
 
 /// So many at once, and no more. (A runner that gives each test a process of its own limits them by its own means:

@@ -1,6 +1,5 @@
 //! `run`: play, judge, report.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use clap::ValueEnum;
 use watertight::engine::Plant;
 use watertight::exit::Exit;
 use watertight::report::RunReport;
+use watertight::report::terminal::{self, Look};
 use watertight::runner::{
     Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Stop, check_determinism, play,
     select,
@@ -131,7 +131,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
 
 /// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
 fn tell(report: &RunReport, outputs: &Outputs) -> Exit {
-    let text = render(report);
+    let text = terminal::text(report, Look { width: screen::width(), color: true });
     let mut exit = report.exit;
     if outputs.takes_stdout() {
         screen::err(&text);
@@ -142,21 +142,6 @@ fn tell(report: &RunReport, outputs: &Outputs) -> Exit {
         exit = exit.worse(fail(Exit::Harness, &error));
     }
     exit
-}
-
-fn render(report: &RunReport) -> String {
-    let mut text = String::new();
-    for case in &report.cases {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:?}  {} {}  {}", case.outcome, case.scenario, case.case, case.headline);
-        for note in &case.notes {
-            let _ = writeln!(text, "  {note}");
-        }
-    }
-    for problem in &report.problems {
-        let _ = writeln!(text, "{problem}");
-    }
-    text
 }
 
 fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {

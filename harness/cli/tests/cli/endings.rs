@@ -1,6 +1,7 @@
 //! However a child ends, its case is reported and the others go on.
 
 use watertight::exit::Exit;
+use watertight::report::RunReport;
 use watertight::verdict::Outcome;
 
 use crate::bench::{Bench, case, runs};
@@ -76,13 +77,13 @@ fn a_child_that_leaves_without_a_word_is_no_success() {
 }
 
 fn a_child_that_prints_garbage_is_named() {
-    let bench = Bench::new();
-    let mut command = bench.watertight(&["run", "fake/clean.yaml"]);
+    let mut command = Bench::new().watertight(&["run", "fake/clean.yaml", "--json", "-"]);
     let output = command.env(GARBAGE, "hello from a linker script\n").output().expect("it starts");
     assert_eq!(output.status.code(), Some(4));
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains("line 1 of the child's output is no message"), "{stdout}");
-    assert!(stdout.contains("`hello from a linker script`"), "{stdout}");
+    let report: RunReport = serde_json::from_slice(&output.stdout).expect("nothing but JSON");
+    let headline = &report.cases[0].headline;
+    let expected = "line 1 of the child's output is no message: `hello from a linker script`: ";
+    assert!(headline.starts_with(expected), "{headline}");
 }
 
 fn a_target_that_prints_to_stdout_disturbs_nothing() {

@@ -125,12 +125,10 @@ fn misbehave(scenario: &str, cycle: usize) {
             }
         }
         ("parent", 2) => {
-            let child = Command::new("sleep").arg("1000").spawn().expect("coreutils has sleep");
-            note("grandchild", child.id());
+            let mut grandchild = Command::new("sleep").arg("1000").spawn().expect("coreutils has sleep");
+            note("grandchild", grandchild.id());
             note("child", std::process::id());
-            loop {
-                thread::park();
-            }
+            let _ = grandchild.wait();
         }
         // A wall-clock pace, so that a million cycles outlast any test.
         ("dawdle", _) => {

@@ -74,6 +74,10 @@ fn a_report_folder_holds_report_and_timelines() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let timeline = std::fs::read_to_string(folder.join("timeline-sim.fake.clean.ndjson")).unwrap();
     assert_eq!(timeline.lines().count(), 5);
+    let junit = std::fs::read_to_string(folder.join("junit.xml")).unwrap();
+    assert!(junit.contains(r#"<testcase name="sim::clean""#), "{junit}");
+    let text = std::fs::read_to_string(folder.join("report.txt")).unwrap();
+    assert!(text.contains("clean") && !text.contains('\u{1b}'), "{text}");
     let report = std::fs::read_to_string(folder.join("report.json")).unwrap();
     let report: RunReport = serde_json::from_str(&report).unwrap();
     let expected = format!("dhat: {}", folder.join("dhat-sim.fake.clean.json").display());
