@@ -104,7 +104,7 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(work);
 }
 
-async fn accept(plc: Plc, mut listener: SimListener, cancel: CancellationToken) {
+async fn accept(plc: Plc, listener: SimListener, cancel: CancellationToken) {
     let sessions = TaskTracker::new();
     while let Some(Ok(stream)) = cancel.run_until_cancelled(listener.accept()).await {
         let (plc, cancel) = (plc.clone(), cancel.clone());
