@@ -391,3 +391,22 @@ impl Counters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn p_is_the_part_of_the_connections_that_is_drawn() {
+        let drawn = |p: &str| {
+            let fault: Fault =
+                serde_saphyr::from_str(&format!("reset: {{ link: plc, p: {p} }}")).expect("a fault");
+            let active = Active { id: fault.id(0, Seed(7)), fault };
+            (1..=10_000).filter(|ordinal| active.draws(*ordinal)).count()
+        };
+        assert_eq!((drawn("0"), drawn("100%")), (0, 10_000));
+        // 200 is four standard deviations of 10,000 fair draws.
+        assert!(drawn("50%").abs_diff(5_000) < 200, "{}", drawn("50%"));
+    }
+}
