@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -82,10 +83,14 @@ fn serve(file: &Path, seed: u64) -> u8 {
         Err(error) => return complain(&error, USAGE),
     };
     log_to_stderr();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start the runtime: {error}"), USAGE),
     };
+    #[cfg(feature = "probe")]
+    if let Err(error) = watertight_probe::serve_with(runtime.handle().clone()) {
+        return complain(&error, USAGE);
+    }
     let code = match runtime.block_on(serve_until_told(config, seed)) {
         Ok(()) => CLEAN,
         Err(Failure::Unfinished(error)) => complain(&error, UNFINISHED),
@@ -94,6 +99,14 @@ fn serve(file: &Path, seed: u64) -> u8 {
     // What would not end has been named; waiting for it here would hide that.
     runtime.shutdown_background();
     code
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all();
+    #[cfg(feature = "probe")]
+    watertight_probe::tasks::install(&mut builder);
+    builder.build()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +126,8 @@ async fn serve_until_told(config: Config, seed: u64) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let gateway = Gateway::start(config, Arc::new(TcpNet), seed).await?;
+    #[cfg(feature = "probe")]
+    let _gauges = gateway.register_gauges();
     if let Some(address) = gateway.http_addr() {
         say(&format!("http on http://{address}"));
     }

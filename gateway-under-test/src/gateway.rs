@@ -118,6 +118,17 @@ impl Shared {
         });
     }
 
+    /// Name and count of everything, held now and in total.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.held().chain(self.meters.totals()).map(|(name, _help, count)| (name, count))
+    }
+
+    /// One of them; 0 for a name that is none.
+    #[cfg(feature = "probe")]
+    pub fn gauge(&self, name: &str) -> f64 {
+        self.counts().find(|(known, _)| *known == name).map_or(0.0, |(_, count)| count as f64)
+    }
+
     /// Name, help and count of everything held now.
     pub fn held(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -184,8 +195,22 @@ impl Gateway {
 
     /// What the gateway holds and has counted, by name.
     pub fn gauges(&self) -> BTreeMap<&'static str, f64> {
-        let all = self.shared.held().chain(self.shared.meters.totals());
-        all.map(|(name, _, value)| (name, value as f64)).collect()
+        self.shared.counts().map(|(name, value)| (name, value as f64)).collect()
+    }
+
+    /// Shows every gauge in the probe's census, until the registrations are dropped.
+    ///
+    /// They hold no part of the gateway: once it is gone, each reads 0.
+    #[cfg(feature = "probe")]
+    #[must_use = "dropping them takes the gauges away"]
+    pub fn register_gauges(&self) -> Vec<watertight_probe::gauges::Registration> {
+        let names = self.gauges().into_keys();
+        let register = |name: &'static str| {
+            let shared = Arc::downgrade(&self.shared);
+            let read = move || shared.upgrade().map_or(0.0, |shared| shared.gauge(name));
+            watertight_probe::gauges::register(name, read)
+        };
+        names.map(register).collect()
     }
 
     /// Stops in order: no more connections, no more sessions, consumers drained, connections closed.

@@ -53,6 +53,7 @@ impl Tasks {
     /// The runtime records the caller's line as the place of the spawn, because every step down to tokio is
     /// `#[track_caller]`.
     #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn spawn(&self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
         let counted = Counted::new(Arc::clone(&self.alive), kind);
         drop(self.tracker.spawn(async move {

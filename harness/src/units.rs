@@ -179,4 +179,36 @@ mod tests {
         assert!("64".parse::<Size>().is_err());
         assert!("120%".parse::<Ratio>().is_err());
     }
+
+    #[test]
+    fn an_amount_is_a_count_or_a_size() {
+        assert_eq!("300".parse(), Ok(Amount(300)));
+        assert_eq!("64MiB".parse(), Ok(Amount(64 << 20)));
+        assert!("64M".parse::<Amount>().is_err());
+        assert!("-1".parse::<Amount>().is_err());
+    }
+
+    #[test]
+    fn rates_and_sizes_are_printed_as_they_are_read() {
+        for text in ["64 KiB", "1 B", "3 MiB"] {
+            assert_eq!(text.parse::<Size>().unwrap().to_string().replace(".0", ""), text.replace(".0", ""));
+            assert!(text.parse::<Size>().unwrap().to_string().parse::<Size>().is_ok());
+        }
+        assert_eq!("0".parse(), Ok(Rate(0)));
+        assert_eq!("256 B/s".parse(), Ok(Rate(256)));
+    }
+
+    #[test]
+    fn what_is_too_large_or_not_a_number_is_refused() {
+        for text in ["1e400s", "NaN", "", "-5s", "999999999999999999999d"] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
+        for text in ["NaN", "inf", "-1%", "101%", "", "%"] {
+            assert!(text.parse::<Ratio>().is_err(), "{text}");
+        }
+        for text in ["NaNB", "-1B", "", "B", "/s", "1/s"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
 }

@@ -172,6 +172,12 @@ pub trait World: Send + Sync + 'static {
     /// does not have. One message each.
     fn check(&self, scenario: &Scenario<Self::Peer>) -> Vec<String>;
 
+    /// Programs of others that the scenario names and that must be on this machine: a path, or a name in `PATH`.
+    fn needs(&self, scenario: &Scenario<Self::Peer>) -> Vec<String> {
+        let _ = scenario;
+        Vec::new()
+    }
+
     /// Where `peer` sits on its link.
     fn seat(&self, peer: &Self::Peer) -> Seat;
 

@@ -229,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn the_readmes_plc_is_a_plc() {
+        let (_, json) = include_str!("../README.md").split_once("```json\n").unwrap();
+        let (json, _) = json.split_once("```").unwrap();
+        let config: PlcConfig = serde_json::from_str(json).unwrap();
+        assert_eq!((config.validate(), config.data_blocks[0].generators.len()), (Ok(()), 4));
+    }
+
+    #[test]
     fn errors_say_which_field_and_what_is_allowed() {
         let config = PlcConfig { pdu_length: 200, ..PlcConfig::default() };
         assert_eq!(config.validate().unwrap_err().to_string(), "`pdu_length` must be 240..=960, found 200");

@@ -26,3 +26,8 @@ pub use generator::{Generator, Signal};
 pub use plc::{Plc, SessionEnd};
 pub use s7_wire::ValueType;
 pub use stats::PlcStats;
+
+/// The README's examples compile and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -37,6 +37,14 @@ impl World for S7World {
         gateway::check(scenario)
     }
 
+    fn needs(&self, scenario: &Scenario<S7Peer>) -> Vec<String> {
+        let program = |peer: &S7Peer| match peer {
+            S7Peer::S7Command(plc) => plc.command.first().cloned(),
+            _ => None,
+        };
+        scenario.world.values().filter_map(program).collect()
+    }
+
     fn seat(&self, peer: &S7Peer) -> Seat {
         match peer {
             S7Peer::S7(_) | S7Peer::S7Command(_) => Seat::Server,

@@ -1,3 +1,167 @@
-//! skeleton
+//! Every scenario file, case and engine is a test with a name of its own: `engine::folder::scenario::case`.
+//!
+//! Each is played by the same runner as `watertight run`, in a child process of its own, which is this binary started
+//! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`. What
+//! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 
-fn main() {}
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use watertight::engine::WorldPlayer;
+use watertight::exit::Exit;
+use watertight::report::terminal::{self, Look};
+use watertight::runner::{
+    Engines, Explain, Job, Options, RunRequest, Selection, Stop, WorldLibrary, play_one, roles, select,
+};
+use watertight::scenario::model::EngineKind;
+use watertight_scenarios::S7World;
+use watertight_scenarios::roles::ROLES;
+
+#[global_allocator]
+static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
+
+/// Counted cycles of a soak scenario here: an hour's worth, where the scenario has days.
+const SOAK_CYCLES: usize = 100;
+
+/// Counted cycles under dhat, some forty times slower.
+const DHAT_CYCLES: usize = 20;
+
+/// Wall-clock cases at once: they wait more than they compute, but disturb each other's figures.
+const WALL_CLOCK_AT_ONCE: usize = 2;
+
+/// Columns of a failure's text.
+const WIDTH: usize = 110;
+
+fn main() -> ExitCode {
+    if let Some(exit) = roles::dispatch(ROLES, &WorldPlayer(S7World)) {
+        return exit;
+    }
+    let args = Arguments::from_args();
+    let trials = workspace().and_then(|()| trials());
+    match trials {
+        Ok(trials) => libtest_mimic::run(&args, trials).exit_code(),
+        Err(error) => {
+            eprintln!("{error}");
+            Exit::Usage.into()
+        }
+    }
+}
+
+/// Scenarios name files from the root of the workspace, as a person does who types the command.
+fn workspace() -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::env::set_current_dir(&root).map_err(|error| format!("{}: {error}", root.display()))
+}
+
+fn trials() -> Result<Vec<Trial>, String> {
+    let paths = vec![PathBuf::from("scenarios")];
+    let selection = Selection { paths, engines: Engines::All, ..Selection::default() };
+    let jobs = select(&WorldLibrary(S7World), &selection).map_err(|error| error.to_string())?;
+    let shared = Arc::new(Shared {
+        wall_clock: Permits::new(WALL_CLOCK_AT_ONCE),
+        must_have_all: std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all"),
+    });
+    let mut trials = Vec::new();
+    for job in jobs {
+        if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
+            trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));
+        }
+        trials.push(trial(job, Explain::Sites, &shared));
+    }
+    let mut names = BTreeSet::new();
+    match trials.iter().find(|trial| !names.insert(trial.name().to_owned())) {
+        Some(twice) => Err(format!("two scenarios are called {}", twice.name())),
+        None => Ok(trials),
+    }
+}
+
+/// What the trials of this process share.
+struct Shared {
+    wall_clock: Permits,
+    must_have_all: bool,
+}
+
+fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
+    let missing = job.case.missing();
+    let is_ignored = missing.is_some() && !shared.must_have_all;
+    // The kind is shown before the name: the reason is read where the test is listed, and the name stays the same.
+    let kind = missing.clone().unwrap_or_default();
+    let shared = Arc::clone(shared);
+    let test = name(&job, &explain);
+    Trial::test(test, move || match missing {
+        Some(reason) => {
+            Err(Failed::from(format!("{reason}; `ci/setup.sh` installs what the scenarios need")))
+        }
+        None => played(&job, explain, &shared),
+    })
+    .with_kind(kind)
+    .with_ignored_flag(is_ignored)
+}
+
+fn name(job: &Job, explain: &Explain) -> String {
+    let name = job.name();
+    match explain {
+        Explain::Sites => name,
+        Explain::Dhat { .. } => format!("dhat{}", name.trim_start_matches(job.engine.name())),
+    }
+}
+
+fn played(job: &Job, explain: Explain, shared: &Shared) -> Result<(), Failed> {
+    let _permit = (job.engine == EngineKind::Process).then(|| shared.wall_clock.take());
+    let options = Options { cycles: cycles(job, &explain), ..Options::default() };
+    let request = RunRequest { explain, ..options.request(job) };
+    let report = play_one(job, &request, &options, &Stop::never())?;
+    match report.exit {
+        Exit::Clean => Ok(()),
+        _ => Err(Failed::from(terminal::block(&report, Look::plain(WIDTH)))),
+    }
+}
+
+/// How many cycles are counted, where it is not the scenario that says so.
+fn cycles(job: &Job, explain: &Explain) -> Option<usize> {
+    let most = match explain {
+        Explain::Dhat { .. } => DHAT_CYCLES,
+        Explain::Sites if is_tagged(job, "soak") => SOAK_CYCLES,
+        Explain::Sites => return None,
+    };
+    Some(job.case.cycles.min(most))
+}
+
+fn is_tagged(job: &Job, tag: &str) -> bool {
+    job.case.tags.iter().any(|other| other == tag)
+}
+
+/// So many at once, and no more. (A runner that gives each test a process of its own limits them by its own means:
+/// `.config/nextest.toml`.)
+struct Permits {
+    free: Mutex<usize>,
+    returned: Condvar,
+}
+
+impl Permits {
+    const fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), returned: Condvar::new() }
+    }
+
+    /// Waits until one is free.
+    fn take(&self) -> Permit<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free =
+            self.returned.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Permit(self)
+    }
+}
+
+/// Given back when dropped.
+struct Permit<'a>(&'a Permits);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.returned.notify_one();
+    }
+}

@@ -57,8 +57,11 @@ impl Config {
 
     /// Reads and checks YAML; `name` stands for the file in errors.
     pub fn from_yaml(name: &str, text: &str) -> Result<Self, ConfigError> {
-        serde_saphyr::from_str_valid(text)
-            .map_err(|error| ConfigError::Invalid { name: name.to_owned(), message: error.to_string() })
+        serde_saphyr::from_str_valid(text).map_err(|error| ConfigError::Invalid {
+            name: name.to_owned(),
+            // The parser knows no file names; an editor that opens `file:line:column` needs one.
+            message: error.to_string().replace("<input>", name).trim_end().to_owned(),
+        })
     }
 
     /// Checks a configuration that was made in code.

@@ -58,7 +58,7 @@ impl Intake for NotesFirst {
         placed: &[Placed],
         payload: &Bytes,
     ) {
-        let payload = self.into_block(payload);
+        let payload = self.move_to_block(payload);
         if !self.noted {
             self.noted = true;
             note(&self.firsts, payload.slice(..payload.len().min(VALUE_BYTES)));
@@ -69,7 +69,7 @@ impl Intake for NotesFirst {
 
 impl NotesFirst {
     /// Moves an answer out of the receive buffer, which the next one needs.
-    fn into_block(&mut self, payload: &[u8]) -> Bytes {
+    fn move_to_block(&mut self, payload: &[u8]) -> Bytes {
         if self.block.capacity() < payload.len() {
             self.block = BytesMut::with_capacity(BLOCK_BYTES);
         }

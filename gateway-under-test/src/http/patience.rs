@@ -85,7 +85,8 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(4);
         let mut stream = Patience::new(Box::new(ours), Some(TIMEOUT));
         let began = Instant::now();
-        let error = stream.write_all(&[0; 64]).await.expect_err("nobody reads");
+        let written = tokio::time::timeout(2 * TIMEOUT, stream.write_all(&[0; 64])).await;
+        let error = written.expect("not for ever").expect_err("nobody reads");
         assert_eq!((error.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, TIMEOUT.as_secs()));
     }
 

@@ -4,6 +4,7 @@ mod backoff;
 pub mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,10 @@ use crate::chance;
 use crate::gateway::Shared;
 use crate::session::{Session, SessionError};
 use crate::tasks::TaskKind;
+
+/// Stations are started apart by up to their interval, or they would poll together for ever; by no more than this, since
+/// someone waits for the first values.
+const STAGGER_MAX: Duration = Duration::from_secs(2);
 
 /// Starts a supervisor per station.
 pub fn start_all(shared: &Arc<Shared>) {
@@ -34,8 +39,7 @@ async fn keep_up(shared: &Shared, station: usize) -> std::convert::Infallible {
     let config = &shared.config.stations[station];
     let status = &shared.status[station];
     let mut rng = chance::stream(shared.seed, "station", station as u64);
-    // Stations that start together would poll together for ever.
-    sleep(config.interval.mul_f64(rng.f64())).await;
+    sleep(config.interval.min(STAGGER_MAX).mul_f64(rng.f64())).await;
     let mut failures = 0;
     loop {
         status.enter(Phase::Connecting);

@@ -17,9 +17,9 @@ async fn tasks_grown(defect: &str) -> u64 {
     let gateway = start(&world, config).await;
     until_online(&gateway).await;
     let before = gauge(&gateway, "tasks");
-    for _ in 0..10 {
+    for cycle in 1..=10 {
         world.cut();
-        until("the cut to be seen", || gauge(&gateway, "sessions") == 0).await;
+        until("another session", || gauge(&gateway, "reconnects") == cycle).await;
         until_online(&gateway).await;
     }
     gauge(&gateway, "tasks") - before
@@ -48,12 +48,13 @@ async fn backlog(defect: &str, polls: u64) -> u64 {
     let world = World::new();
     let _plc = world.plc("press:102");
     let mut press = station("press");
-    press.tags = (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
+    press.tags =
+        (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
     let mut config = config(vec![press]);
     config.http.events.queue = 8;
     config.defect = Some(defect.to_owned());
     let gateway = start(&world, config).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     until("polls", || gauge(&gateway, "polls") == polls).await;
     gauge(&gateway, "queued_events")
@@ -86,5 +87,8 @@ async fn an_unknown_name_is_refused_with_the_names_there_are() {
     let mut config = config(vec![station("press")]);
     config.defect = Some("heartbeat".to_owned());
     let message = config.check().expect_err("no such defect").to_string();
-    assert!(message.contains("no defect `heartbeat`; there are: none, heartbeat_outlives_connection"), "{message}");
+    assert!(
+        message.contains("no defect `heartbeat`; there are: none, heartbeat_outlives_connection"),
+        "{message}"
+    );
 }

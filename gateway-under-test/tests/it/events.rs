@@ -11,7 +11,8 @@ use crate::world::{World, ask, config, gauge, start, station, until, until_onlin
 /// A station whose image is larger than what a link holds.
 fn large(when_full: WhenFull, queue: usize) -> Config {
     let mut press = station("press");
-    press.tags = (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
+    press.tags =
+        (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
     let mut config = config(vec![press]);
     config.http.events.when_full = when_full;
     config.http.events.queue = queue;
@@ -32,7 +33,7 @@ async fn a_consumer_gets_one_event_per_poll() {
     let world = World::new();
     let _plc = world.plc("press:102");
     let gateway = start(&world, config(vec![station("press")])).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     let mut lines = BufReader::new(browser).lines();
     for poll in 1..=5 {
@@ -48,7 +49,7 @@ async fn a_consumer_of_one_station_gets_nothing_of_another() {
     let world = World::new();
     let _plcs = [world.plc("press:102"), world.plc("oven:102")];
     let gateway = start(&world, config(vec![station("press"), station("oven")])).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events?station=oven", "").await;
     let mut lines = BufReader::new(browser).lines();
     for _ in 0..10 {
@@ -62,7 +63,7 @@ async fn a_consumer_of_one_station_gets_nothing_of_another() {
 async fn a_quiet_stream_is_kept_alive_with_comments() {
     let world = World::new();
     let gateway = start(&world, config(vec![station("press")])).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     let began = Instant::now();
     let mut lines = BufReader::new(browser).lines();
@@ -79,7 +80,7 @@ async fn a_consumer_that_leaves_gives_its_place_back() {
     config.http.events.max_consumers = 1;
     let gateway = start(&world, config).await;
     for _ in 0..10 {
-        let mut browser = world.browse().await;
+        let mut browser = world.browse();
         ask(&mut browser, "/events", "").await;
         until("a consumer", || gauge(&gateway, "sse_consumers") == 1).await;
         assert!(world.answer("/events").await.starts_with("HTTP/1.1 503"));
@@ -97,7 +98,7 @@ async fn a_consumer_that_does_not_read_holds_no_more_than_its_queue() {
     let mut config = large(WhenFull::DropOldest, 8);
     config.http.write_timeout = Duration::from_secs(3600);
     let gateway = start(&world, config).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     until_online(&gateway).await;
     for _ in 0..100 {
@@ -124,7 +125,7 @@ async fn a_consumer_with_a_full_queue_is_disconnected_if_that_is_the_policy() {
     let mut config = large(WhenFull::Disconnect, 4);
     config.http.write_timeout = Duration::from_secs(3600);
     let gateway = start(&world, config).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     until("the cut", || gauge(&gateway, "consumers_cut") == 1).await;
     until("its end", || gauge(&gateway, "http_connections") == 0).await;
@@ -138,7 +139,7 @@ async fn a_consumer_that_does_not_read_is_given_up_after_the_write_timeout() {
     let world = World::new();
     let _plc = world.plc("press:102");
     let gateway = start(&world, large(WhenFull::DropOldest, 64)).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     until("a consumer", || gauge(&gateway, "sse_consumers") == 1).await;
     until("its end", || gauge(&gateway, "sse_consumers") == 0).await;

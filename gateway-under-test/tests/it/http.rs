@@ -41,7 +41,10 @@ async fn health_is_degraded_until_every_station_is_online() {
     let gateway = start(&world, config(vec![station("press"), station("oven")])).await;
     until("press", || gauge(&gateway, "sessions") == 1).await;
     let health: Value = serde_json::from_str(&world.get("/health").await).expect("JSON");
-    assert_eq!((&health["status"], &health["stations"]["press"]["phase"]), (&"degraded".into(), &"online".into()));
+    assert_eq!(
+        (&health["status"], &health["stations"]["press"]["phase"]),
+        (&"degraded".into(), &"online".into())
+    );
     let _plc = world.plc("oven:102");
     until_online(&gateway).await;
     let health: Value = serde_json::from_str(&world.get("/health").await).expect("JSON");
@@ -56,7 +59,11 @@ async fn metrics_tell_what_is_held_and_what_was_counted() {
     let gateway = start(&world, config(vec![station("press")])).await;
     until_online(&gateway).await;
     let metrics = world.get("/metrics").await;
-    for line in ["s7_gateway_sessions 1", "s7_gateway_polls_total 1", "s7_gateway_station_online{station=\"press\"} 1"] {
+    for line in [
+        "s7_gateway_sessions 1",
+        "s7_gateway_polls_total 1",
+        "s7_gateway_station_online{station=\"press\"} 1",
+    ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
     gateway.shutdown().await.expect("an ordered end");
@@ -68,7 +75,7 @@ async fn a_connection_without_a_request_is_closed_after_the_header_timeout() {
     let config = config(vec![station("press")]);
     let limit = config.http.header_timeout;
     let gateway = start(&world, config).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     let began = Instant::now();
     browser.read_to_end(&mut Vec::new()).await.expect("an end");
     assert_eq!(began.elapsed().as_secs(), limit.as_secs());
@@ -82,7 +89,7 @@ async fn a_kept_connection_is_closed_when_no_other_request_comes() {
     let config = config(vec![station("press")]);
     let limit = config.http.header_timeout;
     let gateway = start(&world, config).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/health", "").await;
     let began = Instant::now();
     browser.read_to_end(&mut Vec::new()).await.expect("an answer and an end");
@@ -96,9 +103,9 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     let mut config = config(vec![station("press")]);
     config.http.max_connections = 1;
     let gateway = start(&world, config).await;
-    let first = world.browse().await;
+    let first = world.browse();
     until("the first", || gauge(&gateway, "http_connections") == 1).await;
-    let mut second = world.browse().await;
+    let mut second = world.browse();
     ask(&mut second, "/health", "Connection: close\r\n").await;
     let mut answer = String::new();
     let waited = timeout(Duration::from_secs(5), second.read_to_string(&mut answer)).await;

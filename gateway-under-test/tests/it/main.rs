@@ -1,5 +1,7 @@
 //! The gateway as a whole, over in-memory streams and a paused clock, with simulated PLCs as its peers.
 
+#![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
+
 mod config;
 #[cfg(feature = "defects")]
 mod defects;

@@ -33,7 +33,8 @@ async fn every_tag_of_many_is_read_in_each_poll() {
     let plc = world.plc("press:102");
     let mut press = station("press");
     // Each in an item of its own, 400 together: more requests than may be under way at once.
-    press.tags = (0..40_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 25, TagType::Word)).collect();
+    press.tags =
+        (0..40_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 25, TagType::Word)).collect();
     press.pdu_length = 240;
     press.pipeline = 2;
     let tags = press.tags.len() as u64;

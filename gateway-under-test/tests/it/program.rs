@@ -28,7 +28,8 @@ fn the_program_serves_until_it_is_told_to_stop_and_then_ends_clean() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
+    let mut lines =
+        BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
     let http = lines.next().expect("a first line");
     let address = http.strip_prefix("http on http://").expect("the address").to_owned();
     assert_eq!(lines.next().as_deref(), Some("ready"));

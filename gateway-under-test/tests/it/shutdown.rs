@@ -17,7 +17,7 @@ async fn a_polling_gateway_with_consumers_ends_at_once_and_wholly() {
     let world = World::new();
     let plc = world.plc("press:102");
     let gateway = start(&world, config(vec![station("press")])).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     until_online(&gateway).await;
     until("the consumer", || gauge(&gateway, "sse_consumers") == 1).await;
@@ -65,7 +65,7 @@ async fn a_consumer_that_does_not_read_is_given_the_drain_time_and_then_cut() {
     let mut config = config(vec![station("press")]);
     config.http.write_timeout = Duration::from_secs(3600);
     let gateway = start(&world, config.clone()).await;
-    let mut browser = world.browse().await;
+    let mut browser = world.browse();
     ask(&mut browser, "/events", "").await;
     until("a full queue", || gauge(&gateway, "events_dropped") > 0).await;
     let began = Instant::now();

@@ -1,18 +1,18 @@
 //! A small world for the gateway: PLCs by address, a listener to browse, connections that can be cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use gateway_under_test::Gateway;
 use gateway_under_test::config::{Config, StationConfig, TagConfig, TagType};
 use gateway_under_test::net::{BoxStream, Listener, Net};
-use gateway_under_test::Gateway;
 use s7_sim::{Plc, PlcConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +28,9 @@ pub type Behaviour = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send +
 pub struct World {
     peers: Mutex<BTreeMap<String, Behaviour>>,
     cut: Mutex<CancellationToken>,
-    browsers: Mutex<Option<mpsc::Sender<DuplexStream>>>,
-    /// When and where the gateway connected.
-    pub connects: Mutex<Vec<(Duration, String)>>,
+    browsers: Arc<Waiting>,
+    /// When and where the gateway connected, once someone has asked for it to be noted.
+    pub connects: Mutex<Option<Vec<(Duration, String)>>>,
     began: Instant,
 }
 
@@ -39,7 +39,7 @@ impl World {
         Arc::new(Self {
             peers: Mutex::default(),
             cut: Mutex::default(),
-            browsers: Mutex::default(),
+            browsers: Arc::default(),
             connects: Mutex::default(),
             began: Instant::now(),
         })
@@ -71,10 +71,10 @@ impl World {
     }
 
     /// Connects to the gateway's HTTP side, with a link that holds little.
-    pub async fn browse(&self) -> DuplexStream {
+    pub fn browse(&self) -> DuplexStream {
         let (ours, theirs) = duplex(LINK_BYTES);
-        let browsers = self.browsers.lock().unwrap().clone().expect("the gateway listens");
-        browsers.send(theirs).await.expect("the gateway accepts");
+        self.browsers.streams.lock().unwrap().push_back(theirs);
+        self.browsers.came.notify_one();
         ours
     }
 
@@ -86,7 +86,7 @@ impl World {
 
     /// The whole answer to a GET.
     pub async fn answer(&self, path: &str) -> String {
-        let mut stream = self.browse().await;
+        let mut stream = self.browse();
         ask(&mut stream, path, "Connection: close\r\n").await;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer in UTF-8");
@@ -102,7 +102,9 @@ pub async fn ask(stream: &mut DuplexStream, path: &str, headers: &str) {
 
 impl Net for World {
     fn connect(&self, to: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
-        self.connects.lock().unwrap().push((self.began.elapsed(), to.to_owned()));
+        if let Some(connects) = &mut *self.connects.lock().unwrap() {
+            connects.push((self.began.elapsed(), to.to_owned()));
+        }
         let Some(behaviour) = self.peers.lock().unwrap().get(to).cloned() else {
             return async { Err(io::Error::from(io::ErrorKind::ConnectionRefused)) }.boxed();
         };
@@ -114,20 +116,28 @@ impl Net for World {
     }
 
     fn listen(&self, _at: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
-        let (browsers, accepted) = mpsc::channel(64);
-        *self.browsers.lock().unwrap() = Some(browsers);
-        async { Ok(Box::new(Browsers(accepted)) as Box<dyn Listener>) }.boxed()
+        let waiting = Arc::clone(&self.browsers);
+        async { Ok(Box::new(Browsers(waiting)) as Box<dyn Listener>) }.boxed()
     }
 }
 
-struct Browsers(mpsc::Receiver<DuplexStream>);
+/// Browsers that the gateway has not accepted yet.
+#[derive(Default)]
+struct Waiting {
+    streams: Mutex<VecDeque<DuplexStream>>,
+    came: Notify,
+}
+
+struct Browsers(Arc<Waiting>);
 
 impl Listener for Browsers {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, String)>> {
         async {
-            match self.0.recv().await {
-                Some(stream) => Ok((Box::new(stream) as BoxStream, "browser".to_owned())),
-                None => std::future::pending().await,
+            loop {
+                if let Some(stream) = self.0.streams.lock().unwrap().pop_front() {
+                    return Ok((Box::new(stream) as BoxStream, "browser".to_owned()));
+                }
+                self.0.came.notified().await;
             }
         }
         .boxed()

@@ -3,12 +3,18 @@
 use std::process::ExitCode;
 
 use watertight::engine::WorldPlayer;
-use watertight::runner::roles;
+use watertight::runner::WorldLibrary;
+use watertight_cli::Parts;
 use watertight_scenarios::S7World;
+use watertight_scenarios::roles::ROLES;
 
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
 fn main() -> ExitCode {
-    roles::dispatch(watertight_scenarios::roles::ROLES, &WorldPlayer(S7World)).unwrap_or(ExitCode::FAILURE)
+    watertight_cli::main(Parts {
+        library: &WorldLibrary(S7World),
+        player: &WorldPlayer(S7World),
+        roles: ROLES,
+    })
 }

@@ -134,13 +134,11 @@ impl Client {
     }
 
     fn ask<T: DeserializeOwned>(&self, method: &str, target: &str) -> Result<T, ClientError> {
-        let _probe = Tenant::PROBE.enter();
         let request = format!("{method} {target}");
         let answer = match self.exchange(&request) {
             Ok(answer) => answer,
             Err(source) => return Err(ClientError::Io { request, address: self.address, source }),
         };
-        let _callers = Tenant::NONE.enter();
         match body(&answer) {
             Ok((200, body)) => serde_json::from_slice(body)
                 .map_err(|error| ClientError::Unreadable { request, why: error.to_string() }),
@@ -150,6 +148,8 @@ impl Client {
     }
 
     fn exchange(&self, request: &str) -> io::Result<Vec<u8>> {
+        // The buffers are the probe's; what is read from them will be the caller's.
+        let _probe = Tenant::PROBE.enter();
         let deadline = Instant::now() + self.within;
         let mut stream = TcpStream::connect_timeout(&self.address, self.within)?;
         stream.set_write_timeout(Some(self.within))?;

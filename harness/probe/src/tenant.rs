@@ -123,6 +123,8 @@ pub struct Scope<F> {
 impl<F: Future> Future for Scope<F> {
     type Output = F::Output;
 
+    // A frame of its own: task dumps leave out the frame that polls the task, with all that is inlined there.
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let _current = self.tenant.enter();
         match &mut self.future {

@@ -23,7 +23,11 @@ pub(super) struct Reading {
 
 impl Reading {
     /// The figures of `links` now, and what else was read.
-    pub(super) fn new(load: BTreeMap<String, Vec<Load>>, links: &BTreeMap<String, Arc<Link>>, kills: u64) -> Self {
+    pub(super) fn new(
+        load: BTreeMap<String, Vec<Load>>,
+        links: &BTreeMap<String, Arc<Link>>,
+        kills: u64,
+    ) -> Self {
         let links = links.iter().map(|(name, link)| (name.clone(), link.stats())).collect();
         Self { load, links, kills }
     }
@@ -104,7 +108,8 @@ fn of_load(name: &str, before: &[Load], after: &[Load], cycles: usize) -> Vec<Au
     after
         .iter()
         .map(|load| {
-            let earlier = before.iter().find(|earlier| earlier.what == load.what).map_or(0, |earlier| earlier.count);
+            let earlier =
+                before.iter().find(|earlier| earlier.what == load.what).map_or(0, |earlier| earlier.count);
             Audit {
                 what: format!("{name}: {}", load.what),
                 found: load.count.saturating_sub(earlier),
@@ -126,7 +131,10 @@ mod tests {
     #[test]
     fn load_is_counted_from_the_end_of_warm_up() {
         let audits = of_load("plc", &[polls(100)], &[polls(119)], 10);
-        assert_eq!((audits[0].what.as_str(), audits[0].found, audits[0].at_least), ("plc: polls answered", 19, 20));
+        assert_eq!(
+            (audits[0].what.as_str(), audits[0].found, audits[0].at_least),
+            ("plc: polls answered", 19, 20)
+        );
         assert!(!audits[0].holds());
         assert!(of_load("plc", &[polls(100)], &[polls(120)], 10)[0].holds());
     }

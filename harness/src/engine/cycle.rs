@@ -19,6 +19,9 @@ const SAMPLES_PER_WATCH: u32 = 20;
 /// How often the target is asked whether it is at rest, in parts of the watch window.
 const SETTLE_POLLS_PER_WATCH: u32 = 20;
 
+/// A target is not asked more often than this: asking costs it work.
+const SETTLE_POLL_MIN: Duration = Duration::from_millis(10);
+
 /// Scenario time between two samples for the high-water mark while the disturbance runs.
 const PEAK_PERIOD: Duration = Duration::from_secs(1);
 
@@ -35,8 +38,10 @@ pub(super) trait Stage {
     /// The target's own figures.
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended>;
 
-    /// Panics of the target since it started.
-    fn panics(&mut self) -> u64;
+    /// Panics of the target since it started, where they are counted; an engine may put them into each census instead.
+    fn panics(&mut self) -> Option<u64> {
+        None
+    }
 
     /// Carries out one event of the plan.
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended>;
@@ -50,8 +55,8 @@ pub(super) trait Stage {
     /// Counting starts: what parties have done so far is not the load of the counted cycles.
     async fn warm_up_is_over(&mut self) -> Result<(), Ended>;
 
-    /// Hands on what happened on the links in this cycle, if anybody wants to know.
-    fn tell_events(&mut self, cycle: usize, observer: &mut dyn Observer);
+    /// Hands on what happened on the links in this cycle, if anybody wants to know and the engine can repeat it.
+    fn tell_events(&mut self, _cycle: usize, _observer: &mut dyn Observer) {}
 }
 
 /// How a run is played.
@@ -77,11 +82,17 @@ pub(super) struct Played {
 }
 
 /// Plays every cycle of the script; what was measured before an early end is kept.
-pub(super) async fn play<S: Stage>(stage: &mut S, script: &Script<'_>, observer: &mut dyn Observer) -> Played {
+pub(super) async fn play<S: Stage>(
+    stage: &mut S,
+    script: &Script<'_>,
+    observer: &mut dyn Observer,
+) -> Played {
     // Room for every record from the start: a list that grows would look like a leak of the harness.
     let mut played = Played { cycles: Vec::with_capacity(script.counts.planned()), ..Played::default() };
     played.ended = play_cycles(stage, script, observer, &mut played).await.err();
-    played.peak.gauges.insert(PANICS_GAUGE.to_owned(), stage.panics() as f64);
+    if let Some(panics) = stage.panics() {
+        played.peak.gauges.insert(PANICS_GAUGE.to_owned(), panics as f64);
+    }
     played
 }
 
@@ -159,7 +170,7 @@ async fn sample_until<S: Stage>(stage: &mut S, until: Instant, peak: &mut Census
 /// Waits until the target is at rest; `false` when it missed the bound.
 async fn settle<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<bool, Ended> {
     let deadline = Instant::now() + plan.settle.within;
-    let period = plan.settle.watch / SETTLE_POLLS_PER_WATCH;
+    let period = (plan.settle.watch / SETTLE_POLLS_PER_WATCH).max(SETTLE_POLL_MIN);
     loop {
         let gauges = stage.gauges().await?;
         if at_rest(&gauges, &plan.settle.until) {
@@ -201,7 +212,8 @@ mod tests {
 
     #[test]
     fn rest_needs_every_named_figure() {
-        let figures = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let figures =
+            |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let gauges: BTreeMap<String, f64> = figures(&[("sessions", 4.0), ("consumers", 1.0)]);
         assert!(at_rest(&gauges, &figures(&[("sessions", 4.0)])));
         assert!(!at_rest(&gauges, &figures(&[("sessions", 3.0)])));

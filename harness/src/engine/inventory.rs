@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use watertight_probe::fds::{self, Fd};
 use watertight_probe::frames::{self, Frame};
 use watertight_probe::heap;
-use watertight_probe::tasks::TaskInfo;
+use watertight_probe::tasks::{TaskDump, TaskInfo};
 
 use crate::explain::{SiteCount, SiteSnapshot};
 use crate::resource::Resource;
@@ -44,7 +44,9 @@ pub(super) fn grown_sites(inventories: &[Inventory]) -> BTreeSet<u32> {
 /// Whether the target holds more of anything at the end than it did at the end of warm-up.
 pub(super) fn rose(inventories: &[Inventory]) -> bool {
     let [first, .., last] = inventories else { return false };
-    last.tasks.len() > first.tasks.len() || last.fds.len() > first.fds.len() || !grown_sites(inventories).is_empty()
+    last.tasks.len() > first.tasks.len()
+        || last.fds.len() > first.fds.len()
+        || !grown_sites(inventories).is_empty()
 }
 
 /// The inventories with names; heap sites without a stack in `stacks` are left out.
@@ -100,7 +102,9 @@ pub(super) fn describe_fd(fd: &Fd) -> String {
 
 fn without_ephemeral_port(address: &str) -> String {
     match address.rsplit_once(':') {
-        Some((host, port)) if port.parse().is_ok_and(|port: u16| port >= EPHEMERAL_PORTS_FROM) => format!("{host}:*"),
+        Some((host, port)) if port.parse().is_ok_and(|port: u16| port >= EPHEMERAL_PORTS_FROM) => {
+            format!("{host}:*")
+        }
         _ => address.to_owned(),
     }
 }
@@ -108,6 +112,18 @@ fn without_ephemeral_port(address: &str) -> String {
 /// The descriptors of `pid`, or of this process, in words; none where the system does not tell.
 pub(super) fn fds_of(pid: Option<u32>) -> Vec<String> {
     fds::census(pid).unwrap_or_default().iter().map(describe_fd).collect()
+}
+
+/// Where one task of each spawning place waits, by `file:line` of the spawn.
+pub(super) fn awaits(tasks: &[TaskInfo], dump: Vec<TaskDump>) -> Vec<(String, Vec<String>)> {
+    let places: BTreeMap<u64, String> = tasks.iter().map(|task| (task.id, task.place())).collect();
+    let mut awaits = BTreeMap::new();
+    for task in dump {
+        if let Some(place) = places.get(&task.id) {
+            awaits.entry(place.clone()).or_insert(task.trace);
+        }
+    }
+    awaits.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -121,7 +137,8 @@ mod tests {
     #[test]
     fn only_sites_that_grew_are_worth_a_name() {
         let inventory = |heap| Inventory { heap, ..Inventory::default() };
-        let inventories = [inventory(vec![site(1, 5), site(2, 5)]), inventory(vec![site(1, 5), site(2, 6), site(3, 1)])];
+        let inventories =
+            [inventory(vec![site(1, 5), site(2, 5)]), inventory(vec![site(1, 5), site(2, 6), site(3, 1)])];
         assert_eq!(grown_sites(&inventories), BTreeSet::from([2, 3]));
         assert!(grown_sites(&inventories[..1]).is_empty());
     }

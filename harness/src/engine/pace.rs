@@ -1,30 +1,32 @@
 //! Plays a scenario faster than written: for engines whose clock cannot jump.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::chaos::Fault;
 use crate::scenario::Scenario;
 use crate::scenario::model::PeerSpec;
+use crate::scenario::plan::WATCH;
 use crate::units::{Rate, Time};
 
-/// `scenario` with every time of its cycle divided by `pace`, and every rate of a fault multiplied by it.
+/// A watch window shorter than this says nothing about a process that shares its machine.
+const WATCH_MIN: Duration = Duration::from_millis(300);
+
+/// `scenario` with every time of its disturbances divided by `pace`, and every rate of a fault multiplied by it.
 ///
-/// What bounds the end of a process (`kill: { within }`) stays as written: an operating system does not run faster.
+/// Bounds (`within`) stay as written: a machine does not become faster, and a bound that is not reached costs nothing.
 pub(super) fn paced<P: PeerSpec>(scenario: &Scenario<P>, pace: f64) -> Scenario<P> {
     let mut paced = scenario.clone();
     for phase in &mut paced.cycle {
-        for time in [&mut phase.lasts, &mut phase.within, &mut phase.watch].into_iter().flatten() {
-            *time = faster(*time, pace);
-        }
+        phase.lasts = phase.lasts.map(|lasts| faster(lasts, pace));
+        phase.watch = Some(Time(phase.watch.map_or(WATCH, |watch| watch.0).div_f64(pace).max(WATCH_MIN)));
         for fault in &mut phase.faults {
             *fault = paced_fault(fault, pace);
         }
     }
     for link in paced.links.values_mut() {
         link.latency = link.latency.map(|latency| faster(latency, pace));
-    }
-    if let Some(recovery) = &mut paced.expect.recovery {
-        recovery.within = faster(recovery.within, pace);
     }
     paced
 }

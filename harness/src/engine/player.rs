@@ -18,7 +18,10 @@ use crate::world::World;
 pub struct WorldPlayer<W>(pub W);
 
 impl<W: World> Player for WorldPlayer<W> {
-    #[expect(clippy::disallowed_methods, reason = "the report says how long people waited, on the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the report says how long people waited, on the wall clock"
+    )]
     fn play(
         &self,
         request: &RunRequest,
@@ -129,7 +132,8 @@ fn findings(judgement: &verdict::Judgement, measured: &Measured) -> Vec<Finding>
     let rose = |resource: Resource| {
         judgement.resources.iter().any(|row| {
             row.resource == resource
-                && (row.stepped() || !matches!(row.outcome, Outcome::Clean | Outcome::Retained | Outcome::Inconclusive))
+                && (row.stepped()
+                    || !matches!(row.outcome, Outcome::Clean | Outcome::Retained | Outcome::Inconclusive))
         })
     };
     let mut findings = explain::survivors(&measured.snapshots);

@@ -16,7 +16,7 @@ use super::audit::{self, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory};
 use super::storm::Storms;
-use super::{CycleCounts, Measured, Observer, PlayFailure, Plant, Planted, Wanted};
+use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted};
 use crate::census::Census;
 use crate::chaos::link::{LinkEvent, LinkObserver};
 use crate::chaos::sim::SimNet;
@@ -28,8 +28,8 @@ use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
 use crate::timeline::{Ended, Timeline};
 use crate::world::{
-    BoxFuture, BoxStream, Dial, Party, SIM_TARGET_ADDRESS, SIM_TARGET_PARTY, SIM_WORLD_PARTY, Seat, Setting, SimTarget,
-    World,
+    BoxFuture, BoxStream, Dial, Party, SIM_TARGET_ADDRESS, SIM_TARGET_PARTY, SIM_WORLD_PARTY, Seat, Setting,
+    SimTarget, World,
 };
 
 /// Those who live in the process of a simulation.
@@ -45,7 +45,11 @@ struct Tenants {
 
 impl Tenants {
     fn register() -> Self {
-        Self { harness: Tenant::named("harness"), world: Tenant::named("world"), target: Tenant::named("target") }
+        Self {
+            harness: Tenant::named("harness"),
+            world: Tenant::named("world"),
+            target: Tenant::named("target"),
+        }
     }
 
     fn is_target(self, tenant: Tenant) -> bool {
@@ -206,7 +210,9 @@ impl<'w, W: World> Sim<'w, W> {
     /// Puts names to what was played.
     async fn measured(mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
         let audit = match self.read().await {
-            Ok(after) => audit::audits(self.setting.scenario, &self.counted_from, &after, counted(&played, counts)),
+            Ok(after) => {
+                audit::audits(self.setting.scenario, &self.counted_from, &after, counted(&played, counts))
+            }
             Err(_) => Vec::new(),
         };
         let awaits = if inventory::rose(&played.inventories) { awaits().await } else { Vec::new() };
@@ -239,15 +245,8 @@ const DUMP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where one task of each spawning place waits.
 async fn awaits() -> Vec<(String, Vec<String>)> {
-    let places: BTreeMap<u64, String> = tasks::live().iter().map(|task| (task.id, task.place())).collect();
     let dump = tasks::dump_here(DUMP_WITHIN).await.unwrap_or_default();
-    let mut awaits = BTreeMap::new();
-    for task in dump {
-        if let Some(place) = places.get(&task.id) {
-            awaits.entry(place.clone()).or_insert(task.trace);
-        }
-    }
-    awaits.into_iter().collect()
+    inventory::awaits(&tasks::live(), dump)
 }
 
 /// What this build or this process cannot measure.
@@ -287,7 +286,9 @@ impl<W: World> Stage for Sim<'_, W> {
         // dhat keeps no tenants: the whole process stands for the target then, and the run says so.
         let live = heap::live_of(|tenant| tenants.is_target(tenant)).or_else(heap::live);
         Ok(Census {
-            tasks: tasks::why_not_tracked().is_none().then(|| tasks::count(|tenant| tenants.is_target(tenant))),
+            tasks: tasks::why_not_tracked()
+                .is_none()
+                .then(|| tasks::count(|tenant| tenants.is_target(tenant))),
             heap_blocks: live.map(|live| live.blocks),
             heap_bytes: live.map(|live| live.bytes),
             ..Census::default()
@@ -298,8 +299,8 @@ impl<W: World> Stage for Sim<'_, W> {
         Ok(self.target.as_ref().map(|target| target.gauges()).unwrap_or_default())
     }
 
-    fn panics(&mut self) -> u64 {
-        panics::count(|tenant| self.tenants.is_target(tenant))
+    fn panics(&mut self) -> Option<u64> {
+        Some(panics::count(|tenant| self.tenants.is_target(tenant)))
     }
 
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {
@@ -315,7 +316,9 @@ impl<W: World> Stage for Sim<'_, W> {
             Change::Kill { signal, within, restart } => {
                 self.kill(signal, within).await?;
                 if restart {
-                    self.start_target().await.map_err(|error| Ended::TargetDied { how: error.to_string() })?;
+                    self.start_target()
+                        .await
+                        .map_err(|error| Ended::TargetDied { how: error.to_string() })?;
                 }
                 Ok(())
             }
@@ -336,7 +339,9 @@ impl<W: World> Stage for Sim<'_, W> {
             Planted::Task(count) => (0..count).for_each(|_| plant::task()),
             Planted::Fd(count) => {
                 for _ in 0..count {
-                    plant::fd().map_err(|error| Ended::TargetDied { how: format!("cannot plant a descriptor: {error}") })?;
+                    plant::fd().map_err(|error| Ended::TargetDied {
+                        how: format!("cannot plant a descriptor: {error}"),
+                    })?;
                 }
             }
         }
@@ -350,7 +355,12 @@ impl<W: World> Stage for Sim<'_, W> {
         let mut tasks = tasks::live();
         tasks.retain(|task| tenants.is_target_id(task.tenant));
         let mut fds = inventory::fds_of(None);
-        fds.extend(self.net.open_endpoints(SIM_TARGET_PARTY).into_iter().map(|socket| format!("sim socket to {}", socket.peer)));
+        fds.extend(
+            self.net
+                .open_endpoints(SIM_TARGET_PARTY)
+                .into_iter()
+                .map(|socket| format!("sim socket to {}", socket.peer)),
+        );
         Ok(Inventory { cycle: 0, heap, tasks, fds })
     }
 
@@ -387,6 +397,8 @@ impl Dial for SimDial {
     fn dial(&self, ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>> {
         let (net, link) = (self.net.clone(), Arc::clone(&self.link));
         let address = self.addresses[ordinal % self.addresses.len()].clone();
-        Box::pin(async move { Ok(Box::new(net.connect(SIM_WORLD_PARTY, &link, &address).await?) as BoxStream) })
+        Box::pin(
+            async move { Ok(Box::new(net.connect(SIM_WORLD_PARTY, &link, &address).await?) as BoxStream) },
+        )
     }
 }

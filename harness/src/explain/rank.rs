@@ -8,7 +8,7 @@ use crate::resource::Resource;
 /// Orders findings so that the first one is what to fix, and says which others it explains.
 ///
 /// A leaked task explains the heap that was allocated at its spawn (its stack, whatever spawn boxed) and everything that
-/// grows in step with it: so many sockets or blocks a task, to within [`IN_STEP`]. A leaked fd explains heap in step
+/// grows in step with it: so many sockets or blocks a task, to within 2 %. A leaked fd explains heap in step
 /// with it likewise. Then: culprits before victims, own code before dependencies, table order (tasks, fds, threads,
 /// heap: counts before bytes), more survivors first; sites break ties, so that equal runs print equal reports.
 pub fn rank(mut findings: Vec<Finding>) -> Vec<Finding> {

@@ -53,7 +53,7 @@ pub fn survivors(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
         .filter_map(|(key, now)| {
             let (count, bytes) = now.growth_since(before.get(&key));
             let late = middle.as_ref().map(|(_, sites)| now.growth_since(sites.get(&key)));
-            (count > 0 || bytes > 0).then(|| Grown { count, bytes, late, site: now.site })
+            (count > 0 || bytes > 0).then_some(Grown { count, bytes, late, site: now.site })
         })
         .collect();
     let late_share = middle.as_ref().map_or(1.0, |(cycle, _)| {

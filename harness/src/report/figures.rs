@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::explain::Finding;
 use crate::resource::Resource;
 use crate::timeline::Audit;
 use crate::units::Size;
@@ -126,18 +127,67 @@ pub fn growth(verdict: &ResourceVerdict) -> String {
     match (verdict.resource, verdict.growth_bytes_per_cycle) {
         (Resource::Rss, Some(bytes)) => format!("{}/cycle", signed_bytes(bytes)),
         (resource, Some(bytes)) => {
-            format!("{} {}/cycle ({})", signed(per_cycle), unit(resource, per_cycle), signed_bytes(bytes))
+            format!("{} {}/cycle ({})", signed(per_cycle), unit(resource, 2.0), signed_bytes(bytes))
         }
-        (resource, None) => format!("{} {}/cycle", signed(per_cycle), unit(resource, per_cycle)),
+        (resource, None) => format!("{} {}/cycle", signed(per_cycle), unit(resource, 2.0)),
+    }
+}
+
+/// The same for a narrow column, without units that its row names: `+1.00`, `+4.00, +256.0 KiB`.
+pub fn growth_in_short(verdict: &ResourceVerdict) -> String {
+    match (verdict.resource, verdict.growth_bytes_per_cycle, verdict.at_rest) {
+        (Resource::Rss, Some(bytes), _) | (_, Some(bytes), None) => signed_bytes(bytes),
+        (_, Some(bytes), _) if bytes != 0.0 => {
+            format!("{}, {}", signed(verdict.growth_per_cycle), signed_bytes(bytes))
+        }
+        _ => signed(verdict.growth_per_cycle),
+    }
+}
+
+/// What a clean run would have seen of each resource: `1 task, 1 fd, 1 block per 19 cycles`. Empty: nothing stated.
+///
+/// Bytes have their own figure only where it says more than the blocks do.
+pub fn sensitivities(verdicts: &[ResourceVerdict]) -> String {
+    let mut said: Vec<(String, String)> = Vec::new();
+    for verdict in verdicts {
+        if let Some(least) = verdict.sensitivity_per_cycle {
+            said.push(rare(least, |count| format!("{} {}", plain(count), unit(verdict.resource, count))));
+        } else if let Some(least) = verdict.sensitivity_bytes_per_cycle {
+            said.push(rare(least, |count| format!("{} B", plain(count))));
+        }
+    }
+    let mut text = String::new();
+    for (i, (things, rate)) in said.iter().enumerate() {
+        let same = said.get(i + 1).is_some_and(|next| next.1 == *rate);
+        text += things;
+        text += &if same { ", ".to_owned() } else { format!(" {rate}") };
+        text += if same || i + 1 == said.len() { "" } else { "; " };
+    }
+    text
+}
+
+/// What stayed behind at a site: `40 tasks`, `160 blocks (10.0 MiB)`.
+pub fn survivors(finding: &Finding) -> String {
+    let count = format!(
+        "{} {}",
+        grouped(finding.survivors.unsigned_abs()),
+        unit(finding.resource, finding.survivors as f64)
+    );
+    match (finding.survivors, finding.survivor_bytes) {
+        (_, 0) => count,
+        (0, held) => format!("{} more", bytes(held.unsigned_abs())),
+        (_, held) => format!("{count} ({})", bytes(held.unsigned_abs())),
     }
 }
 
 /// The smallest leak that a resource's figures would have shown: `1 task per 33 cycles`. `None` if it states none.
 pub fn sensitivity(verdict: &ResourceVerdict) -> Option<String> {
-    let least = verdict.sensitivity_per_cycle?;
-    let text = rare(least, |count| format!("{} {}", plain(count), unit(verdict.resource, count)));
-    let bytes =
-        verdict.sensitivity_bytes_per_cycle.map(|least| rare(least, |count| format!("{} B", plain(count))));
+    let units = |count: f64| format!("{} {}", plain(count), unit(verdict.resource, count));
+    let said = |(things, rate): (String, String)| format!("{things} {rate}");
+    let text = said(rare(verdict.sensitivity_per_cycle?, units));
+    let bytes = verdict
+        .sensitivity_bytes_per_cycle
+        .map(|least| said(rare(least, |count| format!("{} B", plain(count)))));
     Some(match bytes {
         Some(bytes) => format!("{text} or {bytes}"),
         None => text,
@@ -145,13 +195,10 @@ pub fn sensitivity(verdict: &ResourceVerdict) -> Option<String> {
 }
 
 /// A rate as a whole number of things, or as one thing in so many cycles. Rounded to the worse side.
-fn rare(per_cycle: f64, things: impl Fn(f64) -> String) -> String {
-    if per_cycle >= 1.0 {
-        return format!("{} per cycle", things(per_cycle.ceil()));
-    }
+fn rare(per_cycle: f64, things: impl Fn(f64) -> String) -> (String, String) {
     match (1.0 / per_cycle).floor() {
-        every if every <= 1.0 => format!("{} per cycle", things(1.0)),
-        every => format!("{} per {} cycles", things(1.0), plain(every)),
+        every if every >= 2.0 => (things(1.0), format!("per {} cycles", plain(every))),
+        _ => (things(per_cycle.ceil()), "per cycle".to_owned()),
     }
 }
 
@@ -215,8 +262,9 @@ mod tests {
     #[test]
     fn a_rare_leak_is_one_thing_in_so_many_cycles() {
         let tasks = |count: f64| format!("{} {}", plain(count), unit(Resource::Tasks, count));
-        assert_eq!(rare(0.03, tasks), "1 task per 33 cycles");
-        assert_eq!(rare(0.9, tasks), "1 task per cycle");
-        assert_eq!(rare(1.5, tasks), "2 tasks per cycle");
+        let said = |per_cycle| rare(per_cycle, tasks);
+        assert_eq!(said(0.03), ("1 task".to_owned(), "per 33 cycles".to_owned()));
+        assert_eq!(said(0.9), ("1 task".to_owned(), "per cycle".to_owned()));
+        assert_eq!(said(1.5), ("2 tasks".to_owned(), "per cycle".to_owned()));
     }
 }

@@ -6,6 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub mod figures;
+pub mod json;
+pub mod junit;
+pub mod terminal;
+
+#[cfg(test)]
+mod fixtures;
 
 use crate::exit::Exit;
 use crate::explain::Finding;
@@ -55,6 +61,24 @@ pub struct CaseReport {
     pub wall_time: Duration,
     /// The measurements themselves.
     pub timeline: Timeline,
+}
+
+impl CaseReport {
+    /// The name of the case as a test: `engine::scenario::case`, the last part only with a matrix.
+    pub fn test_name(&self) -> String {
+        let name = format!("{}::{}", self.engine.name(), self.scenario);
+        if self.case.is_empty() { name } else { format!("{name}::{}", self.case) }
+    }
+
+    /// Cycles that were judged.
+    pub fn counted_cycles(&self) -> usize {
+        self.timeline.cycles.len().saturating_sub(self.timeline.warm_up)
+    }
+
+    /// Whether a table row says all there is to say: it ended well and needs no second look.
+    pub fn is_plain(&self) -> bool {
+        self.exit == Exit::Clean && self.outcome == Outcome::Clean
+    }
 }
 
 /// A scenario's expectation and whether it came true.

@@ -1,5 +1,6 @@
 //! The cases to play, as the runner sees them: names and settings, without the types of their world.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,24 @@ pub struct CaseInfo {
     pub needs: Vec<String>,
 }
 
+impl CaseInfo {
+    /// What this machine lacks to play the case, in words; `None`: nothing.
+    pub fn missing(&self) -> Option<String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let missing: Vec<&str> =
+            self.needs.iter().map(String::as_str).filter(|program| !is_program(program, &path)).collect();
+        (!missing.is_empty()).then(|| format!("not on this machine: {}", missing.join(", ")))
+    }
+}
+
+/// Whether `program` is there: as a file where it is a path, else in one of the folders of `path`.
+fn is_program(program: &str, path: &OsStr) -> bool {
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
+    std::env::split_paths(path).any(|folder| folder.join(program).is_file())
+}
+
 /// Finds and reads scenarios. The scenario module implements it for every world.
 pub trait Library {
     /// The scenario files at `paths`: files as they are, folders with all that they hold, sorted.
@@ -40,12 +59,13 @@ pub trait Library {
     /// The cases of one file, in the order of its matrix.
     fn cases(&self, file: &Path, overrides: &[(String, String)]) -> Result<Vec<CaseInfo>, LibraryError>;
 
-    /// The matrix and the compiled timeline of one file, for people.
+    /// What cycle `cycle` (from 0, warm-up included) of each case of one file compiles to, for people.
     fn plan(
         &self,
         file: &Path,
         overrides: &[(String, String)],
         seed: Option<Seed>,
+        cycle: usize,
     ) -> Result<String, LibraryError>;
 
     /// The JSON Schema of the language.
@@ -56,3 +76,19 @@ pub trait Library {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LibraryError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_a_path_or_a_name_in_the_search_path() {
+        let here = std::env::current_exe().unwrap();
+        let folder = here.parent().unwrap().as_os_str();
+        let name = here.file_name().unwrap().to_str().unwrap();
+        assert!(is_program(here.to_str().unwrap(), OsStr::new("")));
+        assert!(is_program(name, folder));
+        assert!(!is_program(name, OsStr::new("/nowhere")));
+        assert!(!is_program("./no-such-program", folder));
+    }
+}

@@ -48,7 +48,7 @@ pub struct Event {
 
 /// Why a line from a child is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the child's output is no message: {why}; it begins `{beginning}`")]
+#[error("line {line} of the child's output is no message: `{beginning}`: {why}")]
 pub struct GarbageError {
     /// Counted from 1.
     pub line: usize,

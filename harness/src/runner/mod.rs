@@ -16,14 +16,16 @@ pub mod roles;
 mod select;
 mod stop;
 mod unjudged;
+mod worlds;
 
 pub use child::Limits;
 pub use determinism::{Comparison, Difference};
 pub use library::{CaseInfo, Library, LibraryError};
 pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message};
 pub use output::{Outputs, WriteError};
-pub use play::{Observer, Options, Silent, check_determinism, play};
+pub use play::{Observer, Options, Silent, check_determinism, play, play_one};
 pub use player::{PlayError, Player};
 pub use request::{Explain, RunRequest};
 pub use select::{Engines, Job, SelectError, Selection, read_all, select};
 pub use stop::Stop;
+pub use worlds::WorldLibrary;

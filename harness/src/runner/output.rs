@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::report::{CaseReport, RunReport};
+use crate::report::terminal::Look;
+use crate::report::{CaseReport, RunReport, json, junit, terminal};
 use crate::runner::select::{file_stem, reported_name};
 
 /// Where a report goes beside the screen.
@@ -15,6 +16,9 @@ pub struct Outputs {
     /// A folder for `report.json`, `junit.xml`, `report.txt` and a timeline a case.
     pub folder: Option<PathBuf>,
 }
+
+/// Columns of `report.txt`.
+const TEXT_WIDTH: usize = 110;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +52,10 @@ impl Outputs {
         }
         if let Some(folder) = &self.folder {
             note(write_json(&folder.join("report.json"), report));
+            note(write_text(&folder.join("junit.xml"), || junit::xml(report).map_err(io::Error::other)));
+            note(write_text(&folder.join("report.txt"), || {
+                Ok(terminal::text(report, Look::plain(TEXT_WIDTH)))
+            }));
             for case in &report.cases {
                 note(write_timeline(folder, case));
             }
@@ -56,17 +64,19 @@ impl Outputs {
     }
 }
 
-fn write_json(path: &Path, report: &RunReport) -> Result<(), WriteError> {
-    if path == Path::new("-") {
-        return at(path, json(io::stdout().lock(), report));
-    }
-    at(path, File::create(path).and_then(|file| json(file, report)))
+fn write_text(path: &Path, text: impl FnOnce() -> io::Result<String>) -> Result<(), WriteError> {
+    at(path, text().and_then(|text| fs::write(path, text)))
 }
 
-fn json(to: impl Write, report: &RunReport) -> io::Result<()> {
-    let mut to = BufWriter::new(to);
-    serde_json::to_writer_pretty(&mut to, report)?;
-    to.write_all(b"\n")?;
+fn write_json(path: &Path, report: &RunReport) -> Result<(), WriteError> {
+    if path == Path::new("-") {
+        return at(path, pretty(io::stdout().lock(), report));
+    }
+    at(path, File::create(path).and_then(|file| pretty(file, report)))
+}
+
+fn pretty(mut to: impl Write, report: &RunReport) -> io::Result<()> {
+    to.write_all(json::pretty(report)?.as_bytes())?;
     to.flush()
 }
 

@@ -165,6 +165,12 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
     })
 }
 
+/// Plays exactly what `request` asks for, for `job`, in a child of its own; waits for no slot.
+pub fn play_one(job: &Job, request: &RunRequest, options: &Options, stop: &Stop) -> io::Result<CaseReport> {
+    let turn = Turn { index: 0, job, options, stop, observer: &Silent };
+    Ok(runtime()?.block_on(async { turn.longer_if_suspect(turn.child_run(request).await).await }))
+}
+
 /// Plays `job` twice with one seed and compares what the two runs tell.
 pub fn check_determinism(
     job: &Job,

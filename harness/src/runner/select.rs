@@ -192,7 +192,13 @@ mod tests {
             Ok(vec![case("plcs=1"), case("plcs=50")])
         }
 
-        fn plan(&self, _: &Path, _: &[(String, String)], _: Option<Seed>) -> Result<String, LibraryError> {
+        fn plan(
+            &self,
+            _: &Path,
+            _: &[(String, String)],
+            _: Option<Seed>,
+            _: usize,
+        ) -> Result<String, LibraryError> {
             Ok(String::new())
         }
 

@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::de::{Kind, Place, Recovery};
+use super::de::{Kind, Place};
 use super::error::{Problem, ScenarioErrors, Text};
 use super::model::{EngineKind, PeerSpec, Scenario};
 use super::parse::{self, Places};
-use super::set::{self, Change, Overrides};
+use super::recovery::Recovery;
+use super::set::{self, Overrides};
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Entry, Id, Ids, Node, Scalar, Value};
 use super::yaml;
@@ -155,7 +156,8 @@ pub fn parse_bytes<P: PeerSpec>(
     // Editors on some systems put a byte order mark in front; it is no part of the text.
     let text = Text::new(path, decoded.strip_prefix('\u{feff}').unwrap_or(&decoded));
     if let Err(error) = std::str::from_utf8(bytes) {
-        let at = error.valid_up_to();
+        let mark = decoded.len() - text.text.len();
+        let at = error.valid_up_to().saturating_sub(mark);
         let help = "save the file as UTF-8".to_owned();
         let problem = text.problem_at(&(at..at), "not UTF-8 from here on".to_owned(), Some(help));
         return Err(ScenarioErrors::new(vec![problem]));
@@ -181,22 +183,23 @@ pub fn parse_bytes<P: PeerSpec>(
             problems.push(text.problem_given(&change.given, message, None));
         }
     }
-    let cases = cases(&root, &text, &changes, overrides, world, &mut problems);
+    let places = Places { text: &text, changes: &changes };
+    file_name(&root, &places, &mut problems);
+    let cases = cases(&root, read.unreadable, &places, overrides, world, &mut problems);
     if problems.is_empty() { Ok(cases) } else { Err(ScenarioErrors::new(problems)) }
 }
 
+/// The cases of the tree; `unknown` are the values in it that nothing can be said about.
 fn cases<P: PeerSpec>(
     root: &Node,
-    text: &Text,
-    changes: &[Change],
+    mut unknown: Vec<Id>,
+    places: &Places<'_>,
     overrides: &Overrides,
     world: &dyn Fn(&Scenario<P>) -> Vec<String>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Case<P>> {
-    let places = Places { text, changes };
     let matrix = Matrix::of(root);
-    let unknown = matrix.disagreements(root, &places, problems);
-    file_name(root, &places, problems);
+    unknown.extend(matrix.disagreements(root, places, problems));
     let mut cases = Vec::new();
     for choice in matrix.choices() {
         let case = choice.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
@@ -206,11 +209,11 @@ fn cases<P: PeerSpec>(
         for &id in &unknown {
             recovery.get_past(&root, Place::Value(id), &Kind::Message(String::new()));
         }
-        match parse::read::<P>(&root, recovery, &places) {
+        match parse::read::<P>(&root, recovery, places) {
             Ok(scenario) => {
-                let found = world(&scenario).into_iter().map(|message| locate(&root, message, &places));
+                let found = world(&scenario).into_iter().map(|message| locate(&root, message, places));
                 problems.extend(found);
-                cases.push(finish(scenario, text, case, overrides));
+                cases.push(finish(scenario, places.text, case, overrides));
             }
             Err(found) => problems.extend(found),
         }

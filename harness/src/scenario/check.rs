@@ -6,13 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::de::Recovery;
+use super::recovery::Recovery;
 use super::suggest::{did_you_mean, list};
-use super::tree::{Entry, Id, Node, Plain, Value};
+use super::tree::{Entry, Id, Node, Value};
 use crate::units::Time;
-
-/// The fewest counted cycles that can be judged: five windows in the back half of the run, a cycle in each.
-const CYCLES_MIN: u64 = 10;
 
 /// A finding at a key or value of the tree.
 #[derive(Debug)]
@@ -27,7 +24,6 @@ pub(super) fn check(root: &Node, recovery: &Recovery) -> Vec<Finding> {
     let mut checker = Checker { root, recovery, findings: Vec::new() };
     checker.links();
     checker.phases();
-    checker.cycles();
     checker.expectation();
     checker.engines();
     checker.findings
@@ -164,13 +160,19 @@ impl<'a> Checker<'a> {
     /// A fault that begins when its phase is over never happens: then the disturbance does not disturb.
     fn begins_in_time(&mut self, phase: &'a Node, lasts: &'a Entry) {
         let time = |node: &Node| text(node).and_then(|text| text.parse::<Time>().ok());
-        let Some(length) = time(&lasts.value).filter(|_| !self.recovery.hides(&[&lasts.value])) else { return };
+        let Some(length) = time(&lasts.value).filter(|_| !self.recovery.hides(&[&lasts.value])) else {
+            return;
+        };
         let faults = phase.entry("faults").map_or(&[][..], |entry| entry.value.items());
         for fault in faults.iter().flat_map(Node::entries) {
             let at = self.value(&fault.value, "at");
             if let Some(at) = at.filter(|at| time(at).is_some_and(|at| at >= length)) {
                 let message = format!("`{}` begins after its phase has ended", fault.key.text);
-                self.find(at.id, message, format!("the phase lasts {length}: begin earlier, or let it last longer"));
+                self.find(
+                    at.id,
+                    message,
+                    format!("the phase lasts {length}: begin earlier, or let it last longer"),
+                );
             }
         }
     }
@@ -185,8 +187,8 @@ impl<'a> Checker<'a> {
 
     /// Exactly one phase settles, and it is the last.
     fn settling(&mut self, cycle: Id, phases: &[&'a Node]) {
-        let settles = |phase: &&&Node| phase.entry("until").is_some() && phase.entry("for").is_none();
-        let settling: Vec<&Node> = phases.iter().filter(settles).copied().collect();
+        let settling: Vec<&Node> =
+            phases.iter().filter(|phase| phase.entry("until").is_some()).copied().collect();
         let help = "a cycle ends when the target is at rest: `- { name: settle, within: 60s, until: { .. } }` comes last";
         match (settling.as_slice(), phases.last()) {
             (_, None) => {}
@@ -196,18 +198,6 @@ impl<'a> Checker<'a> {
             }
             ([_], Some(_)) => {}
             ([.., second], Some(_)) => self.find(second.id, "a second settling phase", help),
-        }
-    }
-
-    fn cycles(&mut self) {
-        let Some(cycles) = self.value(self.root, "cycles") else { return };
-        let wall = self.value(cycles, "wall");
-        let counts = [self.value(cycles, "count"), wall.and_then(|wall| self.value(wall, "count"))];
-        for count in counts.into_iter().flatten() {
-            let Some(found) = whole(count).filter(|count| *count < CYCLES_MIN) else { continue };
-            let message = format!("`count` must be at least {CYCLES_MIN}, found `{found}`");
-            let help = "the back half of the run is judged in five windows, and each needs a cycle";
-            self.find(count.id, message, help);
         }
     }
 
@@ -255,16 +245,6 @@ impl<'a> Checker<'a> {
 fn text(node: &Node) -> Option<&str> {
     match &node.value {
         Value::Scalar(scalar) => Some(&scalar.text),
-        _ => None,
-    }
-}
-
-fn whole(node: &Node) -> Option<u64> {
-    match &node.value {
-        Value::Scalar(scalar) => match scalar.resolve() {
-            Plain::Unsigned(number) => Some(number),
-            _ => None,
-        },
         _ => None,
     }
 }

@@ -3,7 +3,6 @@
 //! Serde stops at the first error. So that all errors of a file come out in one go, the caller notes each in a
 //! [`Recovery`] and reads again: a value in it is replaced by a stand-in that fits any type, a key is passed over or put in.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
@@ -13,6 +12,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::recovery::Recovery;
+use super::stand_in::StandIn;
 use super::tree::{Entry, Id, Node, Plain, Scalar, Value};
 
 /// Where an error is.
@@ -45,6 +46,8 @@ pub(super) enum Kind {
         allowed: &'static [&'static str],
     },
     MissingKey(&'static str),
+    /// A map with these keys is expected, and there is something else.
+    NotAMap(&'static [&'static str]),
     /// A single-key map has none or several keys, or is no map.
     OneKey {
         keys: usize,
@@ -59,7 +62,7 @@ pub(super) enum Kind {
 pub(super) struct Error(Box<(Option<Place>, Kind)>);
 
 impl Error {
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         Self(Box::new((None, kind)))
     }
 
@@ -108,76 +111,6 @@ impl de::Error for Error {
     }
 }
 
-/// What earlier readings found wrong, so that the next one gets past it.
-#[derive(Debug, Default)]
-pub(super) struct Recovery {
-    /// Values that are stood in for.
-    holes: BTreeSet<Id>,
-    /// Keys that are passed over, with their values.
-    dropped: BTreeSet<Id>,
-    /// Keys that a map lacks; their values are stood in for.
-    absent: BTreeMap<Id, BTreeSet<&'static str>>,
-}
-
-impl Recovery {
-    /// Makes the next reading get past an error; `false` when the reading cannot get past it.
-    ///
-    /// An error within a stand-in is no news to report; then whatever holds the stand-in is stood in for.
-    pub(super) fn get_past(&mut self, root: &Node, place: Place, kind: &Kind) -> Step {
-        let is_new = match (place, kind) {
-            (Place::Value(map), Kind::MissingKey(key)) => {
-                !self.holes.contains(&map) && self.absent.entry(map).or_default().insert(key)
-            }
-            (Place::Key(key), _) => self.dropped.insert(key),
-            (Place::Value(value), _) | (Place::Variant(value, _), _) => self.holes.insert(value),
-            (Place::Absent(..), _) => false,
-        };
-        if is_new {
-            return Step::Report;
-        }
-        let holder = match place {
-            Place::Absent(map, _) => Some(map),
-            Place::Value(id) | Place::Key(id) | Place::Variant(id, _) => {
-                root.parent_of(id).map(|holder| holder.id)
-            }
-        };
-        match holder {
-            Some(holder) => {
-                // The holder may be a hole already; then its own holder is next.
-                self.holes.insert(holder);
-                Step::Silent
-            }
-            None => Step::GiveUp,
-        }
-    }
-
-    /// Whether anything was wrong already.
-    pub(super) fn knows_any(&self) -> bool {
-        !(self.holes.is_empty() && self.dropped.is_empty() && self.absent.is_empty())
-    }
-
-    /// Whether a value on the way `along` is a stand-in, so that nothing can be said about what is in it.
-    pub(super) fn hides(&self, along: &[&Node]) -> bool {
-        along.iter().any(|node| self.holes.contains(&node.id))
-    }
-
-    /// Whether the map lacks the key and the lack has been reported.
-    pub(super) fn lacks(&self, map: &Node, key: &str) -> bool {
-        self.absent.get(&map.id).is_some_and(|keys| keys.contains(key))
-    }
-}
-
-/// What to do with an error.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Report it and read again.
-    Report,
-    /// It follows from a reported one: read again.
-    Silent,
-    /// It follows from a reported one, and there is nothing left to read.
-    GiveUp,
-}
-
 /// Reads `node` into a `T`, past what `recovery` knows.
 pub(super) fn from_node<'de, T: de::Deserialize<'de>>(
     node: &'de Node,
@@ -198,7 +131,7 @@ impl<'de> Reader<'de> {
     }
 
     fn stand_in(self) -> Option<StandIn> {
-        self.recovery.holes.contains(&self.node.id).then_some(StandIn { depth: 0 })
+        self.recovery.holes.contains(&self.node.id).then_some(StandIn::OUTERMOST)
     }
 
     fn map(self, entries: &'de [Entry]) -> Entries<'de> {
@@ -312,8 +245,8 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match &self.node.value {
             // `key:` with nothing behind it: the keys that must be there are named one by one.
             Value::Scalar(scalar) if scalar.resolve() == Plain::Null => visitor.visit_map(self.map(&[])),
-            Value::List(_) => Err(Error::new(Kind::Type { expected: "a map".to_owned() })),
-            _ => self.any(visitor),
+            Value::Map(_) => self.any(visitor),
+            _ => Err(Error::new(Kind::NotAMap(fields))),
         }
     }
 
@@ -380,12 +313,12 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         }
         let key = self.absent.pop().unwrap_or_default();
         let place = Place::Absent(self.reader.node.id, key);
-        seed.deserialize(StandIn { depth: 0 }).map_err(|error| error.at(place))
+        seed.deserialize(StandIn::OUTERMOST).map_err(|error| error.at(place))
     }
 }
 
 /// A key of a map: text, or an enum's name.
-struct KeyReader<'a>(&'a str);
+pub(super) struct KeyReader<'a>(pub &'a str);
 
 impl<'de> Deserializer<'de> for KeyReader<'_> {
     type Error = Error;
@@ -492,183 +425,5 @@ impl<'de> VariantAccess<'de> for Bare<'de> {
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Error> {
         Err(Error::new(Kind::NeedsSettings(self.0.to_owned())))
-    }
-}
-
-/// The deepest structure that a stand-in makes up.
-const STAND_IN_DEPTH_MAX: usize = 8;
-
-/// Fits almost any type: `1`, `"0"` (which all units can read), an empty list, a struct of stand-ins.
-#[derive(Clone, Copy)]
-struct StandIn {
-    depth: usize,
-}
-
-impl StandIn {
-    fn deeper(self) -> Result<Self, Error> {
-        if self.depth == STAND_IN_DEPTH_MAX {
-            return Err(Error::new(Kind::Message("no stand-in".to_owned())));
-        }
-        Ok(Self { depth: self.depth + 1 })
-    }
-}
-
-macro_rules! made_up {
-    ($($method:ident => $visit:ident($($value:expr)?);)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            visitor.$visit($($value)?)
-        })*
-    };
-}
-
-impl<'de> Deserializer<'de> for StandIn {
-    type Error = Error;
-
-    made_up! {
-        deserialize_any => visit_str("0");
-        deserialize_ignored_any => visit_unit();
-        deserialize_unit => visit_unit();
-        deserialize_bool => visit_bool(false);
-        deserialize_i8 => visit_i64(1);
-        deserialize_i16 => visit_i64(1);
-        deserialize_i32 => visit_i64(1);
-        deserialize_i64 => visit_i64(1);
-        deserialize_u8 => visit_u64(1);
-        deserialize_u16 => visit_u64(1);
-        deserialize_u32 => visit_u64(1);
-        deserialize_u64 => visit_u64(1);
-        deserialize_f32 => visit_f64(1.0);
-        deserialize_f64 => visit_f64(1.0);
-        deserialize_char => visit_char('0');
-        deserialize_str => visit_str("0");
-        deserialize_string => visit_str("0");
-        deserialize_identifier => visit_str("0");
-        deserialize_bytes => visit_bytes(b"0");
-        deserialize_byte_buf => visit_bytes(b"0");
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.depth == 0 { visitor.visit_some(self) } else { visitor.visit_none() }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(StandIns { stand_in: self.deeper()?, left: 0, fields: [].iter(), key: "" })
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(StandIns { stand_in: self.deeper()?, left: len, fields: [].iter(), key: "" })
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_tuple(len, visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_struct("", &[], visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_map(StandIns { stand_in: self.deeper()?, left: 0, fields: fields.iter(), key: "" })
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        let key = variants.first().copied().unwrap_or_default();
-        visitor.visit_enum(StandIns { stand_in: self.deeper()?, left: 0, fields: [].iter(), key })
-    }
-}
-
-/// A collection of stand-ins: `left` items, or one value for each field, or the variant `key`.
-struct StandIns {
-    stand_in: StandIn,
-    left: usize,
-    fields: std::slice::Iter<'static, &'static str>,
-    key: &'static str,
-}
-
-impl<'de> SeqAccess<'de> for StandIns {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => return Ok(None),
-        }
-        seed.deserialize(self.stand_in).map(Some)
-    }
-}
-
-impl<'de> MapAccess<'de> for StandIns {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        self.fields.next().map(|field| seed.deserialize(KeyReader(field))).transpose()
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(self.stand_in)
-    }
-}
-
-impl<'de> EnumAccess<'de> for StandIns {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        Ok((seed.deserialize(KeyReader(self.key))?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for StandIns {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        seed.deserialize(self.stand_in)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
-        self.stand_in.deserialize_tuple(len, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.stand_in.deserialize_struct("", fields, visitor)
     }
 }

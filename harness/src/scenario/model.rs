@@ -151,8 +151,8 @@ pub struct Cycles {
     /// Cycles before counting starts: caches fill, lazy statics are made.
     #[garde(range(min = 1, max = 1_000_000))]
     pub warm_up: usize,
-    /// Counted cycles.
-    #[garde(range(min = 5, max = 10_000_000))]
+    /// Counted cycles: at least 10, since the back half of the run is judged in five windows, and each needs a cycle.
+    #[garde(range(min = 10, max = 10_000_000))]
     pub count: usize,
     /// What differs in engines that play in wall-clock time.
     #[serde(default)]
@@ -167,8 +167,8 @@ pub struct WallCycles {
     /// Cycles before counting starts.
     #[garde(range(min = 1, max = 1_000_000))]
     pub warm_up: usize,
-    /// Counted cycles.
-    #[garde(range(min = 5, max = 10_000_000))]
+    /// Counted cycles: at least 10, since the back half of the run is judged in five windows, and each needs a cycle.
+    #[garde(range(min = 10, max = 10_000_000))]
     pub count: usize,
     /// How many times faster than written the scenario is played: every time in the file is divided by it.
     #[serde(default = "as_written")]

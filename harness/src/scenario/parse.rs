@@ -4,12 +4,13 @@ use garde::Validate;
 use garde::error::Kind as PathKind;
 
 use super::check;
-use super::de::{self, Kind, Place, Recovery};
+use super::de::{self, Kind, Place};
 use super::error::{Problem, Text};
 use super::model::{PeerSpec, Scenario};
+use super::recovery::{self, Recovery};
 use super::set::Change;
 use super::suggest::{did_you_mean, list};
-use super::tree::{At, Id, Node, Step};
+use super::tree::{At, Id, Node, Scalar, Step, Value};
 
 /// The most errors that are reported for a file.
 pub(super) const ERRORS_MAX: usize = 50;
@@ -72,14 +73,14 @@ fn types<P: PeerSpec>(
         let (place, kind) = error.into_parts();
         let place = place.unwrap_or(Place::Value(root.id));
         match recovery.get_past(root, place, &kind) {
-            de::Step::Report if problems.len() == ERRORS_MAX => {
+            recovery::Step::Report if problems.len() == ERRORS_MAX => {
                 problems
                     .push(places.text.problem(format!("only the first {ERRORS_MAX} errors are shown"), None));
                 return None;
             }
-            de::Step::Report => problems.push(explain(root, place, kind, places)),
-            de::Step::Silent => {}
-            de::Step::GiveUp => return None,
+            recovery::Step::Report => problems.push(explain(root, place, kind, places)),
+            recovery::Step::Silent => {}
+            recovery::Step::GiveUp => return None,
         }
     }
     None
@@ -89,12 +90,11 @@ fn explain(root: &Node, place: Place, kind: Kind, places: &Places<'_>) -> Proble
     let id = match place {
         Place::Value(id) | Place::Key(id) | Place::Variant(_, id) | Place::Absent(id, _) => id,
     };
-    let node = find(root, id);
+    let node = root.find(id);
     let found = node.map_or_else(|| "nothing".to_owned(), Node::describe);
     let key = key_of(root, id);
     let (message, help) = words(kind, &found, node, key);
     let at = root.places().get(&id).cloned().unwrap_or(At::File(0..0));
-    // A missing key is shown at the start of the map that lacks it, not over the whole map.
     places.problem(&at, message, help)
 }
 
@@ -103,9 +103,10 @@ fn words(kind: Kind, found: &str, node: Option<&Node>, key: Option<&str>) -> (St
     match kind {
         Kind::Message(message) => (format!("{of}{message}"), variable_help(node)),
         Kind::Type { expected } => {
-            (format!("{of}expected {}, found {found}", type_words(&expected)), variable_help(node))
+            (format!("{of}expected {}, found {found}", type_words(&expected)), scalar_help(node))
         }
-        Kind::UnknownKey { found, allowed } if allowed.is_empty() => {
+        Kind::NotAMap(keys) => (format!("{of}expected a map with {}, found {found}", list(keys)), None),
+        Kind::UnknownKey { found, allowed: [] } => {
             (format!("unknown key `{found}`"), Some("nothing is set here".to_owned()))
         }
         Kind::UnknownKey { found, allowed } => {
@@ -124,7 +125,7 @@ fn words(kind: Kind, found: &str, node: Option<&Node>, key: Option<&str>) -> (St
             (format!("{of}expected one of {}, found {found}", list(allowed)), None)
         }
         Kind::OneKey { keys, allowed } => {
-            let help = "write one key in each item or name, such as `- reset: { .. }`";
+            let help = "give each key an item of its own, such as `- reset: { .. }`";
             (format!("{of}expected one key out of {}, found {keys}", list(allowed)), Some(help.to_owned()))
         }
         Kind::NeedsSettings(name) => {
@@ -133,9 +134,18 @@ fn words(kind: Kind, found: &str, node: Option<&Node>, key: Option<&str>) -> (St
     }
 }
 
+/// Why a scalar may have another type than it seems to have.
+fn scalar_help(node: Option<&Node>) -> Option<String> {
+    let is_quoted = |scalar: &Scalar| !scalar.plain && scalar.variable.is_none();
+    match &node?.value {
+        Value::Scalar(scalar) if is_quoted(scalar) => Some("quotes make it text: leave them out".to_owned()),
+        _ => variable_help(node),
+    }
+}
+
 /// What a value is that was put in for a variable.
 fn variable_help(node: Option<&Node>) -> Option<String> {
-    let super::tree::Value::Scalar(scalar) = &node?.value else { return None };
+    let Value::Scalar(scalar) = &node?.value else { return None };
     let variable = scalar.variable.as_ref()?;
     Some(format!("`${variable}` comes from `matrix`"))
 }
@@ -155,11 +165,6 @@ fn type_words(expected: &str) -> String {
         other if other.starts_with("struct ") || other.starts_with("a map") => "a map".to_owned(),
         other => other.to_owned(),
     }
-}
-
-/// The value with this number; for a key's number, nothing.
-fn find(root: &Node, id: Id) -> Option<&Node> {
-    if root.id == id { Some(root) } else { root.children().find_map(|child| find(child, id)) }
 }
 
 /// The key under which the value with this number stands; an item of a list has none of its own.

@@ -144,7 +144,8 @@ impl fmt::Display for Plan {
 
 impl fmt::Display for Settling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let until: Vec<String> = self.until.iter().map(|(gauge, value)| format!("{gauge} = {value}")).collect();
+        let until: Vec<String> =
+            self.until.iter().map(|(gauge, value)| format!("{gauge} = {value}")).collect();
         let Self { within, watch, .. } = self;
         write!(f, "until {}, within {}; then watch {}", until.join(", "), Time(*within), Time(*watch))
     }

@@ -12,7 +12,7 @@ pub(super) fn list(words: &[&str]) -> String {
 }
 
 /// The allowed word that is a slip of the finger away: a third of its letters at most.
-fn closest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
+pub(super) fn closest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
     let found = plain(found);
     let distance = |word: &&str| strsim::damerau_levenshtein(&found, &plain(word));

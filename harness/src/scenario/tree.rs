@@ -184,6 +184,11 @@ impl Node {
         self.children().find_map(|child| child.parent_of(id))
     }
 
+    /// The value with this number; for a key's number, nothing.
+    pub(super) fn find(&self, id: Id) -> Option<&Self> {
+        if self.id == id { Some(self) } else { self.children().find_map(|child| child.find(id)) }
+    }
+
     /// Items and values directly below.
     pub(super) fn children(&self) -> impl Iterator<Item = &Self> {
         self.items().iter().chain(self.entries().iter().map(|entry| &entry.value))

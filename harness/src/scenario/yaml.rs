@@ -27,6 +27,8 @@ pub(super) struct Fault {
 #[derive(Debug)]
 pub(super) struct Read {
     pub root: Option<Node>,
+    /// Values that could not be read and stand in the tree as nothing.
+    pub unreadable: Vec<Id>,
     pub faults: Vec<Fault>,
 }
 
@@ -34,15 +36,13 @@ pub(super) struct Read {
 pub(super) fn read(text: &str, ids: &mut Ids) -> Read {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
-        return Read { root: None, faults: vec![Fault { bytes: 0..0, message, help: None }] };
+        let fault = Fault { bytes: 0..0, message, help: None };
+        return Read { root: None, unreadable: vec![], faults: vec![fault] };
     }
-    let mut reader =
-        Reader { text, parser: Parser::new_from_str_with_options(text, options()), ids, faults: vec![] };
-    let root = match reader.document() {
-        Ok(root) => root,
-        Err(Stop) => None,
-    };
-    Read { root, faults: reader.faults }
+    let parser = Parser::new_from_str_with_options(text, options());
+    let mut reader = Reader { text, parser, ids, unreadable: vec![], faults: vec![] };
+    let root = reader.document().unwrap_or_default();
+    Read { root, unreadable: reader.unreadable, faults: reader.faults }
 }
 
 fn options() -> Options {
@@ -62,6 +62,7 @@ struct Reader<'a> {
     text: &'a str,
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     ids: &'a mut Ids,
+    unreadable: Vec<Id>,
     faults: Vec<Fault>,
 }
 
@@ -99,9 +100,10 @@ impl<'a> Reader<'a> {
     fn syntax(&mut self, error: &ScanError) -> Stop {
         let end = self.text.len();
         let start = error.marker().byte_offset().unwrap_or(end).min(end);
-        let help = self.text[..start].lines().last().is_some_and(|line| line.starts_with('\t'));
-        let help = help.then(|| "indent with spaces".to_owned());
-        self.faults.push(Fault { bytes: start..start, message: format!("not YAML: {}", error.info()), help });
+        let message = format!("not YAML: {}", error.info());
+        let help =
+            message.contains("tab").then(|| "indent with spaces: YAML allows no tabs there".to_owned());
+        self.faults.push(Fault { bytes: start..start, message, help });
         Stop
     }
 
@@ -119,7 +121,10 @@ impl<'a> Reader<'a> {
             }
             Event::SequenceStart(..) => return self.list(id, bytes),
             Event::MappingStart(..) => return self.map(id, bytes),
-            _ => Value::Scalar(Scalar { text: String::new(), plain: true, variable: None }),
+            _ => {
+                self.unreadable.push(id);
+                Value::Scalar(Scalar { text: String::new(), plain: true, variable: None })
+            }
         };
         Ok(Node { id, at: At::File(bytes), value })
     }

@@ -24,6 +24,11 @@ mod sensitivity;
 pub mod slope;
 pub mod windows;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod traces;
+
 pub use controls::{PANICS_GAUGE, fewest_cycles};
 pub use expectation::expectation;
 pub use rules::{ResourceRules, Rules};
@@ -155,9 +160,8 @@ fn headline(worst: &ResourceVerdict, cycles: usize) -> String {
 }
 
 fn clean_headline(resources: &[ResourceVerdict], cycles: usize) -> String {
-    let seen: Vec<String> = resources.iter().filter_map(figures::sensitivity).collect();
-    if seen.is_empty() {
-        return format!("nothing grows over {cycles} cycles");
+    match figures::sensitivities(resources).as_str() {
+        "" => format!("nothing grows over {cycles} cycles"),
+        seen => format!("nothing grows over {cycles} cycles; would have seen {seen}"),
     }
-    format!("nothing grows over {cycles} cycles; would have seen {}", seen.join(", "))
 }

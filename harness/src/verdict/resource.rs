@@ -101,16 +101,19 @@ fn judge_growth(
     // An allowance is in units; what it costs in bytes is not known, so bytes are left to the ceilings then.
     let by_bytes =
         if rules.grow > 0.0 { None } else { Some(trend(bytes, exact)).filter(|_| !bytes.is_empty()) };
-    let label = if verdict.resource == Resource::Heap { "blocks: " } else { "" };
-    let (shown, label) = match by_bytes {
+    let (shown, label, aside) = match by_bytes {
         Some(by_bytes) if decides(&by_bytes) > decides(&by_units) || units.is_empty() => {
-            (by_bytes, "bytes: ")
+            (by_bytes, "bytes: ", String::new())
         }
-        _ => (by_units, label),
+        Some(by_bytes) if by_units.shape != Shape::Flat => {
+            (by_units, "blocks: ", format!(" (+{})", figures::bytes(by_bytes.rise.unsigned_abs())))
+        }
+        Some(_) => (by_units, "blocks: ", String::new()),
+        None => (by_units, "", String::new()),
     };
     verdict.outcome = outcome(shown.shape);
     verdict.since_cycle = shown.since;
-    verdict.why = format!("{label}{}", shown.why);
+    verdict.why = format!("{label}{}{aside}", shown.why);
     if verdict.outcome == Outcome::Saturating && !rules.saturate {
         verdict.outcome = Outcome::OverBudget;
         verdict.why += "; the scenario forbids saturation here";

@@ -26,6 +26,21 @@ pub fn lasting_rises(series: &[i64]) -> Vec<Rise> {
     rises
 }
 
+/// Lasting rises that stand clear of the noise, near ones taken together: what is left of a `Vec` that doubles.
+pub fn jumps(series: &[i64]) -> Vec<Rise> {
+    let near = series.len() / 32;
+    let mut merged: Vec<Rise> = Vec::new();
+    for rise in lasting_rises(series) {
+        match merged.last_mut() {
+            Some(first) if rise.at - first.at <= near => first.by = first.by.saturating_add(rise.by),
+            _ => merged.push(rise),
+        }
+    }
+    let noise = deepest_fall(series);
+    merged.retain(|rise| rise.by > noise);
+    merged
+}
+
 /// The furthest that the series ever fell below a figure it had reached before: how deep its sawtooth or noise is.
 pub fn deepest_fall(series: &[i64]) -> i64 {
     let mut high = i64::MIN;
@@ -73,6 +88,14 @@ mod tests {
     fn a_lasting_rise_knows_its_cycle_and_size() {
         assert_eq!(lasting_rises(&[5, 5, 6, 6, 9]), [Rise { at: 2, by: 1 }, Rise { at: 4, by: 3 }]);
         assert_eq!(deepest_fall(&[5, 5, 6, 6, 9]), 0);
+    }
+
+    #[test]
+    fn jumps_stand_clear_of_the_noise() {
+        let mut series = [0, 3, 0, 0, 3, 0, 10, 10, 11, 8, 8, 8, 30, 30];
+        assert_eq!(jumps(&series), [Rise { at: 6, by: 8 }, Rise { at: 12, by: 22 }]);
+        series.reverse();
+        assert_eq!(jumps(&series), []);
     }
 
     #[test]

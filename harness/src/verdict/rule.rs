@@ -5,6 +5,7 @@
 
 use super::rises::{self, Rise};
 use super::{slope, windows};
+use crate::report::figures;
 
 /// What a series does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Trend {
 /// Judges the counted cycles of one figure. `exact` says that a healthy run shows no change at all.
 pub fn trend(series: &[i64], exact: bool) -> Trend {
     let rises = rises::lasting_rises(series);
-    if let Some((shape, why)) = by_windows(series, &rises) {
+    if let Some((shape, why)) = by_windows(series).or_else(|| by_doubling(series, exact)) {
         return Trend::new(shape, &rises, why);
     }
     if exact && let Some((shape, why)) = by_repetition(series) {
@@ -56,27 +57,34 @@ pub fn trend(series: &[i64], exact: bool) -> Trend {
     Trend::new(shape, &rises, why)
 }
 
-/// The floors of five windows, then of the octaves. `None`: they do not all rise clear of the noise.
-fn by_windows(series: &[i64], rises: &[Rise]) -> Option<(Shape, String)> {
+/// The floors of five windows. `None`: they do not all rise clear of the noise.
+fn by_windows(series: &[i64]) -> Option<(Shape, String)> {
     let floors = windows::floors(windows::back_half(series), windows::WINDOWS);
-    let noise = noise_band(series, &floors);
-    if windows::all_rise(&floors) && total(&floors) > noise {
-        let shape = if windows::steady(&floors) { Shape::Growing } else { Shape::Decelerating };
-        let verb = if shape == Shape::Growing { "keep their pace" } else { "slow down" };
-        return Some((shape, format!("window floors rise and {verb}: {}", chain(&floors))));
+    if !windows::all_rise(&floors) || total(&floors) <= noise_band(series, &floors) {
+        return None;
     }
-    let octaves = windows::octave_floors(series);
-    if series.len() >= OCTAVE_CYCLES_MIN
-        && windows::accelerates(&octaves)
-        && by_jumps(rises, &octaves, series)
-    {
-        return Some((Shape::Growing, format!("doubles as the run doubles: {}", chain(&octaves))));
-    }
-    None
+    Some(match windows::steady(&floors) {
+        true => (Shape::Growing, format!("floors {}", chain(&floors))),
+        false => (Shape::Decelerating, format!("floors rise ever slower: {}", chain(&floors))),
+    })
 }
 
-/// Below this the first octaves are single cycles, whose floor is their noise.
-const OCTAVE_CYCLES_MIN: usize = 40;
+/// A leak in a container that doubles: seen in the floors of the octaves, or, where warm-up moved the doublings out of
+/// step with them, in jumps that each add more than the one before and have not stopped for longer than a doubling.
+fn by_doubling(series: &[i64], exact: bool) -> Option<(Shape, String)> {
+    let jumps = rises::jumps(series);
+    // A cache that fills comes in many small rises of one size; a doubling container adds more each time.
+    let each_more = jumps.windows(2).all(|pair| pair[1].by * 2 >= pair[0].by * 3);
+    let longest_gap = jumps.windows(2).map(|pair| pair[1].at - pair[0].at).max()?;
+    let octaves = windows::octave_floors(series);
+    if each_more && windows::accelerates(&octaves) {
+        return Some((Shape::Growing, format!("doubles as the run doubles: {}", chain(&octaves))));
+    }
+    let fewest = if exact { 2 } else { 3 };
+    let going_on = series.len() - jumps.last()?.at <= 2 * longest_gap;
+    (jumps.len() >= fewest && going_on && each_more)
+        .then(|| (Shape::Growing, format!("{} jumps, each by more: {}", jumps.len(), chain_of_steps(&jumps))))
+}
 
 /// The peak-to-peak of what is left of the later cycles when their growth is taken out.
 ///
@@ -90,15 +98,6 @@ fn noise_band(series: &[i64], floors: &[i64]) -> i64 {
     let left = later.iter().enumerate().map(|(i, value)| *value as f64 - per_cycle * i as f64);
     let (low, high) = left.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
     (high - low).floor() as i64
-}
-
-/// Whether the growth came in few jumps, as that of a container which doubles: at most one or two an octave, and
-/// all larger than the noise. A cache that fills comes in many small ones.
-fn by_jumps(rises: &[Rise], octaves: &[i64], series: &[i64]) -> bool {
-    let noise = rises::deepest_fall(series);
-    let jumps: Vec<i64> = rises.iter().map(|rise| rise.by).filter(|by| *by > noise).collect();
-    let most = 2 * series.len().ilog2() as usize;
-    jumps.len() <= most && jumps.iter().sum::<i64>() * 4 >= total(octaves) * 3
 }
 
 /// Exact counts: does a lasting rise repeat? `None`: the series falls too late or too deep to be read this way.
@@ -131,9 +130,6 @@ fn repeated(series: &[i64], rises: &[Rise], last: Rise) -> (Shape, String) {
         let shape = if level { Shape::Levelled } else { Shape::Unclear };
         return (shape, format!("{said}, level for the last {silence}"));
     }
-    if rises.windows(2).all(|pair| pair[1].by * 2 >= pair[0].by * 3) {
-        return (Shape::Growing, format!("{said}, each time by more: {}", chain_of_steps(rises)));
-    }
     let late: Vec<i64> = rises.iter().filter(|rise| rise.at > n / 2).map(|rise| rise.by).collect();
     let grown_late: i64 = late.iter().sum();
     if late.is_empty() {
@@ -151,7 +147,7 @@ const CHANCE_OF_LEAK: f64 = 0.05;
 
 /// What remains when no window rule speaks: a step, a suspicion, or nothing.
 fn by_slope(series: &[i64], rises: &[Rise]) -> (Shape, String) {
-    if let Some((at, by)) = single_step(series) {
+    if let Some((at, by)) = single_step(series, rises) {
         return (Shape::Step, step_text(at, by));
     }
     let later = windows::back_half(series);
@@ -167,20 +163,24 @@ fn by_slope(series: &[i64], rises: &[Rise]) -> (Shape, String) {
 const CHANCE_OF_NO_TREND: f64 = 0.02;
 
 /// The one split whose sides stand further apart than either is wide: (first cycle after it, size).
-fn single_step(series: &[i64]) -> Option<(usize, i64)> {
-    let margin = (series.len() / 10).max(2);
-    let up_to = running_ranges(series.iter());
-    let mut from = running_ranges(series.iter().rev());
+///
+/// Long runs are looked at through the floors of twenty windows, which noise does not widen.
+fn single_step(series: &[i64], rises: &[Rise]) -> Option<(usize, i64)> {
+    let floors = if series.len() >= 40 { windows::floors(series, 20) } else { series.to_vec() };
+    let up_to = running_ranges(floors.iter());
+    let mut from = running_ranges(floors.iter().rev());
     from.reverse();
-    (margin..series.len().saturating_sub(margin))
-        .map(|at| {
+    let margin = (floors.len() / 10).max(2);
+    let gap = (margin..floors.len().saturating_sub(margin))
+        .filter_map(|at| {
             let (before, after) = (up_to[at - 1], from[at]);
             let width = (before.1 - before.0).max(after.1 - after.0);
-            (at, after.0 - before.1, width)
+            let gap = after.0 - before.1;
+            (gap > 0 && gap > width).then_some(gap)
         })
-        .filter(|(_, gap, width)| *gap > 0 && gap > width)
-        .max_by_key(|(_, gap, _)| *gap)
-        .map(|(at, gap, _)| (at, gap))
+        .max()?;
+    let at = rises.iter().max_by_key(|rise| rise.by)?.at;
+    Some((at, gap))
 }
 
 fn running_ranges<'a>(values: impl Iterator<Item = &'a i64>) -> Vec<(i64, i64)> {
@@ -205,7 +205,7 @@ fn flat_text(series: &[i64]) -> String {
 }
 
 fn step_text(at: usize, by: i64) -> String {
-    format!("one step of +{by} at cycle {at}, level before and after")
+    format!("one step of +{} at cycle {at}, level before and after", figures::grouped(by.unsigned_abs()))
 }
 
 fn chain(floors: &[i64]) -> String {

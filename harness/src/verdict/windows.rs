@@ -23,11 +23,11 @@ pub fn floors(series: &[i64], windows: usize) -> Vec<i64> {
     series[spare..].chunks_exact(width).filter_map(|window| window.iter().min().copied()).collect()
 }
 
-/// Floors of the octaves up to N/8, N/4, N/2 and N: a leak hidden in a `Vec` that doubles rises in each of them.
+/// Floors of the octaves that end at N/8, N/4, N/2 and N: a leak hidden in a `Vec` that doubles rises in each of them.
 pub fn octave_floors(series: &[i64]) -> Vec<i64> {
     let n = series.len();
-    let bounds = [0, n / 8, n / 4, n / 2, n];
-    if bounds[1] == 0 {
+    let bounds = [n / 16, n / 8, n / 4, n / 2, n];
+    if bounds[0] == 0 {
         return Vec::new();
     }
     bounds.windows(2).filter_map(|bound| series[bound[0]..bound[1]].iter().min().copied()).collect()

@@ -126,9 +126,10 @@ impl DataTransport {
         if self.counts_bits() { length.div_ceil(8) } else { length }
     }
 
-    /// The length field for `bytes` of payload; `None` when it does not fit. A bit counts as one, whatever its byte.
+    /// The length field for `bytes` of payload; `None` when it does not fit. A bit counts as one, and there is only one.
     pub fn length(self, bytes: usize) -> Option<u16> {
         let length = match self {
+            Self::Bit if bytes > 1 => return None,
             Self::Bit => bytes,
             _ if self.counts_bits() => bytes.checked_mul(8)?,
             _ => bytes,
@@ -154,6 +155,7 @@ mod tests {
     fn lengths_count_bits_or_bytes_by_label() {
         assert_eq!(DataTransport::Byte.length(4), Some(32));
         assert_eq!(DataTransport::Bit.length(1), Some(1));
+        assert_eq!(DataTransport::Bit.length(2), None);
         assert_eq!(DataTransport::Real.length(4), Some(4));
         assert_eq!(DataTransport::Byte.length(8192), None);
         assert_eq!(DataTransport::Bit.bytes(1), 1);

@@ -44,3 +44,8 @@ pub use size::Budget;
 pub use tsap::{ConnectionType, Tsap};
 pub use value::{Value, ValueError, ValueType};
 pub use write::{WriteAnswer, WriteAnswerWriter, WriteItem, WriteRequest, encode_write_request};
+
+/// The README's examples compile and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

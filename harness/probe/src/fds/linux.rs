@@ -17,20 +17,27 @@ pub(super) fn count(pid: Option<u32>) -> io::Result<u64> {
 pub(super) fn census(pid: Option<u32>) -> io::Result<Vec<Fd>> {
     let _probe = Tenant::PROBE.enter();
     let folder = folder(pid);
-    // Collected first, so that the directory's own fd is closed, and its entry dangling, when the links are read.
-    let names: Vec<_> = fs::read_dir(folder.join("fd"))?.take(FDS_MAX).collect::<io::Result<_>>()?;
+    let numbers = numbers(&folder.join("fd"))?;
     let sockets = sockets::read(&folder);
-    let mut fds: Vec<_> = names
+    let mut fds: Vec<_> = numbers
         .into_iter()
-        .filter_map(|name| {
-            let number = name.file_name().to_str()?.parse().ok()?;
+        .filter_map(|number| {
             // An fd that was closed since is no fd any more.
-            let target = fs::read_link(name.path()).ok()?;
+            let target = fs::read_link(folder.join(format!("fd/{number}"))).ok()?;
             Some(fd(number, &target, &sockets))
         })
         .collect();
     fds.sort();
     Ok(fds)
+}
+
+/// Listed to the end before any link is read: then the fd that reads the folder is closed, and its link gone.
+fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)?.take(FDS_MAX) {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(numbers)
 }
 
 fn folder(pid: Option<u32>) -> PathBuf {

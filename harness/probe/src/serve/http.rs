@@ -1,7 +1,7 @@
 //! As much of HTTP/1.1 as one bounded request and its answer need. Bodies of requests are not read.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -121,10 +121,9 @@ fn parse(head: &[u8]) -> Result<Option<Request>, Answer> {
 }
 
 fn is_numeric(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-    host.parse::<std::net::SocketAddr>().is_ok()
-        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
-        || name == "localhost"
+    host.parse::<SocketAddr>().is_ok()
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+        || host.split(':').next() == Some("localhost")
 }
 
 /// Values are numbers and lists of numbers, so nothing is percent-decoded.

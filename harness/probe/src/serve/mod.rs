@@ -97,7 +97,8 @@ impl std::error::Error for ServeError {
 
 /// Serves the probe if `WATERTIGHT_PROBE` is set; `None`: it is not.
 ///
-/// Dumps and task plants go to the runtime this is called in, else to the next one of [`tasks::install`] that spawns.
+/// Dumps and task plants go to the runtime this is called in, else to the first one of [`tasks::install`] that
+/// polls a task.
 pub fn serve() -> Result<Option<Serving>, ServeError> {
     let _probe = Tenant::PROBE.enter();
     let Some((address, token)) = asked_for(|name| std::env::var(name).ok())? else { return Ok(None) };

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::runtime::dump::{BacktraceSymbol, Dump, Trace};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Instant;
 
 use super::tracked::number;
 use super::{DumpError, TaskDump};
@@ -15,6 +17,9 @@ use crate::{Tenant, frames};
 /// tokio panics on a dump elsewhere.
 const SUPPORTED: bool = cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
 const WHY_NOT: &str = "tokio dumps tasks on Linux x86_64 and aarch64 only";
+
+/// Between two looks at the workers.
+const PULSE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Lines kept of one task's trace.
 const LINES_MAX: usize = 32;
@@ -25,6 +30,21 @@ pub(super) fn from_outside(handle: &Handle, within: Duration) -> Result<Vec<Task
     }
     let _probe = Tenant::PROBE.enter();
     let Some(turn) = Turn::take() else { return Err(DumpError::Busy) };
+    // A dead runtime ends what is spawned on it at once.
+    let sign_of_life = handle.spawn(std::future::pending::<()>());
+    if sign_of_life.is_finished() {
+        return Err(DumpError::RuntimeGone);
+    }
+    sign_of_life.abort();
+    let deadline = Instant::now() + within;
+    let pulse = Pulse::of(handle);
+    while !pulse.is_felt(handle) {
+        if Instant::now() >= deadline {
+            return Err(DumpError::TimedOut { within });
+        }
+        std::thread::sleep(PULSE_PAUSE);
+    }
+    spend(handle)?;
     let (answer, dump) = mpsc::sync_channel(1);
     // On the runtime, since a current-thread runtime can be dumped from within only.
     let task = handle.spawn(async move {
@@ -33,7 +53,7 @@ pub(super) fn from_outside(handle: &Handle, within: Duration) -> Result<Vec<Task
         // Nobody listens after the bound: the dump is dropped then.
         drop(answer.send((dump, tokio::task::id())));
     });
-    match dump.recv_timeout(within) {
+    match dump.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         Ok((dump, own)) => Ok(readable(&dump, Some(own))),
         Err(RecvTimeoutError::Timeout) => {
             task.abort();
@@ -47,11 +67,75 @@ pub(super) async fn from_inside(within: Duration) -> Result<Vec<TaskDump>, DumpE
     if !SUPPORTED {
         return Err(DumpError::Unsupported(WHY_NOT));
     }
-    let dump = Tenant::PROBE.scope(tokio::time::timeout(within, Handle::current().dump())).await;
+    let handle = Handle::current();
+    let dump = async {
+        let pulse = Pulse::of(&handle);
+        while !pulse.is_felt(&handle) {
+            tokio::time::sleep(PULSE_PAUSE).await;
+        }
+        spend(&handle)?;
+        Ok(handle.dump().await)
+    };
+    let dump = Tenant::PROBE.scope(tokio::time::timeout(within, dump)).await;
     let _probe = Tenant::PROBE.enter();
-    let dump = dump.map_err(|_elapsed| DumpError::TimedOut { within })?;
+    let dump = dump.map_err(|_elapsed| DumpError::TimedOut { within })??;
     Ok(readable(&dump, tokio::task::try_id()))
 }
+
+/// Whether every worker of a runtime gets back to its scheduler, which a dump needs all of them to do.
+///
+/// Asked before tokio is: once it has waited 250 ms in vain for a blocked worker, tokio 1.54 miscounts who has come to
+/// its barrier (a worker that gave up waiting stays counted), and the next to come may wait there for ever.
+struct Pulse {
+    /// Per worker, when first looked at.
+    first: Vec<(u64, u64)>,
+}
+
+impl Pulse {
+    fn of(handle: &Handle) -> Self {
+        let workers = match handle.runtime_flavor() {
+            // It is dumped from within: it is at its scheduler then.
+            RuntimeFlavor::CurrentThread => 0,
+            _ => handle.metrics().num_workers(),
+        };
+        Self { first: (0..workers).map(|worker| beats(handle, worker)).collect() }
+    }
+
+    /// Whether each worker is parked now, or has parked or polled since.
+    fn is_felt(&self, handle: &Handle) -> bool {
+        self.first.iter().enumerate().all(|(worker, first)| {
+            let now = beats(handle, worker);
+            // Parked is odd: see RuntimeMetrics::worker_park_unpark_count.
+            now.0 % 2 == 1 || now != *first
+        })
+    }
+}
+
+fn beats(handle: &Handle, worker: usize) -> (u64, u64) {
+    let metrics = handle.metrics();
+    (metrics.worker_park_unpark_count(worker), metrics.worker_poll_count(worker))
+}
+
+/// Lets each multi-thread runtime be dumped once.
+///
+/// tokio 1.54 again: a worker that is back at its scheduler before the finished request is withdrawn goes to the barrier
+/// a second time, alone, gives up and stays counted. That dump is whole; the next would meet a barrier one short.
+fn spend(handle: &Handle) -> Result<(), DumpError> {
+    if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(());
+    }
+    let mut spent = SPENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if spent.len() >= RUNTIMES_MAX || spent.contains(&handle.id()) {
+        return Err(DumpError::Spent);
+    }
+    spent.push(handle.id());
+    Ok(())
+}
+
+/// Multi-thread runtimes that one process can dump.
+const RUNTIMES_MAX: usize = 64;
+
+static SPENT: Mutex<Vec<tokio::runtime::Id>> = Mutex::new(Vec::new());
 
 /// At most one dump waits for a runtime: a blocked worker must not collect them.
 #[derive(Debug)]
@@ -80,6 +164,9 @@ fn readable(dump: &Dump, own: Option<tokio::task::Id>) -> Vec<TaskDump> {
 }
 
 /// Own frames innermost first; before each run of them, the foreign function it waits in.
+///
+/// tokio leaves out the frame that polls the task, and with it whatever the compiler inlined there: in optimised code a
+/// small task may show nothing of its own. [`Tenant::scope`] keeps a frame of its own between, and so all lines.
 fn lines(trace: &Trace) -> Vec<String> {
     let mut lines = Vec::new();
     for backtrace in trace.resolve_backtraces() {
@@ -95,6 +182,7 @@ fn lines(trace: &Trace) -> Vec<String> {
                 None => {}
             }
         }
+        lines.extend(waits_in.take().map(|what| format!("waits in {what}")));
     }
     lines.truncate(LINES_MAX);
     lines

@@ -1,6 +1,6 @@
 //! The task ledger: every live task of the process by id, with the line that spawned it, its tenant and its age.
 //!
-//! Tasks of `LocalSet` fire no hook and are not seen; blocking tasks are none of the ledger's. Without
+//! A task leaves the ledger just after whoever joins it is woken: on several threads, wait for it. Tasks of `LocalSet` fire no hook and are not seen; blocking tasks are none of the ledger's. Without
 //! `--cfg tokio_unstable` there are no hooks: [`install`] says so, and only counts remain, by
 //! [`tokio::runtime::RuntimeMetrics::num_alive_tasks`].
 
@@ -68,6 +68,9 @@ pub enum DumpError {
     },
     /// An earlier dump that timed out has still not ended; a second one would wait behind it.
     Busy,
+    /// This multi-thread runtime was dumped before. tokio 1.54 loses count of its workers in a dump, so that a second
+    /// one may block a worker for ever; a current-thread runtime can be dumped as often as one likes.
+    Spent,
     /// The runtime has shut down.
     RuntimeGone,
     /// This build cannot.
@@ -81,6 +84,9 @@ impl std::fmt::Display for DumpError {
                 write!(f, "no task dump within {within:?}: a worker is blocked, or nobody drives the runtime")
             }
             Self::Busy => f.write_str("an earlier task dump still waits for a blocked worker"),
+            Self::Spent => f.write_str(
+                "this multi-thread runtime was dumped before: a second dump may block a worker for ever (tokio 1.54)",
+            ),
             Self::RuntimeGone => f.write_str("the runtime has shut down"),
             Self::Unsupported(why) => f.write_str(why),
         }

@@ -64,12 +64,12 @@ pub async fn dump_here(within: Duration) -> Result<Vec<TaskDump>, DumpError> {
     super::dump::from_inside(within).await
 }
 
-/// The runtime that spawned a task first after [`want_handle`]; held until it is taken.
+/// The runtime that polled a task first after [`want_handle`].
 pub(crate) fn wanted_handle() -> Option<Handle> {
     HANDLE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Asks for the handle of the next runtime that spawns a task. Not held unasked: it keeps the runtime's epoll open.
+/// Asks for the handle of the next runtime that polls a task. Not held unasked: it keeps the runtime's epoll open.
 pub(crate) fn want_handle() {
     HANDLE_WANTED.store(true, Ordering::Relaxed);
 }
@@ -108,9 +108,6 @@ fn spawned(task: &TaskMeta<'_>) {
     if shard(id).insert(entry) == Inserted::Full {
         OVERFLOWS.fetch_add(1, Ordering::Relaxed);
     }
-    if HANDLE_WANTED.load(Ordering::Relaxed) && HANDLE_WANTED.swap(false, Ordering::Relaxed) {
-        *HANDLE.lock().unwrap_or_else(PoisonError::into_inner) = Handle::try_current().ok();
-    }
 }
 
 fn terminated(task: &TaskMeta<'_>) {
@@ -124,6 +121,10 @@ fn before_poll(task: &TaskMeta<'_>) {
     let id = number(task.id());
     let tenant = shard(id).get(id).map_or(Tenant::NONE, |task| task.tenant);
     OUTER.set(tenant.swap_in().id());
+    if HANDLE_WANTED.load(Ordering::Relaxed) && HANDLE_WANTED.swap(false, Ordering::Relaxed) {
+        let _probe = Tenant::PROBE.enter();
+        *HANDLE.lock().unwrap_or_else(PoisonError::into_inner) = Handle::try_current().ok();
+    }
 }
 
 fn after_poll(_task: &TaskMeta<'_>) {

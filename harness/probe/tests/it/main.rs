@@ -1,7 +1,14 @@
 //! The probe from outside. Counts are process-wide, so each test here plays in a process of its own.
 
+mod allocator;
 mod case;
+#[cfg(feature = "dhat")]
+mod dhat;
+mod dumps;
+mod endpoint;
+mod fds;
 mod heap;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -9,6 +16,11 @@ use std::process::ExitCode;
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
 fn main() -> ExitCode {
-    let suites = [heap::CASES];
+    #[cfg(feature = "dhat")]
+    let dhat = dhat::CASES;
+    #[cfg(not(feature = "dhat"))]
+    let dhat = &[];
+    let suites =
+        [dhat, allocator::CASES, heap::CASES, tasks::CASES, dumps::CASES, fds::CASES, endpoint::CASES];
     case::main(suites.into_iter().flatten())
 }

@@ -1,19 +1,359 @@
-//! temporary
+//! Real programs, real TCP through the chaos proxy, the wall clock at the scenario's pace.
+//!
+//! The target and its server peers are programs (`program`), every link has its proxies (`wiring`), the target is looked at
+//! from outside and inside (`sample`). Consumers run in this process.
 
 mod program;
+mod sample;
+mod wiring;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::runtime::Builder;
+use tokio::time::Instant;
 
 pub use program::{EXEC_ROLE, exec_role};
 
-use super::{CycleCounts, Measured, Observer, PlayFailure, Wanted};
+use self::program::Running;
+use self::sample::{Sampler, blind};
+use self::wiring::{Wiring, free_port};
+use super::audit::{self, Reading};
+use super::cycle::{self, Played, Script, Stage};
+use super::inventory::{self, Inventory};
+use super::storm::Storms;
+use super::{CycleCounts, Measured, Observer, PlayFailure, Plant, Planted, Wanted, pace};
+use crate::census::Census;
+use crate::chaos::Change;
+use crate::chaos::toxics::kill;
 use crate::scenario::Scenario;
-use crate::world::World;
+use crate::scenario::plan::{Plan, PlannedEvent};
+use crate::timeline::{Ended, Timeline};
+use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
 
+/// How long programs that the run started may take to end in order, once it is over.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Plays `scenario` with programs of its own.
 pub(super) fn play<W: World>(
-    _world: &W,
-    _scenario: &Scenario<W::Peer>,
-    _counts: CycleCounts,
-    _wanted: Wanted<'_>,
-    _observer: &mut dyn Observer,
+    world: &W,
+    scenario: &Scenario<W::Peer>,
+    counts: CycleCounts,
+    wanted: Wanted<'_>,
+    observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
-    Err(PlayFailure::World(crate::world::WorldError::Unknown("later".into())))
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(PlayFailure::system("build the runtime"))?;
+    let scratch = tempfile::tempdir().map_err(PlayFailure::system("make a temporary folder"))?;
+    let pace = scenario.cycles.wall.map_or(1.0, |wall| wall.pace);
+    let setting = Setting { scenario, seed: wanted.seed, pace, scratch: scratch.path() };
+    let measured = runtime.block_on(run(world, setting, counts, wanted, observer));
+    // Whatever a consumer still waits for ends with the runtime.
+    runtime.shutdown_background();
+    measured
+}
+
+async fn run<W: World>(
+    world: &W,
+    setting: Setting<'_, W::Peer>,
+    counts: CycleCounts,
+    wanted: Wanted<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Measured, PlayFailure> {
+    let mut live = match Live::start(world, setting).await {
+        Ok(live) => live,
+        Err(Unstarted::Failure(failure)) => return Err(failure),
+        Err(Unstarted::Ended(ended)) => return Ok(nothing_measured(counts, ended)),
+    };
+    let paced = pace::paced(setting.scenario, setting.pace);
+    let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle);
+    let script = Script { plan: &plan, counts, plants: wanted.plants, stop: wanted.stop };
+    let began = Instant::now();
+    let played = cycle::play(&mut live, &script, observer).await;
+    let lasted = began.elapsed();
+    let measured = live.measured(played, counts, lasted).await;
+    live.stop().await;
+    Ok(measured)
+}
+
+/// A target that never came to life is a finding, not a failure of the harness.
+fn nothing_measured(counts: CycleCounts, ended: Ended) -> Measured {
+    Measured {
+        timeline: Timeline {
+            exact: false,
+            warm_up: counts.warm_up,
+            planned: counts.planned(),
+            cycles: Vec::new(),
+            peak: Census::default(),
+            audit: Vec::new(),
+            ended: Some(ended),
+        },
+        snapshots: Vec::new(),
+        awaits: Vec::new(),
+        notes: Vec::new(),
+        scenario_time: Duration::ZERO,
+    }
+}
+
+/// Why the world is not there.
+enum Unstarted {
+    Failure(PlayFailure),
+    Ended(Ended),
+}
+
+impl<E: Into<PlayFailure>> From<E> for Unstarted {
+    fn from(failure: E) -> Self {
+        Self::Failure(failure.into())
+    }
+}
+
+/// A world of programs.
+struct Live<'w, W: World> {
+    world: &'w W,
+    setting: Setting<'w, W::Peer>,
+    wiring: Wiring,
+    servers: BTreeMap<String, (Running, ServerPlace)>,
+    /// The addresses of server peers as the target sees them: the proxies'.
+    seen: BTreeMap<String, Vec<String>>,
+    target: Option<(Running, Sampler)>,
+    consumers: BTreeMap<String, Box<dyn Party>>,
+    storms: Storms,
+    counted_from: Reading,
+    kills: u64,
+    notes: Vec<String>,
+}
+
+impl<'w, W: World> Live<'w, W> {
+    /// Brings the world to life: server peers, their proxies, the target, its proxies, consumers, in this order.
+    async fn start(world: &'w W, setting: Setting<'w, W::Peer>) -> Result<Self, Unstarted> {
+        let mut live = Self {
+            world,
+            setting,
+            wiring: Wiring::new(world, setting.scenario),
+            servers: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            target: None,
+            consumers: BTreeMap::new(),
+            storms: Storms::default(),
+            counted_from: Reading::default(),
+            kills: 0,
+            notes: Vec::new(),
+        };
+        for (name, peer) in live.peers(Seat::Server) {
+            let port = free_port().map_err(PlayFailure::system("find a free port"))?;
+            let program = world.server_program(&setting, name, peer, port)?;
+            let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
+            let place = world.server_place(peer, &running.announced, port)?;
+            let proxies = live.wiring.to_servers(name, &place.instances).await;
+            let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
+            live.seen.insert(name.clone(), seen);
+            live.servers.insert(name.clone(), (running, place));
+        }
+        live.start_target().await?;
+        for (name, peer) in live.peers(Seat::Consumer) {
+            let consumer = world.start_consumer(setting, name, peer, live.wiring.dial(name)).await?;
+            live.consumers.insert(name.clone(), consumer);
+        }
+        Ok(live)
+    }
+
+    fn peers(&self, seat: Seat) -> impl Iterator<Item = (&'w String, &'w W::Peer)> + use<'w, W> {
+        let world = self.world;
+        self.setting.scenario.world.iter().filter(move |(_, peer)| world.seat(peer) == seat)
+    }
+
+    async fn start_target(&mut self) -> Result<(), Unstarted> {
+        let mut program = self.target_program()?;
+        let mut probe = None;
+        if program.has_probe {
+            let port = free_port().map_err(PlayFailure::system("find a free port"))?;
+            let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+            program.env.push((watertight_probe::serve::ADDRESS_VARIABLE.into(), address.to_string().into()));
+            probe = Some(address);
+        }
+        let running = Running::start(&program).await.map_err(Unstarted::Ended)?;
+        if let Some(place) = self.world.target_place(&running.announced) {
+            for (name, _) in self.peers(Seat::Consumer) {
+                let wired = self.wiring.to_target(name, &place).await;
+                wired.map_err(PlayFailure::system("start a proxy"))?;
+            }
+        }
+        let pid = running.pid().ok_or_else(|| Unstarted::Ended(gone(&program)))?;
+        let sampler = Sampler::new(pid, probe).map_err(PlayFailure::system("look at a process"))?;
+        self.target = Some((running, sampler));
+        Ok(())
+    }
+
+    /// The program that is the target: the world's own, or the scenario's `command`.
+    fn target_program(&mut self) -> Result<Program, PlayFailure> {
+        let target = &self.setting.scenario.target;
+        let Some(command) = &target.command else {
+            return Ok(self.world.target_program(&self.setting, &self.seen)?);
+        };
+        if self.notes.is_empty() {
+            self.notes.push("tasks, heap: not measured: the target has no probe".to_owned());
+        }
+        Ok(program::of_command("target", command, target.ready.as_ref()))
+    }
+
+    fn target(&mut self) -> Result<&mut (Running, Sampler), Ended> {
+        self.target.as_mut().ok_or_else(|| Ended::TargetDied { how: "it was not started again".to_owned() })
+    }
+
+    /// Looks at the target; how it ended, if it has.
+    fn look<T>(&mut self, look: impl FnOnce(&mut Sampler) -> Result<T, Ended>) -> Result<T, Ended> {
+        let (running, sampler) = self.target()?;
+        look(sampler).map_err(|blind| running.ended().unwrap_or(blind))
+    }
+
+    async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
+        self.kills += 1;
+        let Some((running, _)) = self.target.take() else { return Ok(()) };
+        let signal = match signal {
+            kill::Signal::Term => Signal::TERM,
+            kill::Signal::Kill => Signal::KILL,
+        };
+        running.stop(signal, within).await.map_err(|how| Ended::TargetDied { how })
+    }
+
+    async fn read(&mut self) -> Result<Reading, Ended> {
+        let unread = |error: crate::world::WorldError| Ended::TargetDied { how: error.to_string() };
+        let mut load = BTreeMap::new();
+        for (name, peer) in self.peers(Seat::Server) {
+            let place = &self.servers[name].1;
+            load.insert(name.clone(), self.world.server_load(peer, place).await.map_err(unread)?);
+        }
+        for (name, consumer) in &mut self.consumers {
+            load.insert(name.clone(), consumer.load().await.map_err(unread)?);
+        }
+        Ok(Reading::new(load, self.wiring.links(), self.kills))
+    }
+
+    /// Puts names to what was played, as far as the target still lives to be asked.
+    async fn measured(&mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
+        let cycles = played.cycles.len().saturating_sub(counts.warm_up);
+        let audit = match self.read().await {
+            Ok(after) if cycles > 0 => audit::audits(self.setting.scenario, &self.counted_from, &after, cycles),
+            _ => Vec::new(),
+        };
+        let rose = inventory::rose(&played.inventories);
+        let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
+        let probe = sampler.and_then(Sampler::probe);
+        let grown: Vec<u32> = inventory::grown_sites(&played.inventories).into_iter().collect();
+        let stacks = probe.and_then(|probe| probe.stacks(&grown).ok()).unwrap_or_default();
+        let awaits = probe.map(awaits).unwrap_or_default();
+        Measured {
+            snapshots: inventory::named(&played.inventories, &stacks),
+            awaits,
+            notes: std::mem::take(&mut self.notes),
+            scenario_time: lasted,
+            timeline: Timeline {
+                exact: false,
+                warm_up: counts.warm_up,
+                planned: counts.planned(),
+                cycles: played.cycles,
+                peak: played.peak,
+                audit,
+                ended: played.ended,
+            },
+        }
+    }
+
+    /// Ends every program of the run, in order.
+    async fn stop(mut self) {
+        self.consumers.clear();
+        if let Some((running, _)) = self.target.take() {
+            // The verdict stands; one that does not end in time is killed.
+            let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
+        }
+        self.wiring.shutdown().await;
+        for (_, (running, _)) in self.servers {
+            let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
+        }
+    }
+}
+
+fn gone(program: &Program) -> Ended {
+    Ended::TargetDied { how: format!("{} ended as soon as it was ready", program.name) }
+}
+
+fn peer_not_started(name: &str, ended: &Ended) -> PlayFailure {
+    PlayFailure::World(crate::world::WorldError::Start { what: format!("`{name}`"), why: ended.to_string() })
+}
+
+/// How long a task dump of the target may take.
+const DUMP_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where one task of each spawning place waits.
+fn awaits(probe: &watertight_probe::client::Client) -> Vec<(String, Vec<String>)> {
+    let tasks = probe.tasks().unwrap_or_default();
+    let dump = probe.dump(DUMP_WITHIN).unwrap_or_default();
+    inventory::awaits(&tasks, dump)
+}
+
+impl<W: World> Stage for Live<'_, W> {
+    async fn census(&mut self) -> Result<Census, Ended> {
+        self.look(Sampler::census)
+    }
+
+    async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
+        Ok(self.look(Sampler::census)?.gauges)
+    }
+
+    async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {
+        match (event.change, &event.link) {
+            (Change::OpenConnection { n, abandon }, Some(link)) => {
+                let hello = self.world.hello(&self.setting.scenario.world[link]);
+                self.storms.open(&self.wiring.links()[link], &*self.wiring.dial(link), n, hello, abandon);
+            }
+            (Change::Kill { signal, within, restart }, _) => {
+                self.kill(signal, within).await?;
+                if restart {
+                    self.start_target().await.map_err(not_restarted)?;
+                }
+            }
+            (change, Some(link)) => self.wiring.links()[link].change(event.id, &event.fault, &change),
+            (_, None) => {}
+        }
+        Ok(())
+    }
+
+    async fn plant(&mut self, plant: &Plant) -> Result<(), Ended> {
+        self.look(|sampler| {
+            let probe = sampler.probe().ok_or_else(|| blind("a plant needs a target with watertight's probe"))?;
+            let amount = |amount: u64| usize::try_from(amount).unwrap_or(usize::MAX);
+            let (bytes, tasks, fds) = match plant.what {
+                Planted::Heap(bytes) => (amount(bytes), 0, 0),
+                Planted::Task(count) => (0, amount(count), 0),
+                Planted::Fd(count) => (0, 0, amount(count)),
+            };
+            probe.plant(bytes, tasks, fds).map_err(blind)
+        })
+    }
+
+    async fn inventory(&mut self) -> Result<Inventory, Ended> {
+        self.look(|sampler| {
+            let fds = inventory::fds_of(Some(sampler.pid()));
+            let Some(probe) = sampler.probe() else { return Ok(Inventory { fds, ..Inventory::default() }) };
+            let heap = probe.sites(1).map_err(blind)?.sites;
+            let tasks = probe.tasks().map_err(blind)?;
+            Ok(Inventory { cycle: 0, heap, tasks, fds })
+        })
+    }
+
+    async fn warm_up_is_over(&mut self) -> Result<(), Ended> {
+        self.counted_from = self.read().await?;
+        Ok(())
+    }
+}
+
+fn not_restarted(unstarted: Unstarted) -> Ended {
+    match unstarted {
+        Unstarted::Ended(ended) => ended,
+        Unstarted::Failure(failure) => Ended::TargetDied { how: format!("it could not be started again: {failure}") },
+    }
 }

@@ -6,8 +6,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use futures_util::StreamExt;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
+use crate::scenario::target::Ready;
 use crate::timeline::Ended;
-use crate::world::{Announced, Program, ReadyWhen, WorldError};
+use crate::world::{Announced, Program, ReadyWhen};
 
 /// Lines of a program's output kept for the report.
 const TAIL_LINES: usize = 20;
@@ -205,8 +206,14 @@ fn never_ready(program: &Program, why: String) -> Ended {
     Ended::NeverReady { within: READY_WITHIN, why: format!("{}: {why}", program.name) }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the task ends with the program's output; the program is killed on drop")]
-fn read_lines(output: impl AsyncRead + Send + Unpin + 'static, mut each: impl FnMut(String) + Send + 'static) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the program's output; the program is killed on drop"
+)]
+fn read_lines(
+    output: impl AsyncRead + Send + Unpin + 'static,
+    mut each: impl FnMut(String) + Send + 'static,
+) {
     tokio::spawn(async move {
         let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
         while let Some(line) = lines.next().await {
@@ -244,8 +251,13 @@ async fn port_accepts(port: u16) -> Announced {
     Announced::default()
 }
 
-impl From<Ended> for WorldError {
-    fn from(ended: Ended) -> Self {
-        Self::Start { what: "a program".to_owned(), why: ended.to_string() }
-    }
+/// A program that a scenario names itself.
+pub(super) fn of_command(name: &str, command: &[String], ready: Option<&Ready>) -> Program {
+    let ready = match ready {
+        Some(Ready::Tcp(port)) => ReadyWhen::Port(*port),
+        Some(Ready::Line(text)) => ReadyWhen::Lines(vec![text.clone()]),
+        None => ReadyWhen::Started,
+    };
+    let argv = command.iter().map(OsString::from).collect();
+    Program { name: name.to_owned(), argv, env: Vec::new(), ready, has_probe: false }
 }

@@ -1,0 +1,170 @@
+//! Live heap at rest, exact to the byte: each test is a process of its own, with one thread and a paused clock.
+
+#![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
+
+#[path = "it/world.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod world;
+
+use std::process::Command;
+use std::time::Duration;
+
+use gateway_under_test::Gateway;
+use gateway_under_test::config::{Config, TagConfig, TagType};
+use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, sleep, sleep_until};
+use watertight_probe::heap::{self, Live};
+
+use crate::world::{World, ask, config, gauge, start, station, until_online};
+
+#[global_allocator]
+static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
+
+const ALONE: &str = "GATEWAY_HEAP_TEST_ALONE";
+const WARM_UP: usize = 20;
+const CYCLE: Duration = Duration::from_secs(20);
+/// The end of each cycle, over which the floor is taken.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// Plays a test in a process of its own: heap is counted for all of a process.
+fn alone(test: &str, play: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return play();
+    }
+    let program = std::env::current_exe().expect("this test's own program");
+    let output = Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .expect("this test's own program starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complained}");
+}
+
+/// Three stations with large images; one of them is dead.
+fn configuration() -> Config {
+    let with_tags = |name| {
+        let mut station = station(name);
+        station.tags =
+            (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
+        station
+    };
+    let mut config = config(vec![with_tags("press"), with_tags("oven")]);
+    config.http.events.queue = 8;
+    config.http.write_timeout = Duration::from_secs(24 * 60 * 60);
+    config
+}
+
+/// Plays cycles in which every PLC connection is cut; `rest` sees the gateway at the end of each.
+fn play(config: Config, cycles: usize, mut rest: impl FnMut(usize, Live)) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true);
+    watertight_probe::tasks::install(&mut runtime);
+    runtime.build().expect("a current-thread runtime").block_on(async {
+        let world = World::new();
+        let _plcs = [world.plc("press:102"), world.plc("oven:102")];
+        let gateway = start(&world, config).await;
+        let mut reads = world.browse();
+        ask(&mut reads, "/events", "").await;
+        tokio::spawn(async move {
+            let mut buffer = [0; 1024];
+            while reads.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+        });
+        let mut never_reads = world.browse();
+        ask(&mut never_reads, "/events", "").await;
+        let mut end = Instant::now();
+        for cycle in 0..cycles {
+            end += CYCLE;
+            sleep(Duration::from_secs(1)).await;
+            world.cut();
+            sleep(Duration::from_millis(500)).await;
+            drop(world.get("/values").await);
+            until_online(&gateway).await;
+            sleep_until(end - WATCH).await;
+            rest(cycle, floor(&gateway, end).await);
+        }
+        drop(gateway);
+    });
+}
+
+/// The smallest live heap until `end`.
+async fn floor(gateway: &Gateway, end: Instant) -> Live {
+    let mut floor = Live { bytes: u64::MAX, blocks: u64::MAX };
+    while Instant::now() < end {
+        assert_eq!(gauge(gateway, "sessions"), 2);
+        let live = heap::live().expect("the probe's allocator counts");
+        floor = Live { bytes: floor.bytes.min(live.bytes), blocks: floor.blocks.min(live.blocks) };
+        sleep(Duration::from_millis(50)).await;
+    }
+    floor
+}
+
+#[test]
+fn a_flapping_network_leaves_not_one_byte() {
+    alone("a_flapping_network_leaves_not_one_byte", || {
+        let mut floors = Vec::with_capacity(WARM_UP + 200);
+        play(configuration(), WARM_UP + 200, |_, floor| floors.push(floor));
+        let counted = &floors[WARM_UP..];
+        assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
+    });
+}
+
+#[cfg(feature = "defects")]
+mod defects {
+    use super::*;
+    use watertight_probe::{frames, tasks};
+
+    /// Plays with a twin: blocks gained per counted cycle, and the own file and line of the site that gained most.
+    fn gained(defect: &str) -> (Vec<i64>, String) {
+        let mut config = configuration();
+        config.defect = Some(defect.to_owned());
+        let (mut blocks, mut before, mut after) = (Vec::with_capacity(100), Vec::new(), Vec::new());
+        play(config, WARM_UP + 20, |cycle, floor| {
+            if cycle == WARM_UP {
+                heap::sites_into(&mut before);
+            }
+            if cycle >= WARM_UP {
+                blocks.push(floor.blocks as i64);
+                heap::sites_into(&mut after);
+            }
+        });
+        let changes = heap::changes(&before, &after);
+        let (site, _, _) = changes.iter().max_by_key(|(_, _, bytes)| *bytes).expect("something grew");
+        let stacks = frames::resolve([site.id]);
+        let own = frames::first_own(&stacks[&site.id]).expect("a frame of ours");
+        (blocks.windows(2).map(|pair| pair[1] - pair[0]).collect(), own.place())
+    }
+
+    fn leaks_at(defect: &str) {
+        let (gains, place) = gained(defect);
+        assert!(gains.iter().all(|gain| *gain >= 1), "{gains:?}");
+        assert!(place.contains(&format!("defects/{defect}.rs")), "{place}");
+    }
+
+    #[test]
+    fn slices_pin_blocks_at_a_line_in_their_file() {
+        alone("defects::slices_pin_blocks_at_a_line_in_their_file", || leaks_at("slice_pins_block"));
+    }
+
+    #[test]
+    fn a_backlog_grows_at_a_line_in_its_file() {
+        alone("defects::a_backlog_grows_at_a_line_in_its_file", || leaks_at("unbounded_consumer_backlog"));
+    }
+
+    #[test]
+    fn heartbeats_are_left_at_the_line_that_spawns_them() {
+        alone("defects::heartbeats_are_left_at_the_line_that_spawns_them", || {
+            let mut config = configuration();
+            config.defect = Some("heartbeat_outlives_connection".to_owned());
+            let mut left = Vec::new();
+            play(config, 10, |_, _| {
+                let live = tasks::live();
+                let own = |task: &&tasks::TaskInfo| task.file.ends_with("heartbeat_outlives_connection.rs");
+                left.push(live.iter().filter(own).count());
+            });
+            // Two stations: two loops from the start, two more with each cut.
+            assert_eq!(left, (1..=10).map(|cycle| 2 + 2 * cycle).collect::<Vec<_>>());
+        });
+    }
+}

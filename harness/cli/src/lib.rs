@@ -1,0 +1,106 @@
+//! The command line of Watertight, for any world: a binary brings its world and calls [`main`].
+//!
+//! One file a subcommand. What is decided is decided in the library; here arguments are read and results shown.
+
+mod check;
+mod list;
+mod plan;
+mod progress;
+mod run;
+mod schema;
+mod screen;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use watertight::runner::{Library, Player, roles};
+
+/// What a binary brings along.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// Finds and reads the scenarios of its world.
+    pub library: &'a dyn Library,
+    /// Plays a case of its world in this process.
+    pub player: &'a dyn Player,
+    /// The other parts this binary can play.
+    pub roles: &'a [roles::Role],
+}
+
+/// Finds leaks in async services: plays scenarios, counts what is held after every cycle, judges whether it is bounded.
+#[derive(Debug, Parser)]
+#[command(name = "watertight", version, max_term_width = 110, after_long_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything bounded, or everything as the scenarios expect
+  1  a leak, or a broken budget
+  2  bad usage, or a scenario file with errors
+  3  inconclusive, invalid or interrupted: says nothing about the target; worth a retry
+  4  the harness itself failed";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play scenarios and judge them
+    Run(Box<run::Args>),
+    /// Read scenario files and name everything that is wrong with them, without playing
+    Check(check::Args),
+    /// Show the cases and the timeline of faults that a scenario compiles to, without playing
+    Plan(plan::Args),
+    /// Print the JSON Schema of the scenario language, for editors
+    Schema,
+    /// List scenarios: names, engines, tags, cases
+    List(list::Args),
+}
+
+/// Plays the role this process was started for, or reads the command line and does as it says.
+pub fn main(parts: Parts<'_>) -> ExitCode {
+    roles::dispatch(parts.roles, parts.player).unwrap_or_else(|| from_args(std::env::args_os(), parts))
+}
+
+/// Does as `args` say; the first of them is the program's name. Ends the process on bad usage, with 2.
+pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> ExitCode {
+    let exit = match Cli::parse_from(args).command {
+        Command::Run(args) => run::run(&args, parts.library),
+        Command::Check(args) => check::check(&args, parts.library),
+        Command::Plan(args) => plan::plan(&args, parts.library),
+        Command::Schema => schema::schema(parts.library),
+        Command::List(args) => list::list(&args, parts.library),
+    };
+    exit.into()
+}
+
+/// `path=value`, as `--set` takes it.
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.is_empty() => Ok((path.to_owned(), value.to_owned())),
+        _ => Err(format!("expected `path=value`, such as `target.defect=none`, found `{text}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_set_is_a_path_and_a_value_that_may_hold_anything() {
+        assert_eq!(parse_set("target.defect=none"), Ok(("target.defect".to_owned(), "none".to_owned())));
+        assert_eq!(parse_set("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(parse_set("=x").is_err());
+        assert_eq!(
+            parse_set("seed"),
+            Err("expected `path=value`, such as `target.defect=none`, found `seed`".to_owned())
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! The progress line: on a terminal only, and never in the way of what is printed after it.
+
+use std::cell::RefCell;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use watertight::report::CaseReport;
+use watertight::runner::{Job, Observer};
+
+/// Draws one line on standard error; nothing where that is no terminal.
+pub struct Progress {
+    bar: ProgressBar,
+    jobs: Vec<String>,
+    finished: RefCell<usize>,
+}
+
+impl Progress {
+    /// A line for these jobs.
+    pub fn new(jobs: &[Job]) -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {prefix} {bar:24} {pos}/{len} cycles  {wide_msg}")
+        {
+            bar.set_style(style);
+        }
+        let progress =
+            Self { bar, jobs: jobs.iter().map(Job::short_name).collect(), finished: RefCell::new(0) };
+        progress.show_finished();
+        progress
+    }
+
+    /// Takes the line away while `print` prints.
+    pub fn suspended(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
+    fn show_finished(&self) {
+        self.bar.set_prefix(format!("[{}/{}]", self.finished.borrow(), self.jobs.len()));
+    }
+}
+
+impl Observer for Progress {
+    fn started(&self, job: usize) {
+        self.bar.set_message(self.jobs[job].clone());
+    }
+
+    fn cycle(&self, job: usize, done: usize, planned: usize) {
+        self.bar.set_message(self.jobs[job].clone());
+        self.bar.set_length(planned as u64);
+        self.bar.set_position(done as u64);
+    }
+
+    fn finished(&self, _job: usize, _report: &CaseReport) {
+        *self.finished.borrow_mut() += 1;
+        self.show_finished();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,214 @@
+//! `run`: play, judge, report.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use watertight::engine::Plant;
+use watertight::exit::Exit;
+use watertight::report::RunReport;
+use watertight::report::terminal::{self, Look};
+use watertight::runner::{
+    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Stop, check_determinism, play,
+    select,
+};
+use watertight::scenario::model::EngineKind;
+use watertight::seed::Seed;
+use watertight::units::Time;
+
+use crate::progress::Progress;
+use crate::{parse_set, screen};
+
+const EXAMPLES: &str = "\
+Examples:
+  watertight run scenarios/gate
+      The gate: every scenario in the first engine it names.
+  watertight run scenarios/gate --engine process --filter reconnect-storm
+      One scenario over real processes and real TCP.
+  watertight run scenarios/defects --set target.defect=none --no-expect
+      The healthy twin in the scenarios that find defects: must be clean.
+  watertight run scenarios/gate/flapping-network.yaml --plant heap=1B --no-expect
+      Would one byte a cycle be seen? Must end with 1.
+  watertight run scenarios/soak --check-determinism
+      Same seed, same timeline? Names the first event that differs.";
+
+/// The arguments of `run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Scenario files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Play in this engine; may be repeated [default: the first that the scenario names]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Vec<EngineArg>,
+    /// Draw from this seed in the place of each scenario's own
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Count this many cycles in the place of each scenario's own (warm-up stays)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=10_000_000))]
+    cycles: Option<u64>,
+    /// Play with this setting in the place of the file's, such as `target.defect=none`; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
+    set: Vec<(String, String)>,
+
+    /// Only cases whose `engine::scenario::case` holds TEXT, or matches it where it has a `*`; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    filter: Vec<String>,
+    /// Only scenarios with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Cases at once [default: one a core]; those on the wall clock always run one at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// End a case that has not finished a cycle for this long; it counts as inconclusive
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    timeout: Time,
+
+    /// Write report.json, junit.xml, report.txt and a timeline of each case into this folder
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Ask a second witness: play each case again, shortened, under dhat, whose JSON goes into the report's folder
+    #[arg(long, value_name = "WITNESS", requires = "report")]
+    explain: Option<WitnessArg>,
+    /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
+    #[arg(long)]
+    no_expect: bool,
+    /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; may be
+    /// repeated
+    #[arg(long, value_name = "LEAK")]
+    plant: Vec<Plant>,
+    /// Play each case twice with one seed, and compare what the two runs tell, line by line
+    #[arg(long, conflicts_with_all = ["json", "report", "explain"])]
+    check_determinism: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineArg {
+    /// One process, paused clock, in-memory streams: exact and fast
+    Sim,
+    /// Real processes, real TCP through the chaos proxy, wall clock
+    Process,
+    /// Every engine that the scenario names
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WitnessArg {
+    /// The heap profiler dhat
+    Dhat,
+}
+
+/// Plays what was asked for; the worst exit of all cases.
+pub fn run(args: &Args, library: &dyn Library) -> Exit {
+    let jobs = match select(library, &args.selection()) {
+        Ok(jobs) => jobs,
+        Err(error) => return fail(Exit::Usage, &error),
+    };
+    let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
+    if let Err(error) = outputs.prepare() {
+        return fail(Exit::Harness, &error);
+    }
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return fail(Exit::Harness, &error),
+    };
+    if args.check_determinism {
+        return compare_all(&jobs, &args.options(), &stop);
+    }
+    let progress = Progress::new(&jobs);
+    let played = play(&jobs, &args.options(), &stop, &progress);
+    drop(progress);
+    match played {
+        Ok(report) => tell(&report, &outputs),
+        Err(error) => fail(Exit::Harness, &error),
+    }
+}
+
+/// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
+fn tell(report: &RunReport, outputs: &Outputs) -> Exit {
+    let text = terminal::text(report, Look { width: screen::width(), color: true });
+    let mut exit = report.exit;
+    if outputs.takes_stdout() {
+        screen::err(&text);
+    } else {
+        exit = exit.worse(screen::out(&text));
+    }
+    for error in outputs.write(report) {
+        exit = exit.worse(fail(Exit::Harness, &error));
+    }
+    exit
+}
+
+fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
+    let mut exit = Exit::Clean;
+    let progress = Progress::new(jobs);
+    for (index, job) in jobs.iter().enumerate() {
+        progress.started(index);
+        let compared =
+            check_determinism(job, options, stop, |done, planned| progress.cycle(index, done, planned));
+        let (this, said) = match compared {
+            Ok(comparison) => (comparison.exit(), comparison.to_string()),
+            Err(error) => (Exit::Harness, error.to_string()),
+        };
+        let seed = options.seed.unwrap_or(job.case.seed);
+        progress.suspended(|| {
+            exit =
+                exit.worse(this).worse(screen::out(&format!("{} (seed {seed}): {said}", job.short_name())));
+        });
+    }
+    exit
+}
+
+fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
+    screen::err(&format!("error: {error}"));
+    exit
+}
+
+impl Args {
+    fn selection(&self) -> Selection {
+        let engines = if self.engine.is_empty() {
+            Engines::First
+        } else if self.engine.contains(&EngineArg::All) {
+            Engines::All
+        } else {
+            Engines::Only(self.engine.iter().filter_map(|engine| engine.kind()).collect())
+        };
+        Selection {
+            paths: self.paths.clone(),
+            overrides: self.set.clone(),
+            engines,
+            filters: self.filter.clone(),
+            tags: self.tag.clone(),
+        }
+    }
+
+    fn options(&self) -> Options {
+        let default = Options::default();
+        Options {
+            overrides: self.set.clone(),
+            seed: self.seed.map(Seed),
+            cycles: self.cycles.and_then(|cycles| usize::try_from(cycles).ok()),
+            plain: self.no_expect,
+            plants: self.plant.clone(),
+            dhat: self.explain.and(self.report.clone()),
+            jobs: self.jobs.map_or(default.jobs, usize::from),
+            limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },
+            ..default
+        }
+    }
+}
+
+impl EngineArg {
+    fn kind(self) -> Option<EngineKind> {
+        match self {
+            Self::Sim => Some(EngineKind::Sim),
+            Self::Process => Some(EngineKind::Process),
+            Self::All => None,
+        }
+    }
+}

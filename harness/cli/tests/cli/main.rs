@@ -1,0 +1,47 @@
+//! The whole command line over a made-up world, whose cases crash, hang, lie and dawdle as their names say.
+//!
+//! This binary starts itself again, as the real one does: as `__run` it is a child, as `__cli` it is `watertight`.
+
+mod bench;
+mod endings;
+mod fake;
+mod outputs;
+mod stopping;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use watertight_cli::Parts;
+
+use crate::fake::{FakeLibrary, FakePlayer};
+
+fn main() -> ExitCode {
+    let parts = Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] };
+    let mut args = std::env::args_os();
+    match args.nth(1) {
+        Some(arg) if arg == "__cli" => {
+            watertight_cli::from_args(std::iter::once("watertight".into()).chain(args), parts)
+        }
+        Some(arg) if arg == "__run" => {
+            fake::garble();
+            watertight_cli::main(parts)
+        }
+        _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+    }
+}
+
+fn trials() -> Vec<Trial> {
+    let all: Vec<(&str, fn())> = [endings::TESTS, stopping::TESTS, outputs::TESTS].concat();
+    let trial = |(name, test): (&str, fn())| {
+        Trial::test(name, move || {
+            // A panic is a failure, as libtest has it.
+            std::panic::catch_unwind(test).map_err(|panic| Failed::from(said(&*panic)))
+        })
+    };
+    all.into_iter().map(trial).collect()
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panicked").to_owned()
+}

@@ -1,0 +1,111 @@
+//! Where reports go, and what happens when they cannot.
+
+use std::io::Read;
+
+use watertight::report::RunReport;
+
+use crate::bench::Bench;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("outputs::bad_usage_ends_2_and_says_what_was_expected", bad_usage_ends_2_and_says_what_was_expected),
+    ("outputs::a_broken_scenario_ends_2_with_its_place", a_broken_scenario_ends_2_with_its_place),
+    ("outputs::json_on_stdout_is_json_alone", json_on_stdout_is_json_alone),
+    (
+        "outputs::a_full_disk_costs_the_file_and_not_the_verdict",
+        a_full_disk_costs_the_file_and_not_the_verdict,
+    ),
+    ("outputs::a_folder_that_cannot_be_made_ends_4_before_anything_is_played", a_folder_that_cannot_be_made),
+    ("outputs::a_report_folder_holds_report_and_timelines", a_report_folder_holds_report_and_timelines),
+    ("outputs::a_reader_that_has_gone_ends_nothing", a_reader_that_has_gone_ends_nothing),
+    ("outputs::check_list_plan_and_schema_play_nothing", check_list_plan_and_schema_play_nothing),
+];
+
+fn bad_usage_ends_2_and_says_what_was_expected() {
+    let bench = Bench::new();
+    for (args, expected) in [
+        (vec!["run"], "<PATH>..."),
+        (vec!["run", "a.yaml", "--plant", "rss=1B"], "expected `heap=SIZE`"),
+        (vec!["run", "a.yaml", "--set", "seed"], "expected `path=value`"),
+        (vec!["run", "a.yaml", "--engine", "docker"], "possible values: sim, process, all"),
+        (vec!["run", "a.yaml", "--timeout", "10"], "expected a time with its unit"),
+        (vec!["run", "a.yaml", "--explain", "dhat"], "--report <DIR>"),
+        (vec!["run", "a.yaml", "--filter", "no-such"], "none of 1 cases"),
+        (vec!["run", "a.yaml", "--jobs", "0"], "1..=256"),
+    ] {
+        let ran = bench.run(&args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
+    }
+}
+
+fn a_broken_scenario_ends_2_with_its_place() {
+    for command in ["run", "check", "list"] {
+        let ran = Bench::new().run(&[command, "fake/broken.yaml", "fake/clean.yaml"]);
+        assert_eq!(ran.code, Some(2), "{command}");
+        assert!(ran.stderr.contains("broken.yaml:3:7: unknown key `cylces`"), "{command}: {}", ran.stderr);
+    }
+}
+
+fn json_on_stdout_is_json_alone() {
+    let ran = Bench::new().run(&["run", "fake/leak.yaml", "--json", "-"]);
+    let report: RunReport = serde_json::from_str(&ran.stdout).expect("nothing but JSON");
+    assert_eq!((ran.code, report.cases.len()), (Some(1), 1));
+    assert!(ran.stderr.contains("leak ends as told"), "{}", ran.stderr);
+}
+
+fn a_full_disk_costs_the_file_and_not_the_verdict() {
+    let ran = Bench::new().run(&["run", "fake/leak.yaml", "--json", "/dev/full"]);
+    assert_eq!(ran.code, Some(4));
+    assert!(ran.stdout.contains("leak ends as told"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("cannot write /dev/full: No space left on device"), "{}", ran.stderr);
+}
+
+fn a_folder_that_cannot_be_made() {
+    let ran = Bench::new().run(&["run", "fake/clean.yaml", "--report", "/dev/null/report"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot write /dev/null/report"), "{}", ran.stderr);
+}
+
+fn a_report_folder_holds_report_and_timelines() {
+    let bench = Bench::new();
+    let folder = bench.path("a/b");
+    let ran =
+        bench.run(&["run", "fake/clean.yaml", "--explain", "dhat", "--report", folder.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let timeline = std::fs::read_to_string(folder.join("timeline-sim.fake.clean.ndjson")).unwrap();
+    assert_eq!(timeline.lines().count(), 5);
+    let junit = std::fs::read_to_string(folder.join("junit.xml")).unwrap();
+    assert!(junit.contains(r#"<testcase name="sim::clean""#), "{junit}");
+    let text = std::fs::read_to_string(folder.join("report.txt")).unwrap();
+    assert!(text.contains("clean") && !text.contains('\u{1b}'), "{text}");
+    let report = std::fs::read_to_string(folder.join("report.json")).unwrap();
+    let report: RunReport = serde_json::from_str(&report).unwrap();
+    let expected = format!("dhat: {}", folder.join("dhat-sim.fake.clean.json").display());
+    let notes = &report.cases[0].notes;
+    assert!(notes.iter().any(|note| note.starts_with(&expected)), "{notes:?}");
+}
+
+fn a_reader_that_has_gone_ends_nothing() {
+    let bench = Bench::new();
+    let mut child = bench.watertight(&["run", "fake/leak.yaml"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{stderr}");
+    assert_eq!(stderr, "");
+}
+
+fn check_list_plan_and_schema_play_nothing() {
+    let bench = Bench::new();
+    let check = bench.run(&["check", "fake/clean.yaml", "fake/leak.yaml"]);
+    assert_eq!((check.code, check.stdout.as_str()), (Some(0), "ok 2 scenarios, 2 cases\n"));
+    let list = bench.run(&["list", "fake/clean.yaml"]);
+    assert_eq!((list.code, list.stdout.as_str()), (Some(0), "clean  [sim]  fake\n    made up\n"));
+    let plan = bench.run(&["plan", "fake/clean.yaml", "--seed", "9", "--cycle", "3"]);
+    assert_eq!(
+        (plan.code, plan.stdout.as_str()),
+        (Some(0), "fake/clean.yaml, seed Some(Seed(9)), cycle 3\n")
+    );
+    let schema = bench.run(&["schema"]);
+    assert_eq!((schema.code, schema.stdout.contains("\"title\": \"Scenario\"")), (Some(0), true));
+}

@@ -1,0 +1,99 @@
+//! The links of a wall-clock world: a proxy in front of every instance of a server peer, and in front of the target for each
+//! kind of consumer.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::super::sim::peer_side;
+use crate::chaos::Link;
+use crate::chaos::proxy::Proxy;
+use crate::scenario::Scenario;
+use crate::world::{BoxFuture, BoxStream, Dial, World};
+
+/// Any free port of loopback.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Links and their proxies, by peer.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    links: BTreeMap<String, Arc<Link>>,
+    proxies: BTreeMap<String, Vec<Proxy>>,
+}
+
+impl Wiring {
+    /// A link for each peer, without proxies yet.
+    pub(super) fn new<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> Self {
+        let link = |(name, peer): (&String, &W::Peer)| {
+            let spec = scenario.links.get(name).cloned().unwrap_or_default();
+            (name.clone(), Link::new(name, &spec, peer_side(world.seat(peer))))
+        };
+        Self { links: scenario.world.iter().map(link).collect(), proxies: BTreeMap::new() }
+    }
+
+    /// The links, by peer.
+    pub(super) fn links(&self) -> &BTreeMap<String, Arc<Link>> {
+        &self.links
+    }
+
+    /// Puts a proxy in front of each instance of the server peer `name`; gives back where they listen.
+    pub(super) async fn to_servers(&mut self, name: &str, instances: &[String]) -> io::Result<Vec<String>> {
+        let mut proxies = Vec::new();
+        for instance in instances {
+            proxies.push(Proxy::start(ANY_PORT, address(instance)?, Arc::clone(&self.links[name])).await?);
+        }
+        let seen = proxies.iter().map(|proxy| proxy.addr().to_string()).collect();
+        self.proxies.insert(name.to_owned(), proxies);
+        Ok(seen)
+    }
+
+    /// Puts a proxy in front of the target at `place` for the consumers `name`, or leads the one that is there to it.
+    pub(super) async fn to_target(&mut self, name: &str, place: &str) -> io::Result<()> {
+        let place = address(place)?;
+        if let Some(proxies) = self.proxies.get(name) {
+            proxies.iter().for_each(|proxy| proxy.set_upstream(place));
+            return Ok(());
+        }
+        let proxy = Proxy::start(ANY_PORT, place, Arc::clone(&self.links[name])).await?;
+        self.proxies.insert(name.to_owned(), vec![proxy]);
+        Ok(())
+    }
+
+    /// Connects as a client of the link `name` would.
+    pub(super) fn dial(&self, name: &str) -> Arc<dyn Dial> {
+        let proxies = self.proxies.get(name).into_iter().flatten();
+        Arc::new(TcpDial(proxies.map(Proxy::addr).collect()))
+    }
+
+    /// Closes every connection and waits until no task of a proxy is left.
+    pub(super) async fn shutdown(&mut self) {
+        for proxy in std::mem::take(&mut self.proxies).into_values().flatten() {
+            proxy.shutdown().await;
+        }
+    }
+}
+
+fn address(text: &str) -> io::Result<SocketAddr> {
+    text.parse().map_err(|_| io::Error::other(format!("expected an address such as 127.0.0.1:102, found `{text}`")))
+}
+
+/// A port of loopback that was free a moment ago, for a program that cannot choose one itself.
+pub(super) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(ANY_PORT)?.local_addr()?.port())
+}
+
+/// Opens connections to proxies.
+struct TcpDial(Vec<SocketAddr>);
+
+impl Dial for TcpDial {
+    fn dial(&self, ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>> {
+        let address = self.0.get(ordinal % self.0.len().max(1)).copied();
+        Box::pin(async move {
+            let address = address.ok_or_else(|| io::Error::other("this link leads nowhere: the target serves nobody"))?;
+            Ok(Box::new(TcpStream::connect(address).await?) as BoxStream)
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! Reports of made-up runs, judged by the real judge.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{CaseReport, Expected, RunReport};
+use crate::census::Census;
+use crate::exit::Exit;
+use crate::explain::{Finding, rank};
+use crate::resource::Resource;
+use crate::scenario::model::EngineKind;
+use crate::seed::Seed;
+use crate::timeline::{Audit, CycleRecord, Timeline};
+use crate::verdict::{ResourceRules, Rules, judge};
+
+const CYCLES: u64 = 40;
+const WARM_UP: usize = 5;
+
+/// What the target holds at rest after `cycle` cycles of a healthy run.
+fn at_rest() -> Census {
+    Census {
+        tasks: Some(14),
+        fds: Some(9),
+        heap_blocks: Some(1_204),
+        heap_bytes: Some(301_442),
+        ..Census::default()
+    }
+}
+
+fn timeline(census: impl Fn(u64) -> Census) -> Timeline {
+    let mut peak =
+        Census { tasks: Some(61), fds: Some(22), heap_bytes: Some(1_950_000), ..Census::default() };
+    let cycles: Vec<CycleRecord> = (0..CYCLES + WARM_UP as u64)
+        .map(|cycle| CycleRecord {
+            cycle: cycle as usize,
+            at: Duration::from_secs(42 * (cycle + 1)),
+            settled_after: Some(Duration::from_millis(1_200)),
+            census: census(cycle),
+        })
+        .collect();
+    cycles.iter().for_each(|record| peak.peak(&record.census));
+    let audit = vec![
+        Audit { what: "polls answered by plc".into(), found: 52_110, at_least: 1_000, at_most: None },
+        Audit { what: "links cut".into(), found: 450, at_least: 45, at_most: None },
+    ];
+    Timeline { exact: true, warm_up: WARM_UP, planned: cycles.len(), cycles, peak, audit, ended: None }
+}
+
+fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {
+    let judgement = judge(&timeline, rules);
+    CaseReport {
+        scenario: scenario.to_owned(),
+        case: String::new(),
+        engine: EngineKind::Sim,
+        file: PathBuf::from(format!("scenarios/gate/{scenario}.yaml")),
+        about: "Every link flaps, again and again; nothing may be left behind.".to_owned(),
+        seed: Seed(7),
+        target: "s7-gateway".to_owned(),
+        outcome: judgement.outcome,
+        headline: judgement.headline,
+        expected: None,
+        exit: Exit::from(judgement.outcome),
+        resources: judgement.resources,
+        findings: vec![],
+        audit: timeline.audit.clone(),
+        notes: judgement.notes,
+        replay: format!("watertight run scenarios/gate/{scenario}.yaml --seed 7"),
+        scenario_time: Duration::from_secs(1_890),
+        wall_time: Duration::from_millis(412),
+        timeline,
+    }
+}
+
+pub fn run(cases: Vec<CaseReport>) -> RunReport {
+    let exit = cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit));
+    RunReport { cases, exit, wall_time: Duration::from_millis(1_870), problems: vec![] }
+}
+
+pub fn clean(scenario: &str) -> CaseReport {
+    case(scenario, timeline(|_| at_rest()), &Rules::default())
+}
+
+pub fn clean_in(scenario: &str, matrix: &str) -> CaseReport {
+    CaseReport { case: matrix.to_owned(), ..clean(scenario) }
+}
+
+pub fn stepped() -> CaseReport {
+    let step = |cycle| Census { heap_bytes: Some(301_442 + if cycle < 20 { 0 } else { 8_192 }), ..at_rest() };
+    case("slow-consumer", timeline(step), &Rules::default())
+}
+
+fn finding(
+    resource: Resource,
+    site: &str,
+    function: &str,
+    survivors: i64,
+    bytes: i64,
+    stack: &[&str],
+) -> Finding {
+    Finding {
+        resource,
+        site: site.to_owned(),
+        function: Some(function.to_owned()),
+        survivors,
+        survivor_bytes: bytes,
+        stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
+        victim_of: None,
+    }
+}
+
+pub fn task_leak() -> CaseReport {
+    let grows = |cycle| Census {
+        tasks: Some(14 + cycle),
+        heap_blocks: Some(1_204 + 3 * cycle),
+        heap_bytes: Some(301_442 + 1_480 * cycle),
+        ..at_rest()
+    };
+    let beat = "gateway-under-test/src/defects/heartbeat_outlives_connection.rs:31";
+    let mut report = case("heartbeat-outlives-connection", timeline(grows), &Rules::default());
+    report.target = "s7-gateway (heartbeat_outlives_connection)".to_owned();
+    report.findings = rank(vec![
+        finding(
+            Resource::Heap,
+            "gateway-under-test/src/session.rs:118",
+            "gateway_under_test::session::run",
+            120,
+            59_200,
+            &[
+                "gateway-under-test/src/session.rs:118 gateway_under_test::session::run",
+                &format!("{beat} gateway_under_test::defects::heartbeat_outlives_connection::start"),
+            ],
+        ),
+        finding(
+            Resource::Tasks,
+            beat,
+            "gateway_under_test::defects::heartbeat_outlives_connection::start",
+            40,
+            0,
+            &[
+                "tokio::time::Sleep",
+                &format!("{beat} gateway_under_test::defects::heartbeat_outlives_connection::beat"),
+            ],
+        ),
+    ]);
+    report
+}
+
+pub fn heap_leak() -> CaseReport {
+    let grows = |cycle| Census {
+        heap_blocks: Some(1_204 + 4 * cycle),
+        heap_bytes: Some(301_442 + 262_144 * cycle),
+        ..at_rest()
+    };
+    let mut report = case("slice-pins-block", timeline(grows), &Rules::default());
+    report.findings = vec![finding(
+        Resource::Heap,
+        "gateway-under-test/src/defects/slice_pins_block.rs:22",
+        "gateway_under_test::defects::slice_pins_block::publish",
+        160,
+        10_485_760,
+        &[
+            "/home/me/.cargo/registry/src/index/bytes-1.12.0/src/bytes_mut.rs:244 bytes::bytes_mut::BytesMut::with_capacity",
+            "gateway-under-test/src/defects/slice_pins_block.rs:22 gateway_under_test::defects::slice_pins_block::publish",
+            "gateway-under-test/src/station.rs:204 gateway_under_test::station::poll",
+        ],
+    )];
+    report
+}
+
+pub fn invalid() -> CaseReport {
+    let mut run = timeline(|_| at_rest());
+    run.audit[0].found = 12;
+    case("silent-plc", run, &Rules::default())
+}
+
+pub fn inconclusive() -> CaseReport {
+    let mut run = timeline(|_| at_rest());
+    run.cycles[23].settled_after = None;
+    run.cycles[31].settled_after = None;
+    case("half-open-peer", run, &Rules::default())
+}
+
+pub fn over_budget() -> CaseReport {
+    let mut rules = Rules::default();
+    rules.resources.insert(Resource::Tasks, ResourceRules { peak_max: Some(60), ..ResourceRules::default() });
+    case("reconnect-storm", timeline(|_| at_rest()), &rules)
+}
+
+pub fn expecting(report: CaseReport, what: &str, met: bool) -> CaseReport {
+    let expected = Expected { what: what.to_owned(), met };
+    let exit = Exit::of_case(report.outcome, Some(&expected));
+    CaseReport { expected: Some(expected), exit, ..report }
+}

@@ -1,0 +1,5 @@
+//! The codec against recordings of real peers, and against what chance makes of them.
+
+mod captured;
+mod properties;
+mod recording;
