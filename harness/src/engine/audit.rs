@@ -94,8 +94,12 @@ fn effect(fault: &Fault, link: &LinkStats) -> (&'static str, u64) {
         },
         Fault::Storm(_) => ("connections opened", link.storm_connections),
         Fault::Latency(_) => ("chunks delayed", link.chunks_delayed),
-        Fault::HalfOpen(_) => ("bytes swallowed", link.bytes_swallowed),
-        Fault::Bandwidth(_) | Fault::Blackhole(_) | Fault::Stall(_) | Fault::SlowRead(_) | Fault::Kill(_) => {
+        Fault::Bandwidth(_)
+        | Fault::Blackhole(_)
+        | Fault::HalfOpen(_)
+        | Fault::Stall(_)
+        | Fault::SlowRead(_)
+        | Fault::Kill(_) => {
             ("times begun", link.faults_begun)
         }
     }

@@ -75,10 +75,16 @@ fn heap_site(site: &heap::SiteCount, stack: &[Frame]) -> SiteCount {
             None => "?".to_owned(),
         },
         function: named.map(|frame| frame.function.clone()),
-        stack: stack.iter().take(STACK_FRAMES).map(Frame::to_string).collect(),
+        stack: worth_reading(stack).iter().map(Frame::to_string).collect(),
         count: site.live_blocks,
         bytes: site.live_bytes,
     }
+}
+
+/// A stack from the last foreign frame before own code on: how a collection asked for memory is no news to anybody.
+fn worth_reading(stack: &[Frame]) -> &[Frame] {
+    let first = stack.iter().position(|frame| frame.own).unwrap_or(0).saturating_sub(1);
+    &stack[first..stack.len().min(first + STACK_FRAMES)]
 }
 
 /// Ports from here on are handed out by the system and differ from connection to connection.
@@ -141,6 +147,14 @@ mod tests {
             [inventory(vec![site(1, 5), site(2, 5)]), inventory(vec![site(1, 5), site(2, 6), site(3, 1)])];
         assert_eq!(grown_sites(&inventories), BTreeSet::from([2, 3]));
         assert!(grown_sites(&inventories[..1]).is_empty());
+    }
+
+    #[test]
+    fn a_stack_begins_where_own_code_asked_for_memory() {
+        let frame = |function: &str, own| Frame { function: function.to_owned(), file: None, line: None, own };
+        let stack = [frame("alloc", false), frame("with_capacity", false), frame("open", true), frame("poll", false)];
+        assert_eq!(worth_reading(&stack), &stack[1..]);
+        assert_eq!(worth_reading(&stack[..2]), &stack[..2]);
     }
 
     #[test]

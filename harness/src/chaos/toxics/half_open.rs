@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::chaos::toxic::{Admission, Chunk, Fate, OnHeal, Toxic};
-use crate::seed::Seed;
+use crate::chaos::toxic::{Admission, Gate, Moment, OnHeal, Toxic};
 
 link_fault! {
-    /// One peer vanishes, as when its power fails: what is sent to it is swallowed, and no FIN and no RST ever comes
-    /// back, not even once the survivor closes. New connects hear nothing while it lasts.
+    /// One peer vanishes, as when its power fails: nothing sent to it is ever acknowledged, so the survivor's send buffer
+    /// (the link's `buffer`) fills and its writes stall; no FIN and no RST ever comes back, not even once it closes. New
+    /// connects hear nothing while it lasts.
     ///
     /// A connection once held stays half-open after the fault has healed; `on_heal: reset` makes the returning peer
     /// answer with a RST instead.
@@ -51,8 +51,8 @@ impl Toxic for Void {
         Admission::Hang
     }
 
-    fn on_chunk(&self, _chunk: Chunk, _dice: Seed) -> Fate {
-        Fate::Swallow
+    fn gate(&mut self, _moment: &Moment) -> Gate {
+        Gate::Shut
     }
 
     fn gone(&self) -> Gone {
