@@ -17,7 +17,7 @@ static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 const DEPTHS: [u32; 2] = [5, 20];
 const THREADS: [usize; 2] = [1, 2];
 /// The fastest of these counts: what is slower was disturbed.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 300;
 const ROLE: &str = "WATERTIGHT_BENCH_CHILD";
 
 fn main() {
@@ -65,7 +65,7 @@ fn run_child(mode: &str, threads: usize) -> Vec<f64> {
 fn measure(threads: usize) {
     #[cfg(feature = "dhat")]
     heap::start_dhat(std::path::Path::new("/dev/null"));
-    let pairs = if heap::mode() == heap::Mode::Dhat { 2_000 } else { 100_000 };
+    let pairs = if heap::mode() == heap::Mode::Dhat { 100 } else { 5_000 };
     for depth in DEPTHS {
         println!("{}", fastest(threads, depth, pairs, global_pair));
     }

@@ -71,7 +71,8 @@ pub fn sites(min_blocks: u64, ids: &[u32]) -> Sites {
 }
 
 fn not_measured() -> Vec<String> {
-    let reasons = [("call stacks of the heap", heap::why_not_sites()), ("tasks", tasks::why_not_tracked())];
+    let reasons =
+        [("call stacks of the heap", heap::why_not_sites()), ("tasks one by one", tasks::why_not_tracked())];
     let mut notes: Vec<String> = reasons
         .into_iter()
         .filter_map(|(what, why)| Some(format!("{what}: not measured: {}", why?)))

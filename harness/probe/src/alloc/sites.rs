@@ -1,8 +1,9 @@
 //! The table of sites: call stack and tenant → a small number. Static, lock-free, filled once, never emptied.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use super::stack::{self, FRAMES_MAX};
+use super::stack::{self, FRAMES_MAX, Stack};
 use crate::Tenant;
 
 /// Sites that can be told apart; blocks of further ones are counted under [`SiteId::TABLE_FULL`].
@@ -37,9 +38,45 @@ impl SiteId {
 /// The site of the code that called the allocator.
 #[inline(always)]
 pub(super) fn of_caller() -> SiteId {
-    let mut frames = [0_usize; FRAMES_MAX];
-    let depth = stack::walk(&mut frames);
-    find_or_insert(&frames[..depth], Tenant::current())
+    match stack::innermost() {
+        Some(innermost) => of_stack(innermost, Tenant::current()),
+        None => without_stack(),
+    }
+}
+
+#[inline]
+fn of_stack(innermost: usize, tenant: Tenant) -> SiteId {
+    let slot = stack::fingerprint::<WALKED_BITS>(innermost);
+    WALKED.with(|walked| {
+        let walked = &walked[slot];
+        // Taken for the time being: a signal handler that allocates meanwhile walks by itself.
+        let Some(mut last) = walked.try_borrow_mut().ok() else { return without_stack() };
+        if last.tenant == tenant && last.stack.stands(innermost) {
+            return last.site;
+        }
+        last.stack.walk(innermost);
+        last.tenant = tenant;
+        last.site = find_or_insert(&last.stack.returns[..last.stack.depth], tenant);
+        last.site
+    })
+}
+
+/// A stack that this thread has walked, and the site it came to.
+struct Walked {
+    tenant: Tenant,
+    site: SiteId,
+    stack: Stack,
+}
+
+/// Stacks kept per thread: 2^5 of some 420 bytes, of which only those in use become resident.
+const WALKED_BITS: u32 = 5;
+
+thread_local! {
+    // Const and without a destructor, so that it can be used inside any allocation.
+    static WALKED: [RefCell<Walked>; 1 << WALKED_BITS] = const {
+        [const { RefCell::new(Walked { tenant: Tenant::NONE, site: SiteId::TABLE_FULL, stack: Stack::EMPTY }) };
+            1 << WALKED_BITS]
+    };
 }
 
 /// The site of the current tenant, whatever the stack.

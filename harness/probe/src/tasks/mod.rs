@@ -1,8 +1,8 @@
 //! The task ledger: every live task of the process by id, with the line that spawned it, its tenant and its age.
 //!
-//! A task leaves the ledger just after whoever joins it is woken: on several threads, wait for it. Tasks of `LocalSet` fire no hook and are not seen; blocking tasks are none of the ledger's. Without
-//! `--cfg tokio_unstable` there are no hooks: [`install`] says so, and only counts remain, by
-//! [`tokio::runtime::RuntimeMetrics::num_alive_tasks`].
+//! A task leaves the ledger just after whoever joins it is woken: on several threads, wait for it. Tasks of `LocalSet`
+//! fire no hook and are not seen; blocking tasks are none of the ledger's. Without `--cfg tokio_unstable` there are no
+//! hooks: [`why_not_tracked`] says so, and only [`count`] remains, by tokio's own count.
 
 use std::time::Duration;
 

@@ -24,6 +24,18 @@ async fn wait_for_ever(never: Arc<Notify>) {
     never.notified().await;
 }
 
+/// Spawns [`wait_for_ever`] in a scope, and returns when it has been polled.
+async fn spawn_waiting() -> tokio::task::Id {
+    let (starting, started) = tokio::sync::oneshot::channel();
+    let waiting = async move {
+        starting.send(()).expect("the test waits");
+        wait_for_ever(Arc::default()).await;
+    };
+    let task = tokio::spawn(Tenant::named("waits").scope(waiting));
+    started.await.expect("it is polled");
+    task.id()
+}
+
 fn assert_names_the_await(dump: &[TaskDump], id: &str) {
     let task = dump.iter().find(|task| task.id.to_string() == id).expect("the task is in the dump");
     let place = format!("harness/probe/tests/it/dumps.rs:{AWAITS_AT}");
@@ -37,10 +49,9 @@ fn assert_names_the_await(dump: &[TaskDump], id: &str) {
 fn a_dump_from_inside_names_the_line_that_awaits() {
     for runtime in [paused(), two_workers()] {
         runtime.block_on(async {
-            let task = tokio::spawn(Tenant::named("waits").scope(wait_for_ever(Arc::default())));
-            tokio::task::yield_now().await;
+            let task = spawn_waiting().await;
             let dump = tasks::dump_here(Duration::from_secs(30)).await.expect("nothing blocks");
-            assert_names_the_await(&dump, &task.id().to_string());
+            assert_names_the_await(&dump, &task.to_string());
         });
     }
 }
@@ -49,10 +60,10 @@ fn a_dump_from_outside_names_the_line_that_awaits() {
     for runtime in [paused(), two_workers()] {
         let handle = runtime.handle().clone();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let task = runtime.spawn(Tenant::named("waits").scope(wait_for_ever(Arc::default())));
+        let task = runtime.block_on(spawn_waiting());
         let driver = std::thread::spawn(move || runtime.block_on(stopped));
         let dump = tasks::dump(&handle, Duration::from_secs(30)).expect("nothing blocks");
-        assert_names_the_await(&dump, &task.id().to_string());
+        assert_names_the_await(&dump, &task.to_string());
         assert_eq!(dump.len(), 1, "the dump leaves itself out: {dump:#?}");
         stop.send(()).expect("the driver waits");
         driver.join().expect("it does not panic").expect("it was told to stop");

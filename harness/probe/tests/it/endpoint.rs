@@ -17,6 +17,7 @@ cases![
     asking_again_and_again_changes_no_count ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     stacks_and_tasks_name_lines_over_the_wire ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     a_probe_started_before_the_runtime_finds_it ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
+    without_a_ledger_the_runtime_s_own_count_is_given_and_said ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     changing_requests_need_post ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     a_request_that_is_too_long_is_refused ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     a_request_that_never_ends_is_cut_off_and_the_next_one_served ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
@@ -61,6 +62,7 @@ fn a_snapshot_counts_what_was_planted() {
 
 fn asking_again_and_again_changes_no_count() {
     let runtime = two_workers();
+    let fds_before = watertight_probe::fds::count(None).expect("/proc is there");
     let client = Client::new(serve_in(&runtime));
     let mut counts = Vec::new();
     for _ in 0..20 {
@@ -69,9 +71,9 @@ fn asking_again_and_again_changes_no_count() {
         client.fds().expect("it serves");
         client.tasks().expect("it serves");
     }
-    // The main thread and two workers; the endpoint's thread and its two sockets are not the service's.
-    assert_eq!(counts[0].1, Some(3));
-    assert_eq!(counts[0].0, watertight_probe::fds::count(None).ok().map(|fds| fds - 1));
+    // The main thread and two workers; the asking end of the connection is this process's too. The endpoint's thread
+    // and its two sockets are not counted.
+    assert_eq!(counts[0], (Some(fds_before + 1), Some(3), Some(0)));
     counts.dedup();
     assert_eq!(counts.len(), 1, "{counts:?}");
 }
@@ -103,6 +105,15 @@ fn a_probe_started_before_the_runtime_finds_it() {
     runtime.block_on(runtime.spawn(async {})).expect("it ends");
     let _task = runtime.spawn(std::future::pending::<()>());
     assert_eq!(client.dump(Duration::from_secs(10)).expect("nothing blocks").len(), 1);
+}
+
+fn without_a_ledger_the_runtime_s_own_count_is_given_and_said() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _tasks = [(); 4].map(|()| runtime.spawn(std::future::pending::<()>()));
+    let snapshot = Client::new(serve_in(&runtime)).snapshot().expect("it serves");
+    assert_eq!(snapshot.tasks, Some(4));
+    let why = "tasks one by one: not measured: watertight_probe::tasks::install was not called";
+    assert_eq!(snapshot.not_measured, [why]);
 }
 
 fn changing_requests_need_post() {
