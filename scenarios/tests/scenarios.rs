@@ -93,7 +93,7 @@ fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
     let test = name(&job, &explain);
     Trial::test(test, move || match missing {
         Some(reason) => {
-            Err(Failed::from(format!("{reason}; `ci/setup.sh` installs what the scenarios need")))
+            Err(Failed::from(format!("{reason}, which is not on this machine; `ci/setup.sh` installs it")))
         }
         None => played(&job, explain, &shared),
     })

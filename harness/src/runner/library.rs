@@ -39,7 +39,7 @@ impl CaseInfo {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let missing: Vec<&str> =
             self.needs.iter().map(String::as_str).filter(|program| !is_program(program, &path)).collect();
-        (!missing.is_empty()).then(|| format!("not on this machine: {}", missing.join(", ")))
+        (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
     }
 }
 

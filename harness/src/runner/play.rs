@@ -298,6 +298,9 @@ impl Turn<'_> {
         let witness = self.child_run(&request).await;
         let note = match witness.exit {
             Exit::Harness | Exit::Usage => format!("dhat: no answer: {}", witness.headline),
+            _ if !json.is_file() => {
+                "dhat: no answer: it wrote no file; is its allocator built in?".to_owned()
+            }
             _ => format!("dhat: {} (open it in DHAT's viewer)", json.display()),
         };
         report.notes.push(note);

@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufWriter, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
+
+use watertight_probe::heap;
 
 use crate::exit::Exit;
 use crate::report::CaseReport;
-use crate::runner::{Message, RunRequest, Stop};
+use crate::runner::{Explain, Message, RunRequest, Stop};
 
 /// Bytes collected before a message goes out; a longer one goes out in pieces. Held for the whole run, so that telling a
 /// cycle neither takes nor frees heap while the heap is counted.
@@ -83,7 +86,17 @@ fn read_request(input: &mut impl BufRead) -> io::Result<RunRequest> {
     serde_json::from_str(&line).map_err(|error| io::Error::other(format!("the request is none: {error}")))
 }
 
+/// Starts the second witness, if the request asks for it; it counts from here on.
+fn witness(explain: &Explain) -> bool {
+    match explain {
+        Explain::Sites => false,
+        // dhat cannot do without a file; its statistics alone are wanted where none is named.
+        Explain::Dhat { json } => heap::start_dhat(json.as_deref().unwrap_or(Path::new("/dev/null"))),
+    }
+}
+
 fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<File>) -> io::Result<Exit> {
+    let has_witness = witness(&request.explain);
     let mut teller = Teller { out, cycles: 0, broken: None };
     let played = player.play(request, stop, &mut |message| {
         teller.tell(&message);
@@ -91,6 +104,9 @@ fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<F
             stop.request();
         }
     });
+    if has_witness {
+        heap::finish_dhat();
+    }
     let (exit, last) = match played {
         Ok(report) => (report.exit, Message::Done(Box::new(teller.without_told_cycles(report)))),
         Err(error) => (error.exit(), Message::Failed { exit: error.exit(), error: error.to_string() }),

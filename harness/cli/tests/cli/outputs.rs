@@ -80,9 +80,10 @@ fn a_report_folder_holds_report_and_timelines() {
     assert!(text.contains("clean") && !text.contains('\u{1b}'), "{text}");
     let report = std::fs::read_to_string(folder.join("report.json")).unwrap();
     let report: RunReport = serde_json::from_str(&report).unwrap();
-    let expected = format!("dhat: {}", folder.join("dhat-sim.fake.clean.json").display());
+    // This binary has no allocator of dhat's, so its absence must be said. The real one is asked in `scenarios/tests`.
+    let expected = "dhat: no answer: it wrote no file";
     let notes = &report.cases[0].notes;
-    assert!(notes.iter().any(|note| note.starts_with(&expected)), "{notes:?}");
+    assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
 }
 
 fn a_reader_that_has_gone_ends_nothing() {
