@@ -113,6 +113,9 @@ mod tests {
     #[test]
     fn a_failing_command_is_named_with_its_status() {
         let failure = run("cargo no-such-command").unwrap_err();
-        assert!(failure.to_string().starts_with("`cargo no-such-command` ended with exit status: 101"), "{failure}");
+        assert!(
+            failure.to_string().starts_with("`cargo no-such-command` ended with exit status: 101"),
+            "{failure}"
+        );
     }
 }

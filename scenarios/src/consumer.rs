@@ -97,8 +97,18 @@ pub fn start_values(spec: &ValueReader, pace: f64, dial: Arc<dyn Dial>) -> Consu
 
 fn load_of_checker(counts: &Counts) -> Vec<Load> {
     vec![
-        Load { what: "right values read", count: counts.right.load(Relaxed), at_least_per_cycle: 1, at_most: None },
-        Load { what: "wrong values read", count: counts.wrong.load(Relaxed), at_least_per_cycle: 0, at_most: Some(0) },
+        Load {
+            what: "right values read",
+            count: counts.right.load(Relaxed),
+            at_least_per_cycle: 1,
+            at_most: None,
+        },
+        Load {
+            what: "wrong values read",
+            count: counts.wrong.load(Relaxed),
+            at_least_per_cycle: 0,
+            at_most: Some(0),
+        },
     ]
 }
 
@@ -133,7 +143,9 @@ impl SseConsumer {
     async fn consume(&self, buffer: &mut [u8]) -> io::Result<()> {
         let mut stream = timeout(self.patience, self.dial.dial(self.ordinal)).await??;
         self.counts.connections.fetch_add(1, Relaxed);
-        stream.write_all(b"GET /events HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\n\r\n").await?;
+        stream
+            .write_all(b"GET /events HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\n\r\n")
+            .await?;
         if self.bytes_per_second == 0.0 {
             // Holds the connection without reading: it is for the gateway to let go. Without reading it cannot see
             // that, so it comes back after a while, as a stuck browser does when its user reloads.
@@ -213,7 +225,8 @@ mod tests {
 
     #[test]
     fn only_a_good_value_of_a_200_answer_counts() {
-        let answer = |status: &str, body: &str| format!("HTTP/1.1 {status}\r\nx: y\r\n\r\n{body}").into_bytes();
+        let answer =
+            |status: &str, body: &str| format!("HTTP/1.1 {status}\r\nx: y\r\n\r\n{body}").into_bytes();
         assert_eq!(good_value(&answer("200 OK", r#"{"value":42,"quality":"good"}"#)), Some(42.0));
         assert_eq!(good_value(&answer("200 OK", r#"{"value":42,"quality":"stale"}"#)), None);
         assert_eq!(good_value(&answer("404 Not Found", r#"{"value":42,"quality":"good"}"#)), None);

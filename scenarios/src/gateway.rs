@@ -34,7 +34,9 @@ pub fn check(scenario: &Scenario<S7Peer>) -> Vec<String> {
     let mut problems = Vec::new();
     match target.name.as_deref() {
         Some(NAME) | None => {}
-        Some(other) => problems.push(format!("unknown target `{other}`; known: `{NAME}`, or `command: [..]`")),
+        Some(other) => {
+            problems.push(format!("unknown target `{other}`; known: `{NAME}`, or `command: [..]`"))
+        }
     }
     if let Some(defect) = target.defect.as_deref().filter(|defect| *defect != "none") {
         let known = gateway_under_test::defects::NAMES;
@@ -129,7 +131,9 @@ fn foreign_tags(plc: &PlcCommand) -> Result<Value, WorldError> {
         .iter()
         .map(|(name, address)| {
             let (db, offset, bit, kind) = parse_address(address).ok_or_else(|| {
-                WorldError::Unknown(format!("tag `{name}`: expected an address such as `DB1.DBW0:INT`, found `{address}`"))
+                WorldError::Unknown(format!(
+                    "tag `{name}`: expected an address such as `DB1.DBW0:INT`, found `{address}`"
+                ))
             })?;
             Ok(json!({ "name": name, "area": "db", "db": db, "offset": offset, "bit": bit, "type": kind }))
         })
@@ -161,8 +165,12 @@ fn merge(into: &mut Value, from: Value) {
 /// `value` with every time in it at the run's pace.
 fn paced_value(setting: &Setting<'_, S7Peer>, value: &Value) -> Value {
     match value {
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), paced_value(setting, value))).collect(),
-        Value::String(word) => word.parse::<Time>().map_or_else(|_| value.clone(), |time| text(setting.paced(time.0))),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (key.clone(), paced_value(setting, value))).collect()
+        }
+        Value::String(word) => {
+            word.parse::<Time>().map_or_else(|_| value.clone(), |time| text(setting.paced(time.0)))
+        }
         other => other.clone(),
     }
 }
@@ -182,6 +190,9 @@ mod tests {
     fn settings_are_merged_into_the_defaults() {
         let mut config = json!({ "http": { "listen": "x", "events": { "queue": 1 } } });
         merge(&mut config, json!({ "http": { "events": { "when_full": "disconnect" } } }));
-        assert_eq!(config, json!({ "http": { "listen": "x", "events": { "queue": 1, "when_full": "disconnect" } } }));
+        assert_eq!(
+            config,
+            json!({ "http": { "listen": "x", "events": { "queue": 1, "when_full": "disconnect" } } })
+        );
     }
 }

@@ -26,16 +26,18 @@ impl Net for GatewayNet {
         let (net, to) = (self.net.clone(), to.to_owned());
         let link = self.links.get(&to).cloned();
         async move {
-            let link = link.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no peer has this address"))?;
+            let link =
+                link.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no peer has this address"))?;
             Ok(Box::new(net.connect(TARGET, &link, &to).await?) as BoxStream)
         }
         .boxed()
     }
 
     fn listen(&self, at: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
-        let listening = self.net.listen(TARGET, at).map(|listener| {
-            Box::new(GatewayListener { listener, at: at.to_owned() }) as Box<dyn Listener>
-        });
+        let listening = self
+            .net
+            .listen(TARGET, at)
+            .map(|listener| Box::new(GatewayListener { listener, at: at.to_owned() }) as Box<dyn Listener>);
         async { listening }.boxed()
     }
 }

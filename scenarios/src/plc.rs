@@ -145,7 +145,13 @@ pub fn program(setting: &Setting<'_, S7Peer>, name: &str, plcs: &Plcs) -> Result
     argv.extend([plcs.count.to_string().into(), "--config".into(), path.into()]);
     let mut ready = vec!["listening on ".to_owned(); plcs.count];
     ready.push("metrics on ".to_owned());
-    Ok(Program { name: name.to_owned(), argv, env: Vec::new(), ready: ReadyWhen::Lines(ready), has_probe: false })
+    Ok(Program {
+        name: name.to_owned(),
+        argv,
+        env: Vec::new(),
+        ready: ReadyWhen::Lines(ready),
+        has_probe: false,
+    })
 }
 
 /// Where the PLCs listen, from what their program announced: one line each, then their counters.

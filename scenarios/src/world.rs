@@ -8,8 +8,8 @@ use gateway_under_test::{Config, Gateway};
 use watertight::chaos::sim::SimNet;
 use watertight::scenario::Scenario;
 use watertight::world::{
-    Announced, BoxFuture, Dial, Load, Party, Program, ReadyWhen, SIM_TARGET_ADDRESS, Seat, ServerPlace, Setting,
-    SimTarget, World, WorldError,
+    Announced, BoxFuture, Dial, Load, Party, Program, ReadyWhen, SIM_TARGET_ADDRESS, Seat, ServerPlace,
+    Setting, SimTarget, World, WorldError,
 };
 
 use crate::net::GatewayNet;
@@ -23,8 +23,8 @@ pub struct S7World;
 
 /// What a client of a PLC sends first: a COTP connection request to rack 0, slot 1.
 const COTP_HELLO: &[u8] = &[
-    0x03, 0x00, 0x00, 0x16, 0x11, 0xe0, 0x00, 0x00, 0x00, 0x01, 0x00, 0xc0, 0x01, 0x0a, 0xc1, 0x02, 0x01, 0x00, 0xc2,
-    0x02, 0x01, 0x01,
+    0x03, 0x00, 0x00, 0x16, 0x11, 0xe0, 0x00, 0x00, 0x00, 0x01, 0x00, 0xc0, 0x01, 0x0a, 0xc1, 0x02, 0x01,
+    0x00, 0xc2, 0x02, 0x01, 0x01,
 ];
 
 /// What a consumer of the gateway sends first.
@@ -115,8 +115,12 @@ impl World for S7World {
     ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>> {
         Box::pin(async move {
             match peer {
-                S7Peer::Sse(consumers) => Ok(Box::new(consumer::start_sse(consumers, setting.pace, &dial)) as Box<dyn Party>),
-                S7Peer::Values(reader) => Ok(Box::new(consumer::start_values(reader, setting.pace, dial)) as Box<dyn Party>),
+                S7Peer::Sse(consumers) => {
+                    Ok(Box::new(consumer::start_sse(consumers, setting.pace, &dial)) as Box<dyn Party>)
+                }
+                S7Peer::Values(reader) => {
+                    Ok(Box::new(consumer::start_values(reader, setting.pace, dial)) as Box<dyn Party>)
+                }
                 S7Peer::S7(_) | S7Peer::S7Command(_) => {
                     Err(WorldError::Unknown(format!("`{name}` is no consumer")))
                 }
@@ -135,7 +139,11 @@ impl World for S7World {
             S7Peer::S7(plcs) => plc::program(setting, name, plcs),
             S7Peer::S7Command(plc) => Ok(Program {
                 name: name.to_owned(),
-                argv: plc.command.iter().map(|word| word.replace("{port}", &free_port.to_string()).into()).collect(),
+                argv: plc
+                    .command
+                    .iter()
+                    .map(|word| word.replace("{port}", &free_port.to_string()).into())
+                    .collect(),
                 env: Vec::new(),
                 ready: ReadyWhen::Port(free_port),
                 has_probe: false,
@@ -144,7 +152,12 @@ impl World for S7World {
         }
     }
 
-    fn server_place(&self, peer: &S7Peer, announced: &Announced, free_port: u16) -> Result<ServerPlace, WorldError> {
+    fn server_place(
+        &self,
+        peer: &S7Peer,
+        announced: &Announced,
+        free_port: u16,
+    ) -> Result<ServerPlace, WorldError> {
         match peer {
             S7Peer::S7(_) => plc::place(announced),
             _ => Ok(ServerPlace { instances: vec![format!("127.0.0.1:{free_port}")], stats: None }),
@@ -166,7 +179,8 @@ impl World for S7World {
     ) -> Result<Program, WorldError> {
         let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
         let path = setting.scratch.join("gateway.yaml");
-        std::fs::write(&path, gateway::config(setting, peers, "127.0.0.1:0")?).map_err(|error| cannot(error.to_string()))?;
+        std::fs::write(&path, gateway::config(setting, peers, "127.0.0.1:0")?)
+            .map_err(|error| cannot(error.to_string()))?;
         let mut argv = roles::argv(roles::GATEWAY).map_err(|error| cannot(error.to_string()))?;
         argv.extend(["--config".into(), path.into(), "--seed".into(), setting.seed.to_string().into()]);
         let ready = ReadyWhen::Lines(vec!["http on http://".to_owned(), "ready".to_owned()]);

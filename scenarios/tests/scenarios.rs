@@ -29,8 +29,11 @@ const SOAK_CYCLES: usize = 100;
 /// Counted cycles under dhat, some forty times slower.
 const DHAT_CYCLES: usize = 20;
 
-/// Wall-clock cases at once: they wait more than they compute, but disturb each other's figures.
-const WALL_CLOCK_AT_ONCE: usize = 2;
+/// Wall-clock cases at once: they wait more than they compute.
+const WALL_CLOCK_AT_ONCE: usize = 12;
+
+/// Threads that wait for children: all wall-clock cases at once, and whoever computes.
+const THREADS: usize = WALL_CLOCK_AT_ONCE + 2;
 
 /// Columns of a failure's text.
 const WIDTH: usize = 110;
@@ -39,7 +42,8 @@ fn main() -> ExitCode {
     if let Some(exit) = roles::dispatch(ROLES, &WorldPlayer(S7World)) {
         return exit;
     }
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(THREADS);
     let trials = workspace().and_then(|()| trials());
     match trials {
         Ok(trials) => libtest_mimic::run(&args, trials).exit_code(),
@@ -59,11 +63,14 @@ fn workspace() -> Result<(), String> {
 fn trials() -> Result<Vec<Trial>, String> {
     let paths = vec![PathBuf::from("scenarios")];
     let selection = Selection { paths, engines: Engines::All, ..Selection::default() };
-    let jobs = select(&WorldLibrary(S7World), &selection).map_err(|error| error.to_string())?;
+    let mut jobs = select(&WorldLibrary(S7World), &selection).map_err(|error| error.to_string())?;
     let shared = Arc::new(Shared {
         wall_clock: Permits::new(WALL_CLOCK_AT_ONCE),
+        sim: Permits::new(std::thread::available_parallelism().map_or(1, usize::from)),
         must_have_all: std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all"),
     });
+    // Those that mostly wait go first: the others compute meanwhile.
+    jobs.sort_by_key(|job| job.engine != EngineKind::Process);
     let mut trials = Vec::new();
     for job in jobs {
         if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
@@ -81,6 +88,7 @@ fn trials() -> Result<Vec<Trial>, String> {
 /// What the trials of this process share.
 struct Shared {
     wall_clock: Permits,
+    sim: Permits,
     must_have_all: bool,
 }
 
@@ -110,7 +118,10 @@ fn name(job: &Job, explain: &Explain) -> String {
 }
 
 fn played(job: &Job, explain: Explain, shared: &Shared) -> Result<(), Failed> {
-    let _permit = (job.engine == EngineKind::Process).then(|| shared.wall_clock.take());
+    let _permit = match job.engine {
+        EngineKind::Sim => shared.sim.take(),
+        EngineKind::Process => shared.wall_clock.take(),
+    };
     let options = Options { cycles: cycles(job, &explain), ..Options::default() };
     let request = RunRequest { explain, ..options.request(job) };
     let report = play_one(job, &request, &options, &Stop::never())?;

@@ -59,7 +59,7 @@ pub struct Args {
     /// Only scenarios with this tag; may be repeated
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// Cases at once [default: one a core]; those on the wall clock always run one at a time
+    /// Cases at once [default: one a core in sim, six a core on the wall clock, where they mostly wait]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// End a case that has not finished a cycle for this long; it counts as inconclusive
@@ -197,6 +197,7 @@ impl Args {
             plants: self.plant.clone(),
             dhat: self.explain.and(self.report.clone()),
             jobs: self.jobs.map_or(default.jobs, usize::from),
+            wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),
             limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },
             ..default
         }

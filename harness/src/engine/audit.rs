@@ -99,9 +99,7 @@ fn effect(fault: &Fault, link: &LinkStats) -> (&'static str, u64) {
         | Fault::HalfOpen(_)
         | Fault::Stall(_)
         | Fault::SlowRead(_)
-        | Fault::Kill(_) => {
-            ("times begun", link.faults_begun)
-        }
+        | Fault::Kill(_) => ("times begun", link.faults_begun),
     }
 }
 

@@ -151,8 +151,10 @@ mod tests {
 
     #[test]
     fn a_stack_begins_where_own_code_asked_for_memory() {
-        let frame = |function: &str, own| Frame { function: function.to_owned(), file: None, line: None, own };
-        let stack = [frame("alloc", false), frame("with_capacity", false), frame("open", true), frame("poll", false)];
+        let frame =
+            |function: &str, own| Frame { function: function.to_owned(), file: None, line: None, own };
+        let stack =
+            [frame("alloc", false), frame("with_capacity", false), frame("open", true), frame("poll", false)];
         assert_eq!(worth_reading(&stack), &stack[1..]);
         assert_eq!(worth_reading(&stack[..2]), &stack[..2]);
     }

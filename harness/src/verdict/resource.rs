@@ -144,6 +144,10 @@ fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
     series.iter().enumerate().map(|(i, value)| value - (grow * i as f64).floor() as i64).collect()
 }
 
+/// A rise of resident pages below this says nothing while live heap is flat: allocators take memory from the system in pieces of 128 KiB and more,
+/// and touch a piece page by page.
+const RSS_NOISE_BYTES: i64 = 1 << 20;
+
 /// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most.
 fn judge_rss(
     context: Context<'_>,
@@ -152,6 +156,15 @@ fn judge_rss(
     heap: Option<&ResourceVerdict>,
 ) {
     let trend = trend(bytes, context.timeline.exact);
+    if heap.is_some_and(|heap| heap.outcome == Outcome::Clean) && trend.rise.abs() < RSS_NOISE_BYTES {
+        verdict.outcome = Outcome::Clean;
+        verdict.why = format!(
+            "within {} of pages in all {} cycles",
+            figures::bytes(RSS_NOISE_BYTES as u64),
+            bytes.len()
+        );
+        return;
+    }
     verdict.since_cycle = trend.since;
     let rises = !matches!(trend.shape, Shape::Flat | Shape::Step | Shape::Levelled);
     let grown = figures::bytes(trend.rise.unsigned_abs());

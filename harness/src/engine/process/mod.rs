@@ -23,7 +23,7 @@ use super::audit::{self, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory};
 use super::storm::Storms;
-use super::{CycleCounts, Measured, Observer, PlayFailure, Plant, Planted, Wanted, pace};
+use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted, pace};
 use crate::census::Census;
 use crate::chaos::Change;
 use crate::chaos::toxics::kill;
@@ -237,7 +237,9 @@ impl<'w, W: World> Live<'w, W> {
     async fn measured(&mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
         let cycles = played.cycles.len().saturating_sub(counts.warm_up);
         let audit = match self.read().await {
-            Ok(after) if cycles > 0 => audit::audits(self.setting.scenario, &self.counted_from, &after, cycles),
+            Ok(after) if cycles > 0 => {
+                audit::audits(self.setting.scenario, &self.counted_from, &after, cycles)
+            }
             _ => Vec::new(),
         };
         let rose = inventory::rose(&played.inventories);
@@ -324,7 +326,8 @@ impl<W: World> Stage for Live<'_, W> {
 
     async fn plant(&mut self, plant: &Plant) -> Result<(), Ended> {
         self.look(|sampler| {
-            let probe = sampler.probe().ok_or_else(|| blind("a plant needs a target with watertight's probe"))?;
+            let probe =
+                sampler.probe().ok_or_else(|| blind("a plant needs a target with watertight's probe"))?;
             let amount = |amount: u64| usize::try_from(amount).unwrap_or(usize::MAX);
             let (bytes, tasks, fds) = match plant.what {
                 Planted::Heap(bytes) => (amount(bytes), 0, 0),
@@ -354,6 +357,8 @@ impl<W: World> Stage for Live<'_, W> {
 fn not_restarted(unstarted: Unstarted) -> Ended {
     match unstarted {
         Unstarted::Ended(ended) => ended,
-        Unstarted::Failure(failure) => Ended::TargetDied { how: format!("it could not be started again: {failure}") },
+        Unstarted::Failure(failure) => {
+            Ended::TargetDied { how: format!("it could not be started again: {failure}") }
+        }
     }
 }

@@ -77,7 +77,8 @@ impl Wiring {
 }
 
 fn address(text: &str) -> io::Result<SocketAddr> {
-    text.parse().map_err(|_| io::Error::other(format!("expected an address such as 127.0.0.1:102, found `{text}`")))
+    text.parse()
+        .map_err(|_| io::Error::other(format!("expected an address such as 127.0.0.1:102, found `{text}`")))
 }
 
 /// A port of loopback that was free a moment ago, for a program that cannot choose one itself.
@@ -92,7 +93,8 @@ impl Dial for TcpDial {
     fn dial(&self, ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>> {
         let address = self.0.get(ordinal % self.0.len().max(1)).copied();
         Box::pin(async move {
-            let address = address.ok_or_else(|| io::Error::other("this link leads nowhere: the target serves nobody"))?;
+            let address = address
+                .ok_or_else(|| io::Error::other("this link leads nowhere: the target serves nobody"))?;
             Ok(Box::new(TcpStream::connect(address).await?) as BoxStream)
         })
     }
