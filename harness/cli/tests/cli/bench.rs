@@ -1,7 +1,7 @@
 //! What every test here needs: the command line in a process of its own, and waiting for a condition with a deadline.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -60,6 +60,16 @@ impl Bench {
     }
 }
 
+/// Waits for a `watertight` that is expected to end, and kills one that does not.
+pub fn ended(mut parent: Child) -> Ran {
+    let pid = Pid::from_child(&parent);
+    if !holds(|| !runs(pid)) {
+        parent.kill().expect("it runs");
+        panic!("waited in vain for watertight to end");
+    }
+    Ran::from(parent.wait_with_output().expect("it has ended"))
+}
+
 /// What a process left.
 pub struct Ran {
     pub code: Option<i32>,
@@ -88,13 +98,18 @@ pub fn case<'a>(report: &'a RunReport, scenario: &str) -> &'a CaseReport {
 
 /// Waits until `condition` holds.
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..LOOKS_MAX {
-        if condition() {
-            return;
+    assert!(holds(condition), "waited in vain for {what}");
+}
+
+/// Whether `condition` comes to hold within the deadline.
+fn holds(condition: impl Fn() -> bool) -> bool {
+    (0..LOOKS_MAX).any(|_| {
+        let holds = condition();
+        if !holds {
+            thread::sleep(LOOK_PERIOD);
         }
-        thread::sleep(LOOK_PERIOD);
-    }
-    panic!("waited in vain for {what}");
+        holds
+    })
 }
 
 /// Whether the process runs: it is there, and no zombie.

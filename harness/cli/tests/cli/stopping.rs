@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use watertight::timeline::Ended;
 
-use crate::bench::{Bench, Ran, case, eventually, read_report, runs};
+use crate::bench::{Bench, case, ended, eventually, read_report, runs};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("stopping::ctrl_c_ends_children_in_order_and_keeps_what_was_measured", ctrl_c_ends_children_in_order),
@@ -24,7 +24,7 @@ fn ctrl_c_ends_children_in_order() {
     let parent = bench.watertight(&args).spawn().unwrap();
     let child = bench.noted("child");
     kill_process(id(&parent), Signal::INT).unwrap();
-    let ran = Ran::from(parent.wait_with_output().unwrap());
+    let ran = ended(parent);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stdout.contains("interrupted"), "{}", ran.stdout);
     let report = read_report(&json, &ran);
@@ -46,7 +46,7 @@ fn a_child_that_does_not_heed_ctrl_c_is_killed() {
     let parent = bench.watertight(&args).spawn().unwrap();
     let child = bench.noted("child");
     kill_process(id(&parent), Signal::TERM).unwrap();
-    let ran = Ran::from(parent.wait_with_output().unwrap());
+    let ran = ended(parent);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     let report = read_report(&json, &ran);
     assert_eq!(case(&report, "deaf").headline, "interrupted; 2 of 5 cycles measured");
