@@ -77,32 +77,22 @@ pub(super) struct Running {
     name: String,
     child: Child,
     pub(super) announced: Announced,
-    stderr: Tail,
+    said: Tail,
 }
 
 impl Running {
     /// Starts `program` and waits until it is ready.
     pub(super) async fn start(program: &Program) -> Result<Self, Ended> {
         let mut child = spawn(program).map_err(|error| never_ready(program, error.to_string()))?;
-        let stderr = Tail::default();
-        let (lines, announced) = mpsc::channel(16);
+        let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
         // Both readers end when the program closes its output, at the latest when it ends.
         if let Some(output) = child.stderr.take() {
-            let tail = stderr.clone();
-            read_lines(output, move |line| tail.push(line));
+            read_lines(output, said.clone(), None);
         }
         if let Some(output) = child.stdout.take() {
-            let tail = stderr.clone();
-            read_lines(output, move |line| {
-                // A full channel means nobody waits for lines any more.
-                if let Err(mpsc::error::TrySendError::Closed(line) | mpsc::error::TrySendError::Full(line)) =
-                    lines.try_send(line)
-                {
-                    tail.push(line);
-                }
-            });
+            read_lines(output, said.clone(), Some(lines));
         }
-        let mut running = Self { name: program.name.clone(), child, announced: Announced::default(), stderr };
+        let mut running = Self { name: program.name.clone(), child, announced: Announced::default(), said };
         running.announced = running.until_ready(program, announced).await?;
         Ok(running)
     }
@@ -132,7 +122,7 @@ impl Running {
     }
 
     fn seen_instead(&self) -> String {
-        let output = self.stderr.text();
+        let output = self.said.text();
         if output.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{output}") }
     }
 
@@ -157,7 +147,7 @@ impl Running {
     }
 
     fn describe_end(&self, status: ExitStatus) -> Ended {
-        let output = self.stderr.text();
+        let output = self.said.text();
         let said = if output.is_empty() { String::new() } else { format!("; its last words:\n{output}") };
         Ended::TargetDied { how: format!("{} ended with {status}{said}", self.name) }
     }
@@ -212,13 +202,20 @@ fn never_ready(program: &Program, why: String) -> Ended {
 )]
 fn read_lines(
     output: impl AsyncRead + Send + Unpin + 'static,
-    mut each: impl FnMut(String) + Send + 'static,
+    said: Tail,
+    announced: Option<mpsc::Sender<String>>,
 ) {
     tokio::spawn(async move {
         let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
         while let Some(line) = lines.next().await {
             match line {
-                Ok(line) => each(line),
+                Ok(line) => {
+                    if let Some(announced) = &announced {
+                        // Waits for whoever looks for an announcement; once nobody does, the line is only kept.
+                        let _nobody_waits = announced.send(line.clone()).await;
+                    }
+                    said.push(line);
+                }
                 // The rest of an overlong line is dropped; the codec goes on with the next one.
                 Err(LinesCodecError::MaxLineLengthExceeded) => {}
                 Err(LinesCodecError::Io(_)) => return,
