@@ -125,7 +125,8 @@ async fn serve_until_told(config: Config, seed: u64) -> Result<(), Failure> {
     // Before the first line is out: whoever reads it may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let gateway = Gateway::start(config, Arc::new(TcpNet), seed).await?;
+    let net = TcpNet { send_buffer: config.http.send_buffer };
+    let gateway = Gateway::start(config, Arc::new(net), seed).await?;
     #[cfg(feature = "probe")]
     let _gauges = gateway.register_gauges();
     if let Some(address) = gateway.http_addr() {

@@ -40,8 +40,12 @@ pub trait Listener: Send {
 const BACKLOG: u32 = 1024;
 
 /// The operating system's TCP.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TcpNet;
+#[derive(Debug, Clone, Copy)]
+pub struct TcpNet {
+    /// Bytes that the kernel keeps for one accepted connection whose peer does not read. Left to itself, Linux lets that
+    /// grow to megabytes, and a consumer that is gone is noticed only once they are full.
+    pub send_buffer: u32,
+}
 
 impl Net for TcpNet {
     fn connect(&self, to: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
@@ -55,15 +59,15 @@ impl Net for TcpNet {
     }
 
     fn listen(&self, at: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
-        let at = at.to_owned();
-        async move { Ok(Box::new(bind(&at).await?) as Box<dyn Listener>) }.boxed()
+        let (at, send_buffer) = (at.to_owned(), self.send_buffer);
+        async move { Ok(Box::new(bind(&at, send_buffer).await?) as Box<dyn Listener>) }.boxed()
     }
 }
 
-async fn bind(at: &str) -> io::Result<TcpListener> {
+async fn bind(at: &str, send_buffer: u32) -> io::Result<TcpListener> {
     let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in tokio::net::lookup_host(at).await? {
-        match bind_address(address) {
+        match bind_address(address, send_buffer) {
             Ok(listener) => return Ok(listener),
             Err(error) => refused = error,
         }
@@ -71,10 +75,12 @@ async fn bind(at: &str) -> io::Result<TcpListener> {
     Err(refused)
 }
 
-fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_address(address: SocketAddr, send_buffer: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for the TIME_WAIT of the connections it has just closed.
     socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(send_buffer)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -121,6 +121,9 @@ pub struct HttpConfig {
     #[serde(with = "span")]
     #[garde(custom(check::period))]
     pub write_timeout: Duration,
+    /// Bytes that the kernel keeps for one connection whose consumer does not read.
+    #[garde(range(min = 4_096, max = 16_777_216))]
+    pub send_buffer: u32,
     /// The event streams.
     #[garde(dive)]
     pub events: EventsConfig,
@@ -204,6 +207,7 @@ impl Default for HttpConfig {
             max_connections: 256,
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(10),
+            send_buffer: 64 * 1024,
             events: EventsConfig::default(),
         }
     }

@@ -92,7 +92,7 @@ async fn a_gateway_that_cannot_listen_leaves_nothing_running() {
     let at = taken.local_addr().expect("an address").to_string();
     let mut config = config(vec![station("press")]);
     config.http.listen = Some(at.clone());
-    let net = std::sync::Arc::new(gateway_under_test::net::TcpNet);
+    let net = std::sync::Arc::new(gateway_under_test::net::TcpNet { send_buffer: config.http.send_buffer });
     let error = gateway_under_test::Gateway::start(config, net, 0).await.err().expect("the port is taken");
     let message = error.to_string();
     assert!(message.starts_with(&format!("http: cannot listen on {at}: ")), "{message}");

@@ -24,8 +24,8 @@ use crate::chaos::toxic::Admission;
 /// Connections that the kernel lets wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The least that a kernel buffer is asked to hold: less than a loopback segment makes TCP wait on its own timers.
-const KERNEL_BUFFER_MIN: usize = 64 * 1024;
+/// The least that a kernel buffer is asked to hold.
+const KERNEL_BUFFER_MIN: usize = 8 * 1024;
 
 /// Memory of one direction of a connection at rest: what one read from a busy socket brings.
 const REST_BYTES: usize = 32 * 1024;
@@ -69,6 +69,11 @@ impl Proxy {
         self.addr
     }
 
+    /// How a client of this process gets in.
+    pub fn entrance(&self) -> Entrance {
+        Entrance { addr: self.addr, buffer_bytes: self.shared.link.buffer_bytes() }
+    }
+
     /// The link it plays.
     pub fn link(&self) -> &Arc<Link> {
         &self.shared.link
@@ -91,6 +96,24 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.cancel.cancel();
         self.shared.tasks.close();
+    }
+}
+
+/// The way into a proxy.
+#[derive(Debug, Clone, Copy)]
+pub struct Entrance {
+    addr: SocketAddr,
+    buffer_bytes: usize,
+}
+
+impl Entrance {
+    /// Connects as a client that keeps no more unread bytes than the link does: left to itself, the kernel keeps megabytes,
+    /// and a client that does not read would long look like one that does.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub async fn connect(self) -> io::Result<TcpStream> {
+        dial(self.addr, self.buffer_bytes).await
     }
 }
 
@@ -118,8 +141,9 @@ impl Door {
         let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
-        // Accepted sockets inherit it; set later, it would come after the window was announced.
-        socket.set_recv_buffer_size(self.buffer_bytes.max(KERNEL_BUFFER_MIN))?;
+        // Accepted sockets inherit them; set later, the first would come after the window was announced.
+        socket.set_recv_buffer_size(kernel_buffer(self.buffer_bytes))?;
+        socket.set_send_buffer_size(kernel_buffer(self.buffer_bytes))?;
         socket.bind(&self.addr.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
@@ -195,9 +219,15 @@ async fn play(shared: &Shared, client: TcpStream) {
 
 async fn dial(upstream: SocketAddr, buffer_bytes: usize) -> io::Result<TcpStream> {
     let socket = if upstream.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    let bytes = u32::try_from(buffer_bytes.max(KERNEL_BUFFER_MIN)).unwrap_or(u32::MAX);
+    let bytes = u32::try_from(kernel_buffer(buffer_bytes)).unwrap_or(u32::MAX);
     socket.set_recv_buffer_size(bytes)?;
+    socket.set_send_buffer_size(bytes)?;
     socket.connect(upstream).await
+}
+
+/// What to ask of the kernel where a link's buffer holds `bytes`.
+fn kernel_buffer(bytes: usize) -> usize {
+    bytes.max(KERNEL_BUFFER_MIN)
 }
 
 /// Resolves when the client has closed without having sent anything.

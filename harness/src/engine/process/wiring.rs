@@ -6,11 +6,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
 use super::super::sim::peer_side;
 use crate::chaos::Link;
-use crate::chaos::proxy::Proxy;
+use crate::chaos::proxy::{Entrance, Proxy};
 use crate::scenario::Scenario;
 use crate::world::{BoxFuture, BoxStream, Dial, World};
 
@@ -65,7 +63,7 @@ impl Wiring {
     /// Connects as a client of the link `name` would.
     pub(super) fn dial(&self, name: &str) -> Arc<dyn Dial> {
         let proxies = self.proxies.get(name).into_iter().flatten();
-        Arc::new(TcpDial(proxies.map(Proxy::addr).collect()))
+        Arc::new(TcpDial(proxies.map(Proxy::entrance).collect()))
     }
 
     /// Closes every connection and waits until no task of a proxy is left.
@@ -87,15 +85,15 @@ pub(super) fn free_port() -> io::Result<u16> {
 }
 
 /// Opens connections to proxies.
-struct TcpDial(Vec<SocketAddr>);
+struct TcpDial(Vec<Entrance>);
 
 impl Dial for TcpDial {
     fn dial(&self, ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>> {
-        let address = self.0.get(ordinal % self.0.len().max(1)).copied();
+        let entrance = self.0.get(ordinal % self.0.len().max(1)).copied();
         Box::pin(async move {
-            let address = address
+            let entrance = entrance
                 .ok_or_else(|| io::Error::other("this link leads nowhere: the target serves nobody"))?;
-            Ok(Box::new(TcpStream::connect(address).await?) as BoxStream)
+            Ok(Box::new(entrance.connect().await?) as BoxStream)
         })
     }
 }
