@@ -47,13 +47,13 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Count this many cycles in the place of each scenario's own (warm-up stays)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     cycles: Option<u64>,
     /// Play with this setting in the place of the file's, such as `target.defect=none`; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
     set: Vec<(String, String)>,
 
-    /// Only cases whose `engine::scenario::case` holds TEXT, or matches it where it has a `*`; may be repeated
+    /// Only cases whose `scenario::case` or `engine::scenario::case` holds TEXT, or matches it where it has a `*`; may be repeated
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
     /// Only scenarios with this tag; may be repeated

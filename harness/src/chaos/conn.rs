@@ -400,7 +400,7 @@ impl State {
     fn destination(&mut self, side: Side, now: Instant) -> Option<Lost> {
         let lane = &mut self.lanes[side.writes() as usize];
         let closed = self.cut == Some(Cut::Close);
-        if lane.is_held() && lane.swallows() || lane.is_finished() && !closed {
+        if lane.is_finished() && !closed {
             return Some(Lost::ToFault);
         }
         let mut kept = || lane.is_held() && lane.is_shut(now, self.idle_since);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::chaos::fault::FaultId;
 use crate::chaos::ring::Ring;
-use crate::chaos::toxic::{Chunk, Cut, Fate, Gate, Moment, OnHeal, Toxic};
+use crate::chaos::toxic::{Chunk, Cut, Gate, Moment, OnHeal, Toxic};
 use crate::seed::Seed;
 
 /// A toxic that has taken hold of a lane.
@@ -42,8 +42,6 @@ enum Fin {
     Open,
     /// The FIN is under way, or has arrived once `due` is over.
     Sent { entered: Instant, due: Instant },
-    /// The FIN was swallowed: the reader never hears of it.
-    Lost,
 }
 
 /// What may leave a lane now.
@@ -61,7 +59,6 @@ pub(super) enum Exit {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) taken: usize,
-    pub(super) swallowed: bool,
     pub(super) delayed: bool,
 }
 
@@ -131,11 +128,6 @@ impl Lane {
         self.gate(now, idle_since).is_shut()
     }
 
-    /// Whether whatever enters vanishes.
-    pub(super) fn swallows(&self) -> bool {
-        self.fate(Chunk { offset: self.entered, bytes: 0 }).is_none()
-    }
-
     /// Copies in as much of `data` as there is room for.
     pub(super) fn push(&mut self, data: &[u8], now: Instant) -> Entry {
         let taken = self.ring.push(data);
@@ -164,17 +156,10 @@ impl Lane {
             self.ready += count;
             return entry;
         }
-        match self.fate(chunk) {
-            None => {
-                self.ring.truncate_by(count);
-                entry.swallowed = true;
-            }
-            Some(after) => {
-                let due = self.last_due(now).max(now + after);
-                entry.delayed = after > self.base;
-                self.segments.push_back(Segment { chunk, entered: now, due });
-            }
-        }
+        let after = self.delay(chunk);
+        let due = self.last_due(now).max(now + after);
+        entry.delayed = after > self.base;
+        self.segments.push_back(Segment { chunk, entered: now, due });
         entry
     }
 
@@ -183,10 +168,8 @@ impl Lane {
         if self.is_finished() {
             return;
         }
-        self.fin = match self.fate(Chunk { offset: self.entered, bytes: 0 }) {
-            None => Fin::Lost,
-            Some(after) => Fin::Sent { entered: now, due: self.last_due(now).max(now + after) },
-        };
+        let after = self.delay(Chunk { offset: self.entered, bytes: 0 });
+        self.fin = Fin::Sent { entered: now, due: self.last_due(now).max(now + after) };
     }
 
     /// Loses everything that lies in it.
@@ -237,7 +220,7 @@ impl Lane {
         match self.fin {
             Fin::Sent { due, .. } if due <= now => Exit::End,
             Fin::Sent { due, .. } => Exit::Wait(Some(due)),
-            Fin::Open | Fin::Lost => Exit::Wait(None),
+            Fin::Open => Exit::Wait(None),
         }
     }
 
@@ -325,12 +308,9 @@ impl Lane {
         gates.fold(Gate::Open, Gate::meet)
     }
 
-    /// The delay of `chunk`, or `None` if it vanishes.
-    fn fate(&self, chunk: Chunk) -> Option<Duration> {
-        self.held.iter().try_fold(self.base, |sum, held| match held.toxic.on_chunk(chunk, held.dice) {
-            Fate::Forward { after } => Some(sum + after),
-            Fate::Swallow => None,
-        })
+    /// From the entry of `chunk` until it arrives.
+    fn delay(&self, chunk: Chunk) -> Duration {
+        self.held.iter().fold(self.base, |sum, held| sum + held.toxic.delay(chunk, held.dice))
     }
 
     fn last_due(&self, now: Instant) -> Instant {
@@ -351,14 +331,14 @@ impl Lane {
     fn reschedule(&mut self) {
         let mut before = None;
         for at in 0..self.segments.len() {
-            let Segment { chunk, entered, due } = self.segments[at];
-            let earliest = self.fate(chunk).map_or(due, |after| entered + after);
+            let Segment { chunk, entered, .. } = self.segments[at];
+            let earliest = entered + self.delay(chunk);
             let due = before.map_or(earliest, |before: Instant| before.max(earliest));
             self.segments[at].due = due;
             before = Some(due);
         }
         if let Fin::Sent { entered, .. } = self.fin {
-            let after = self.fate(Chunk { offset: self.entered, bytes: 0 }).unwrap_or_default();
+            let after = self.delay(Chunk { offset: self.entered, bytes: 0 });
             let due = before.map_or(entered + after, |before| before.max(entered + after));
             self.fin = Fin::Sent { entered, due };
         }

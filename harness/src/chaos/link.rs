@@ -370,7 +370,7 @@ impl Counters {
         if entry.delayed {
             self.chunks_delayed.fetch_add(1, Relaxed);
         }
-        if entry.swallowed || lost {
+        if lost {
             self.bytes_swallowed.fetch_add(entry.taken as u64, Relaxed);
         }
     }

@@ -134,23 +134,6 @@ pub struct Chunk {
     pub bytes: usize,
 }
 
-/// What becomes of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It travels on, later by `after` than it would have.
-    Forward {
-        /// The delay that this toxic adds.
-        after: Duration,
-    },
-    /// It vanishes; its sender believes it sent.
-    Swallow,
-}
-
-impl Fate {
-    /// Unharmed, at once.
-    pub const FORWARD: Self = Self::Forward { after: Duration::ZERO };
-}
-
 /// What may leave a lane now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -217,11 +200,11 @@ pub trait Toxic: fmt::Debug + Send {
         Admission::Accept
     }
 
-    /// What becomes of a chunk as it enters. `dice` is this connection's and direction's own.
+    /// By how much a chunk arrives later. `dice` is this connection's and direction's own.
     ///
     /// Asked again for what is under way when another fault heals, so it must answer the same for the same chunk.
-    fn on_chunk(&self, _chunk: Chunk, _dice: Seed) -> Fate {
-        Fate::FORWARD
+    fn delay(&self, _chunk: Chunk, _dice: Seed) -> Duration {
+        Duration::ZERO
     }
 
     /// What may leave now.

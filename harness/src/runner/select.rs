@@ -60,7 +60,8 @@ impl Job {
 
     /// Whether one of `filters` matches, or there is none.
     pub fn matches(&self, filters: &[String]) -> bool {
-        let names = [self.name(), self.short_name()];
+        let bare = join(&[&self.case.scenario, &self.case.case]);
+        let names = [self.name(), self.short_name(), bare];
         filters.is_empty() || filters.iter().any(|filter| names.iter().any(|name| matches(filter, name)))
     }
 }
@@ -231,6 +232,11 @@ mod tests {
         assert_eq!(
             names(Selection { filters: vec!["sim::*::plcs=50".to_owned()], ..Selection::default() }),
             ["sim::gate::flap::plcs=50", "sim::soak::storm::plcs=50"]
+        );
+        assert_eq!(
+            names(Selection { filters: vec!["fl*=50".to_owned()], ..Selection::default() }),
+            ["sim::gate::flap::plcs=50"],
+            "the engine may be left out"
         );
     }
 

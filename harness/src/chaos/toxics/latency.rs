@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::chaos::toxic::{Chunk, Fate, Toxic};
+use crate::chaos::toxic::{Chunk, Toxic};
 use crate::seed::Seed;
 use crate::units::Time;
 
@@ -32,12 +32,12 @@ struct Delay {
 }
 
 impl Toxic for Delay {
-    fn on_chunk(&self, chunk: Chunk, dice: Seed) -> Fate {
+    fn delay(&self, chunk: Chunk, dice: Seed) -> Duration {
         if self.jitter.is_zero() {
-            return Fate::Forward { after: self.base };
+            return self.base;
         }
         let draw = dice.stream("jitter", chunk.offset).rng().unit();
-        Fate::Forward { after: self.base + self.jitter.mul_f64(draw) }
+        self.base + self.jitter.mul_f64(draw)
     }
 }
 
@@ -51,10 +51,9 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for offset in 0..100 {
             let chunk = Chunk { offset, bytes: 1 };
-            let fate = delay.on_chunk(chunk, Seed(7));
-            let Fate::Forward { after } = fate else { panic!("latency loses nothing") };
+            let after = delay.delay(chunk, Seed(7));
             assert!((Duration::from_millis(10)..Duration::from_millis(15)).contains(&after), "{after:?}");
-            assert_eq!(delay.on_chunk(chunk, Seed(7)), fate);
+            assert_eq!(delay.delay(chunk, Seed(7)), after);
             seen.insert(after);
         }
         assert!(seen.len() > 90, "jitter is drawn per chunk");
