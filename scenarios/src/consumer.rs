@@ -112,7 +112,7 @@ fn load_of_checker(counts: &Counts) -> Vec<Load> {
     ]
 }
 
-#[expect(clippy::disallowed_methods, reason = "a consumer ends with the token its Consumers holds")]
+/// A consumer ends with the token its [`Consumers`] holds.
 fn spawn_until(cancel: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
     let cancel = cancel.clone();
     tokio::spawn(async move {

@@ -99,7 +99,7 @@ impl SimPlcs {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the task ends with the token that SimPlcs holds")]
+/// The task ends with the token that [`SimPlcs`] holds.
 fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(work);
 }

@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Count this many cycles in the place of each scenario's own (warm-up stays)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=10_000_000))]
     cycles: Option<u64>,
     /// Play with this setting in the place of the file's, such as `target.defect=none`; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
@@ -199,7 +199,6 @@ impl Args {
             jobs: self.jobs.map_or(default.jobs, usize::from),
             wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),
             limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },
-            ..default
         }
     }
 }

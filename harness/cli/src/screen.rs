@@ -4,15 +4,11 @@ use std::io::{self, Write};
 
 use watertight::exit::Exit;
 
-/// Columns where the width of the screen is not known.
-const WIDTH: usize = 110;
-
-/// Columns of the screen behind standard output, or else standard error. Colour is for the printing to decide: it takes
-/// escape codes away where they are not wanted.
+/// Columns of the screen behind standard output; without a screen (a file, a log of CI) nothing needs to be cut. Colour is
+/// for the printing to decide: it takes escape codes away where they are not wanted.
 pub fn width() -> usize {
-    let out = rustix::termios::tcgetwinsize(io::stdout());
-    let size = out.or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
-    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(WIDTH)
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(usize::MAX)
 }
 
 /// Prints to standard output.

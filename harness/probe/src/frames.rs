@@ -13,7 +13,7 @@ use crate::heap;
 /// One function in a call stack. Inlined functions have frames of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// The function's name without its hash; `?` where symbols are missing.
+    /// The function's name as a person would write it ([`legible`]); `?` where symbols are missing.
     pub function: String,
     /// The source file, short: relative to the workspace, or from the crate's folder on.
     pub file: Option<String>,
@@ -88,6 +88,39 @@ pub fn short_path(file: &str) -> String {
     file.to_owned()
 }
 
+/// A demangled name as a person would write it: without its hash and its generic arguments, and with the compiler's word
+/// for an async block or a closure in plain text.
+pub fn legible(name: &str) -> String {
+    let name = match name.rsplit_once("::h") {
+        Some((head, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => head,
+        _ => name,
+    };
+    let mut legible = String::with_capacity(name.len());
+    let (mut depth, mut before) = (0_usize, None);
+    for character in name.chars() {
+        match character {
+            // Arguments follow a name or `::`; any other `<` begins a type, as in `<T as Trait>::f`, or is an operator's.
+            '<' if depth > 0 || before.is_some_and(|c: char| c.is_alphanumeric() || "_:".contains(c)) => {
+                depth += 1
+            }
+            '>' if depth > 0 && before != Some('-') => depth -= 1,
+            _ if depth > 0 => {}
+            _ => legible.push(character),
+        }
+        before = Some(character);
+    }
+    let legible = legible.replace("::::", "::");
+    let legible = legible.trim_end_matches("::");
+    for (word, plain) in
+        [("{async_fn#", "async fn"), ("{async_block#", "async block"), ("{closure#", "closure")]
+    {
+        if legible.starts_with(word) {
+            return plain.to_owned();
+        }
+    }
+    legible.to_owned()
+}
+
 /// The functions at one return address, innermost inlined one first.
 pub(crate) fn at(return_address: usize) -> Vec<Frame> {
     let mut known = RESOLVED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +156,7 @@ fn look_up(return_address: usize) -> Vec<Frame> {
     backtrace::resolve(call, |symbol| {
         let file = symbol.filename().map(|file| file.to_string_lossy().into_owned());
         let frame = Frame {
-            function: symbol.name().map_or_else(|| "?".to_owned(), |name| format!("{name:#}")),
+            function: symbol.name().map_or_else(|| "?".to_owned(), |name| legible(&format!("{name:#}"))),
             own: file.as_deref().is_some_and(is_own_file),
             line: symbol.lineno(),
             file: file.as_deref().map(short_path),
@@ -161,3 +194,24 @@ fn roots() -> &'static [String] {
 const RESOLVED_MAX: usize = 1 << 16;
 
 static RESOLVED: Mutex<BTreeMap<usize, Vec<Frame>>> = Mutex::new(BTreeMap::new());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_as_a_person_would_write_them() {
+        for (name, plain) in [
+            ("{async_fn#0}", "async fn"),
+            ("{async_block#0}<gateway::tasks::{impl#2}::spawn::{async_block_env#0}>", "async block"),
+            ("publish<gateway::{impl#1}::publish::{closure_env#0}>", "publish"),
+            ("push::<alloc::vec::Vec<u8>>::inner", "push::inner"),
+            ("call<fn(u8) -> u8>", "call"),
+            ("<gateway::Hub as core::fmt::Debug>::fmt", "<gateway::Hub as core::fmt::Debug>::fmt"),
+            ("gateway::main::h0123456789abcdef", "gateway::main"),
+            ("gateway::hash::h0123", "gateway::hash::h0123"),
+        ] {
+            assert_eq!(legible(name), plain, "{name}");
+        }
+    }
+}

@@ -94,9 +94,23 @@ fn without_position(site: &str) -> &str {
 /// Where code that is not the user's own lies: crates from a registry or a git checkout, the toolchain.
 const FOREIGN: [&str; 5] = ["/.cargo/registry/", "/.cargo/git/", "/rustc/", "/rustlib/", "/.rustup/"];
 
-/// Whether a site or frame lies in the user's own code.
+/// Whether a site or frame (`file:line`, or `function at file:line`) lies in the user's own code.
+///
+/// Paths are those of compilers, or short as [`watertight_probe::frames::short_path`] makes them: `bytes-1.12.1/src/..`, `std/..`.
 pub fn is_own(site: &str) -> bool {
-    !site.is_empty() && site != "?" && !FOREIGN.iter().any(|place| site.contains(place))
+    let place = site.rsplit_once(" at ").map_or(site, |(_, place)| place);
+    let folder = place.split('/').next().unwrap_or_default();
+    let foreign =
+        folder == "std" || is_released_crate(folder) || FOREIGN.iter().any(|part| place.contains(part));
+    !(foreign || place.is_empty() || place == "?")
+}
+
+/// Whether `folder` is named as a registry names a crate's: `bytes-1.12.1`.
+fn is_released_crate(folder: &str) -> bool {
+    folder
+        .split('-')
+        .skip(1)
+        .any(|part| part.split('.').count() >= 3 && part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -139,10 +153,8 @@ mod tests {
     #[test]
     fn a_site_is_named_by_its_file_and_by_own_frames_only() {
         let mut heap = finding("gateway/src/cache.rs:7", "gateway::cache::put");
-        heap.stack = vec![
-            "/root/.cargo/registry/src/bytes-1/src/lib.rs:9 bytes::copy".into(),
-            "gateway/src/slice.rs:3 keep".into(),
-        ];
+        heap.stack =
+            vec!["copy at bytes-1.12.1/src/bytes.rs:9".into(), "keep at gateway/src/slice.rs:3".into()];
         assert!(heap.names("cache.rs"));
         assert!(heap.names("slice.rs"));
         assert!(!heap.names("bytes-1"));
@@ -153,6 +165,9 @@ mod tests {
     fn registries_and_the_toolchain_are_not_own_code() {
         assert!(!is_own("/home/me/.cargo/registry/src/index/tokio-1.54.0/src/task/spawn.rs:1"));
         assert!(!is_own("/rustc/abc/library/alloc/src/vec/mod.rs:2"));
-        assert!(is_own("gateway-under-test/src/session.rs:3"));
+        assert!(!is_own("copy_from_slice at bytes-1.12.1/src/bytes.rs:348"));
+        assert!(!is_own("push at std/src/collections/vec.rs:9"));
+        assert!(is_own("async fn at gateway-under-test/src/session.rs:3"));
+        assert!(is_own("gateway-2/src/session.rs:3"));
     }
 }

@@ -114,7 +114,8 @@ fn seen(case: &CaseReport) -> String {
 pub fn block(case: &CaseReport, look: Look) -> String {
     let mut out = String::new();
     let word = look.paint(style(case.exit).bold(), &ending(case).to_uppercase());
-    let _ = writeln!(out, "{word}  {}", look.fit(&format!("{}  {}", case.test_name(), case.headline)));
+    let _ = writeln!(out, "{word}  {}", case.test_name());
+    out += &indent(&case.headline);
     if let Some(site) = case.findings.first() {
         let _ = writeln!(out, "  at {}", look.paint(Style::new().bold(), &site.site));
     }

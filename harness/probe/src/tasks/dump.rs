@@ -196,7 +196,7 @@ struct Place {
 impl Place {
     /// `None`: nothing a reader would miss.
     fn of(symbol: &BacktraceSymbol) -> Option<Self> {
-        let function = short_function(symbol.name_demangled()?);
+        let function = frames::legible(symbol.name_demangled()?);
         let file = symbol.filename().map(Path::to_string_lossy);
         let own = file.as_deref().is_some_and(frames::is_own_file);
         if !own
@@ -211,15 +211,5 @@ impl Place {
             _ => function,
         };
         Some(Self { line, own })
-    }
-}
-
-/// A demangled name without its trailing hash.
-fn short_function(name: &str) -> String {
-    match name.rsplit_once("::h") {
-        Some((head, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            head.to_owned()
-        }
-        _ => name.to_owned(),
     }
 }

@@ -148,7 +148,7 @@ impl<'w, W: World> Live<'w, W> {
             let program = world.server_program(&setting, name, peer, port)?;
             let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
             let place = world.server_place(peer, &running.announced, port)?;
-            let proxies = live.wiring.to_servers(name, &place.instances).await;
+            let proxies = live.wiring.wire_servers(name, &place.instances).await;
             let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
             live.seen.insert(name.clone(), seen);
             live.servers.insert(name.clone(), (running, place));
@@ -178,7 +178,7 @@ impl<'w, W: World> Live<'w, W> {
         let running = Running::start(&program).await.map_err(Unstarted::Ended)?;
         if let Some(place) = self.world.target_place(&running.announced) {
             for (name, _) in self.peers(Seat::Consumer) {
-                let wired = self.wiring.to_target(name, &place).await;
+                let wired = self.wiring.wire_target(name, &place).await;
                 wired.map_err(PlayFailure::system("start a proxy"))?;
             }
         }

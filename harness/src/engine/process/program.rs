@@ -85,7 +85,6 @@ impl Running {
     pub(super) async fn start(program: &Program) -> Result<Self, Ended> {
         let mut child = spawn(program).map_err(|error| never_ready(program, error.to_string()))?;
         let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
-        // Both readers end when the program closes its output, at the latest when it ends.
         if let Some(output) = child.stderr.take() {
             read_lines(output, said.clone(), None);
         }
@@ -196,10 +195,7 @@ fn never_ready(program: &Program, why: String) -> Ended {
     Ended::NeverReady { within: READY_WITHIN, why: format!("{}: {why}", program.name) }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the task ends with the program's output; the program is killed on drop"
-)]
+/// Reads until the program closes its output, at the latest when it ends: it is killed on drop.
 fn read_lines(
     output: impl AsyncRead + Send + Unpin + 'static,
     said: Tail,

@@ -38,7 +38,7 @@ impl Wiring {
     }
 
     /// Puts a proxy in front of each instance of the server peer `name`; gives back where they listen.
-    pub(super) async fn to_servers(&mut self, name: &str, instances: &[String]) -> io::Result<Vec<String>> {
+    pub(super) async fn wire_servers(&mut self, name: &str, instances: &[String]) -> io::Result<Vec<String>> {
         let mut proxies = Vec::new();
         for instance in instances {
             proxies.push(Proxy::start(ANY_PORT, address(instance)?, Arc::clone(&self.links[name])).await?);
@@ -49,7 +49,7 @@ impl Wiring {
     }
 
     /// Puts a proxy in front of the target at `place` for the consumers `name`, or leads the one that is there to it.
-    pub(super) async fn to_target(&mut self, name: &str, place: &str) -> io::Result<()> {
+    pub(super) async fn wire_target(&mut self, name: &str, place: &str) -> io::Result<()> {
         let place = address(place)?;
         if let Some(proxies) = self.proxies.get(name) {
             proxies.iter().for_each(|proxy| proxy.set_upstream(place));
