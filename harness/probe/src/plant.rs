@@ -32,6 +32,8 @@ pub fn task_on(handle: &tokio::runtime::Handle) {
 #[inline(never)]
 pub fn fd() -> io::Result<()> {
     let file = black_box(std::fs::File::open("/dev/null")?);
+    #[cfg(target_os = "linux")]
+    crate::fds::opened_here(&file);
     std::mem::forget(file);
     Ok(())
 }

@@ -24,8 +24,23 @@ pub(super) struct Inventory {
     pub heap: Vec<heap::SiteCount>,
     /// Live tasks.
     pub tasks: Vec<TaskInfo>,
-    /// Open descriptors, each in words that are the same from cycle to cycle.
-    pub fds: Vec<String>,
+    /// Open descriptors.
+    pub fds: Vec<NamedFd>,
+}
+
+/// An open descriptor in words that are the same from cycle to cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NamedFd {
+    /// What it is, and with whom.
+    pub what: String,
+    /// `file:line` of the code that opened it, where that is known.
+    pub opened_at: Option<String>,
+}
+
+impl From<&Fd> for NamedFd {
+    fn from(fd: &Fd) -> Self {
+        Self { what: describe_fd(fd), opened_at: fd.opened_at.clone() }
+    }
 }
 
 /// The stacks of heap sites, by number: of this process, or of the one that a probe looks into.
@@ -57,12 +72,20 @@ pub(super) fn named(inventories: &[Inventory], stacks: &Stacks) -> Vec<SiteSnaps
 fn snapshot(inventory: &Inventory, stacks: &Stacks) -> SiteSnapshot {
     let heap = inventory.heap.iter().filter_map(|site| Some(heap_site(site, stacks.get(&site.id)?)));
     let tasks = inventory.tasks.iter().map(|task| one(Resource::Tasks, task.place()));
-    let fds = inventory.fds.iter().map(|fd| one(Resource::Fds, fd.clone()));
+    let fds = inventory.fds.iter().map(fd_site);
     SiteSnapshot { cycle: inventory.cycle, sites: heap.chain(tasks).chain(fds).collect() }
 }
 
 fn one(resource: Resource, site: String) -> SiteCount {
     SiteCount { resource, site, function: None, stack: Vec::new(), count: 1, bytes: 0 }
+}
+
+/// Named by the line that opened it; without one, by what it is.
+fn fd_site(fd: &NamedFd) -> SiteCount {
+    match &fd.opened_at {
+        Some(place) => SiteCount { stack: vec![fd.what.clone()], ..one(Resource::Fds, place.clone()) },
+        None => one(Resource::Fds, fd.what.clone()),
+    }
 }
 
 fn heap_site(site: &heap::SiteCount, stack: &[Frame]) -> SiteCount {
@@ -91,7 +114,7 @@ fn worth_reading(stack: &[Frame]) -> &[Frame] {
 const EPHEMERAL_PORTS_FROM: u16 = 32_768;
 
 /// A descriptor in words that are the same from cycle to cycle: an ephemeral port is a `*`.
-pub(super) fn describe_fd(fd: &Fd) -> String {
+fn describe_fd(fd: &Fd) -> String {
     let peer = fd.peer.as_deref().map(without_ephemeral_port);
     let local = fd.local.as_deref().map(without_ephemeral_port);
     let mut text = Fd { peer: None, tcp_state: None, ..fd.clone() }.describe();
@@ -115,9 +138,9 @@ fn without_ephemeral_port(address: &str) -> String {
     }
 }
 
-/// The descriptors of `pid`, or of this process, in words; none where the system does not tell.
-pub(super) fn fds_of(pid: Option<u32>) -> Vec<String> {
-    fds::census(pid).unwrap_or_default().iter().map(describe_fd).collect()
+/// The descriptors of `pid`, or of this process; none where the system does not tell.
+pub(super) fn fds_of(pid: Option<u32>) -> Vec<Fd> {
+    fds::census(pid).unwrap_or_default()
 }
 
 /// Where one task of each spawning place waits, by `file:line` of the spawn.
@@ -169,6 +192,7 @@ mod tests {
             local: Some("127.0.0.1:49152".to_owned()),
             peer: Some("127.0.0.1:102".to_owned()),
             tcp_state: Some("ESTAB".to_owned()),
+            opened_at: None,
         };
         assert_eq!(describe_fd(&socket), "socket at 127.0.0.1:* to 127.0.0.1:102 ESTAB");
     }

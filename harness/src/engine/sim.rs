@@ -14,7 +14,7 @@ use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks}
 
 use super::audit::{self, Reading};
 use super::cycle::{self, Played, Script, Stage};
-use super::inventory::{self, Inventory};
+use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted};
 use crate::census::Census;
@@ -354,13 +354,10 @@ impl<W: World> Stage for Sim<'_, W> {
         heap.retain(|site| tenants.is_target_id(site.tenant));
         let mut tasks = tasks::live();
         tasks.retain(|task| tenants.is_target_id(task.tenant));
-        let mut fds = inventory::fds_of(None);
-        fds.extend(
-            self.net
-                .open_endpoints(SIM_TARGET_PARTY)
-                .into_iter()
-                .map(|socket| format!("sim socket to {}", socket.peer)),
-        );
+        let sockets = self.net.open_endpoints(SIM_TARGET_PARTY).into_iter();
+        let sockets =
+            sockets.map(|socket| NamedFd { what: format!("sim socket to {}", socket.peer), opened_at: None });
+        let fds = inventory::fds_of(None).iter().map(NamedFd::from).chain(sockets).collect();
         Ok(Inventory { cycle: 0, heap, tasks, fds })
     }
 

@@ -138,7 +138,8 @@ pub fn growth_in_short(verdict: &ResourceVerdict) -> String {
     match (verdict.resource, verdict.growth_bytes_per_cycle, verdict.at_rest) {
         (Resource::Rss, Some(bytes), _) | (_, Some(bytes), None) => signed_bytes(bytes),
         (_, Some(bytes), _) if bytes != 0.0 => {
-            format!("{}, {}", signed(verdict.growth_per_cycle), signed_bytes(bytes))
+            let units = signed(verdict.growth_per_cycle);
+            format!("{units} {}, {}", unit(verdict.resource, 2.0), signed_bytes(bytes))
         }
         _ => signed(verdict.growth_per_cycle),
     }

@@ -129,7 +129,7 @@ pub fn block(case: &CaseReport, look: Look) -> String {
         let _ =
             writeln!(out, "  {} {}", look.paint(warning(), "control failed:"), figures::failed_audit(audit));
     }
-    for note in case.notes.iter().filter(|note| !is_audit(case, note)) {
+    for note in case.notes.iter().filter(|note| !is_said(case, note)) {
         let _ = writeln!(out, "  note: {note}");
     }
     let length = format!("{} of {}", figures::time(case.scenario_time), case.target);
@@ -138,9 +138,10 @@ pub fn block(case: &CaseReport, look: Look) -> String {
     out
 }
 
-/// Failed controls have lines of their own.
-fn is_audit(case: &CaseReport, note: &str) -> bool {
+/// Failed controls have lines of their own, and the table says why of each resource.
+fn is_said(case: &CaseReport, note: &str) -> bool {
     case.audit.iter().any(|audit| !audit.holds() && figures::failed_audit(audit) == note)
+        || case.resources.iter().any(|verdict| note == format!("{}: {}", verdict.resource, verdict.why))
 }
 
 /// A row for each resource that was measured, and one line for those that were not.

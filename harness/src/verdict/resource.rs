@@ -106,7 +106,8 @@ fn judge_growth(
             (by_bytes, "bytes: ", String::new())
         }
         Some(by_bytes) if by_units.shape != Shape::Flat => {
-            (by_units, "blocks: ", format!(" (+{})", figures::bytes(by_bytes.rise.unsigned_abs())))
+            let sign = if by_bytes.rise < 0 { '-' } else { '+' };
+            (by_units, "blocks: ", format!(" ({sign}{})", figures::bytes(by_bytes.rise.unsigned_abs())))
         }
         Some(_) => (by_units, "blocks: ", String::new()),
         None => (by_units, "", String::new()),
@@ -144,8 +145,8 @@ fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
     series.iter().enumerate().map(|(i, value)| value - (grow * i as f64).floor() as i64).collect()
 }
 
-/// A rise of resident pages below this says nothing while live heap is flat: allocators take memory from the system in pieces of 128 KiB and more,
-/// and touch a piece page by page.
+/// A rise of resident pages below this says nothing where live heap is known: allocators take memory from the system in
+/// pieces of 128 KiB and more, and touch a piece page by page.
 const RSS_NOISE_BYTES: i64 = 1 << 20;
 
 /// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most.
@@ -156,7 +157,7 @@ fn judge_rss(
     heap: Option<&ResourceVerdict>,
 ) {
     let trend = trend(bytes, context.timeline.exact);
-    if heap.is_some_and(|heap| heap.outcome == Outcome::Clean) && trend.rise.abs() < RSS_NOISE_BYTES {
+    if heap.is_some() && trend.rise.abs() < RSS_NOISE_BYTES {
         verdict.outcome = Outcome::Clean;
         verdict.why = format!(
             "within {} of pages in all {} cycles",
@@ -169,7 +170,8 @@ fn judge_rss(
     let rises = !matches!(trend.shape, Shape::Flat | Shape::Step | Shape::Levelled);
     let grown = figures::bytes(trend.rise.unsigned_abs());
     (verdict.outcome, verdict.why) = match heap {
-        _ if !rises => (Outcome::Clean, trend.why),
+        _ if trend.shape == Shape::Flat => (Outcome::Clean, trend.why),
+        _ if !rises => (Outcome::Clean, format!("+{grown}, then level")),
         Some(heap) if heap.outcome == Outcome::Clean => {
             (Outcome::Retained, format!("+{grown} of pages while live heap is flat: kept by the allocator"))
         }

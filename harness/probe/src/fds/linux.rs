@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::origins;
 use super::sockets::{self, Sockets};
 use super::{FDS_MAX, Fd, Kind};
 use crate::Tenant;
@@ -24,7 +25,8 @@ pub(super) fn census(pid: Option<u32>) -> io::Result<Vec<Fd>> {
         .filter_map(|number| {
             // An fd that was closed since is no fd any more.
             let target = fs::read_link(folder.join(format!("fd/{number}"))).ok()?;
-            Some(fd(number, &target, &sockets))
+            let opened_at = if is_self(pid) { origins::of(number, &target) } else { None };
+            Some(Fd { opened_at, ..fd(number, &target, &sockets) })
         })
         .collect();
     fds.sort();
@@ -64,6 +66,7 @@ fn fd(number: u32, target: &Path, sockets: &Sockets) -> Fd {
         local: socket.map(|socket| socket.local.clone()),
         peer: socket.and_then(|socket| socket.peer.clone()),
         tcp_state: socket.and_then(|socket| socket.tcp_state).map(str::to_owned),
+        opened_at: None,
     }
 }
 

@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+mod origins;
+#[cfg(target_os = "linux")]
 mod sockets;
+
+#[cfg(target_os = "linux")]
+pub use origins::opened_here;
 
 /// One open file descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,6 +31,9 @@ pub struct Fd {
     pub peer: Option<String>,
     /// The state of a TCP socket as `ss` prints it: `ESTAB`, `CLOSE-WAIT`, …
     pub tcp_state: Option<String>,
+    /// `file:line` of the code that opened it, where that said so by [`opened_here`].
+    #[serde(default)]
+    pub opened_at: Option<String>,
 }
 
 /// What a file descriptor refers to.

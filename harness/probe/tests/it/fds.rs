@@ -1,6 +1,7 @@
 //! The census of file descriptors, on real ones.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
 use watertight_probe::fds::{self, Fd, Kind};
 use watertight_probe::plant;
@@ -9,7 +10,8 @@ use crate::case::cases;
 
 cases![
     both_ends_of_a_tcp_connection_are_listed_with_peer_and_state,
-    a_planted_fd_is_dev_null,
+    a_planted_fd_is_dev_null_and_its_line_is_known,
+    a_number_used_again_has_no_origin,
     every_kind_is_told_apart,
     counting_opens_and_keeps_nothing,
     a_process_that_is_not_there_is_an_error,
@@ -42,11 +44,23 @@ fn both_ends_of_a_tcp_connection_are_listed_with_peer_and_state() {
     assert_eq!(left.describe(), format!("socket {address} CLOSE-WAIT"));
 }
 
-fn a_planted_fd_is_dev_null() {
+fn a_planted_fd_is_dev_null_and_its_line_is_known() {
     let before = census();
     plant::fd().expect("fds are left");
     let more: Vec<_> = census().into_iter().filter(|fd| !before.contains(fd)).collect();
     assert_eq!(more.iter().map(Fd::describe).collect::<Vec<_>>(), ["file /dev/null"]);
+    let place = more[0].opened_at.as_deref().expect("the plant says where");
+    assert!(place.starts_with("harness/probe/src/plant.rs:"), "{place}");
+}
+
+fn a_number_used_again_has_no_origin() {
+    let null = std::fs::File::open("/dev/null").expect("fds are left");
+    fds::opened_here(&null);
+    drop(null);
+    let zero = std::fs::File::open("/dev/zero").expect("fds are left");
+    let all = census();
+    let again = all.iter().find(|fd| fd.fd == zero.as_raw_fd().unsigned_abs()).expect("it is open");
+    assert_eq!(again.opened_at, None);
 }
 
 fn every_kind_is_told_apart() {

@@ -21,7 +21,7 @@ use self::sample::{Sampler, blind};
 use self::wiring::{Wiring, free_port};
 use super::audit::{self, Reading};
 use super::cycle::{self, Played, Script, Stage};
-use super::inventory::{self, Inventory};
+use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted, pace};
 use crate::census::Census;
@@ -340,8 +340,11 @@ impl<W: World> Stage for Live<'_, W> {
 
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         self.look(|sampler| {
-            let fds = inventory::fds_of(Some(sampler.pid()));
-            let Some(probe) = sampler.probe() else { return Ok(Inventory { fds, ..Inventory::default() }) };
+            let Some(probe) = sampler.probe() else {
+                let fds = inventory::fds_of(Some(sampler.pid())).iter().map(NamedFd::from).collect();
+                return Ok(Inventory { fds, ..Inventory::default() });
+            };
+            let fds = probe.fds().map_err(blind)?.iter().map(NamedFd::from).collect();
             let heap = probe.sites(1).map_err(blind)?.sites;
             let tasks = probe.tasks().map_err(blind)?;
             Ok(Inventory { cycle: 0, heap, tasks, fds })

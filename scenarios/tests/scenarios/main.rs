@@ -3,6 +3,10 @@
 //! Each is played by the same runner as `watertight run`, in a child process of its own, which is this binary started
 //! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`. What
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
+//!
+//! Beside them stand [`controls`]: `engine::planted::…` and `engine::healthy::…`.
+
+mod controls;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use libtest_mimic::{Arguments, Failed, Trial};
 use watertight::engine::WorldPlayer;
 use watertight::exit::Exit;
+use watertight::report::CaseReport;
 use watertight::report::terminal::{self, Look};
 use watertight::runner::{
     Engines, Explain, Job, Options, RunRequest, Selection, Stop, WorldLibrary, play_one, roles, select,
@@ -19,6 +24,8 @@ use watertight::runner::{
 use watertight::scenario::model::EngineKind;
 use watertight_scenarios::S7World;
 use watertight_scenarios::roles::ROLES;
+
+use crate::controls::Control;
 
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
@@ -69,9 +76,12 @@ fn trials() -> Result<Vec<Trial>, String> {
         sim: Permits::new(std::thread::available_parallelism().map_or(1, usize::from)),
         must_have_all: std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all"),
     });
+    let mut controls = controls::all()?;
     // Those that mostly wait go first: the others compute meanwhile.
     jobs.sort_by_key(|job| job.engine != EngineKind::Process);
-    let mut trials = Vec::new();
+    controls.sort_by_key(|control| control.job.engine != EngineKind::Process);
+    let mut trials: Vec<Trial> =
+        controls.into_iter().map(|control| control_trial(control, &shared)).collect();
     for job in jobs {
         if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
             trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));
@@ -92,6 +102,15 @@ struct Shared {
     must_have_all: bool,
 }
 
+impl Shared {
+    fn permit(&self, engine: EngineKind) -> Permit<'_> {
+        match engine {
+            EngineKind::Sim => self.sim.take(),
+            EngineKind::Process => self.wall_clock.take(),
+        }
+    }
+}
+
 fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
     let missing = job.case.missing();
     let is_ignored = missing.is_some() && !shared.must_have_all;
@@ -109,6 +128,20 @@ fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
     .with_ignored_flag(is_ignored)
 }
 
+fn control_trial(control: Control, shared: &Arc<Shared>) -> Trial {
+    let shared = Arc::clone(shared);
+    let name = format!("{}::{}", control.job.engine.name(), control.name);
+    Trial::test(name, move || {
+        let _permit = shared.permit(control.job.engine);
+        let report = play_one(&control.job, &control.request, &Options::default(), &Stop::never())?;
+        control.check(&report).map_err(|what| Failed::from(format!("{what}:\n{}", text(&report))))
+    })
+}
+
+fn text(report: &CaseReport) -> String {
+    terminal::block(report, Look::plain(WIDTH))
+}
+
 fn name(job: &Job, explain: &Explain) -> String {
     let name = job.name();
     match explain {
@@ -118,16 +151,13 @@ fn name(job: &Job, explain: &Explain) -> String {
 }
 
 fn played(job: &Job, explain: Explain, shared: &Shared) -> Result<(), Failed> {
-    let _permit = match job.engine {
-        EngineKind::Sim => shared.sim.take(),
-        EngineKind::Process => shared.wall_clock.take(),
-    };
+    let _permit = shared.permit(job.engine);
     let options = Options { cycles: cycles(job, &explain), ..Options::default() };
     let request = RunRequest { explain, ..options.request(job) };
     let report = play_one(job, &request, &options, &Stop::never())?;
     match report.exit {
         Exit::Clean => Ok(()),
-        _ => Err(Failed::from(terminal::block(&report, Look::plain(WIDTH)))),
+        _ => Err(Failed::from(text(&report))),
     }
 }
 
