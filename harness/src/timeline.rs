@@ -26,7 +26,7 @@ pub struct Timeline {
 }
 
 /// One settled cycle.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CycleRecord {
     /// Counted from 0, warm-up included.
     pub cycle: usize,

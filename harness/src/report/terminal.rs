@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use super::{CaseReport, RunReport, figures};
 use crate::exit::Exit;
 use crate::explain::{Finding, is_own};
-use crate::verdict::{Outcome, ResourceVerdict};
+use crate::verdict::ResourceVerdict;
 
 /// How the text is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,9 @@ fn row(case: &CaseReport) -> Vec<String> {
 fn ending(case: &CaseReport) -> String {
     let outcome = figures::outcome(case.outcome);
     match &case.expected {
-        Some(expected) if expected.met && case.outcome > Outcome::Clean => format!("{outcome}, as expected"),
+        Some(expected) if expected.met && Exit::from(case.outcome) != Exit::Clean => {
+            format!("{outcome}, as expected")
+        }
         Some(expected) if !expected.met && Exit::from(case.outcome) == Exit::Clean => {
             format!("{outcome}, unexpected")
         }
