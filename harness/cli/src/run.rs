@@ -165,7 +165,10 @@ fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
 }
 
 fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
-    screen::err(&format!("error: {error}"));
+    let text = error.to_string();
+    // Snippets of source stand below the word, not beside it.
+    let gap = if text.starts_with(char::is_whitespace) { '\n' } else { ' ' };
+    screen::err(&format!("error:{gap}{text}"));
     exit
 }
 

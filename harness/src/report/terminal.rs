@@ -132,7 +132,7 @@ pub fn block(case: &CaseReport, look: Look) -> String {
             writeln!(out, "  {} {}", look.paint(warning(), "control failed:"), figures::failed_audit(audit));
     }
     for note in case.notes.iter().filter(|note| !is_said(case, note)) {
-        let _ = writeln!(out, "  note: {note}");
+        let _ = writeln!(out, "  note: {}", note.replace('\n', "\n    "));
     }
     let length = format!("{} of {}", figures::time(case.scenario_time), case.target);
     let _ = writeln!(out, "  played {length} in {}", figures::time(case.wall_time));
@@ -149,6 +149,9 @@ fn is_said(case: &CaseReport, note: &str) -> bool {
 /// A row for each resource that was measured, and one line for those that were not.
 fn resources(verdicts: &[ResourceVerdict], look: Look) -> String {
     let measured: Vec<&ResourceVerdict> = verdicts.iter().filter(|verdict| verdict.measured()).collect();
+    if measured.is_empty() {
+        return format!("{}\n", look.paint(faint(), "nothing was measured"));
+    }
     let mut rows =
         vec![["", "at rest", "peak", "growth/cycle", "outcome", "why"].map(str::to_owned).to_vec()];
     rows.extend(measured.iter().map(|verdict| resource_row(verdict)));

@@ -41,8 +41,9 @@ pub(super) fn complaints(timeline: &Timeline, counted: &[CycleRecord], rules: &R
     all.extend(failed_audits(timeline).map(of(Outcome::Invalid)));
     all.extend(panics(timeline, rules).map(of(Outcome::OverBudget)));
     all.extend(slow_recovery(counted, rules).map(of(Outcome::OverBudget)));
-    all.extend(no_growth(timeline, counted).map(of(Outcome::Inconclusive)));
+    // Too few cycles are what an early end leads to: the end comes first.
     all.extend(cut_short(timeline).map(of(Outcome::Inconclusive)));
+    all.extend(no_growth(timeline, counted).map(of(Outcome::Inconclusive)));
     all.sort_by_key(|complaint| std::cmp::Reverse(complaint.outcome));
     all
 }
@@ -74,7 +75,7 @@ fn slow_recovery(counted: &[CycleRecord], rules: &Rules) -> Option<String> {
 fn cut_short(timeline: &Timeline) -> Option<String> {
     match &timeline.ended {
         Some(ended) => {
-            Some(format!("{ended}, after {} of {} cycles", timeline.cycles.len(), timeline.planned))
+            Some(format!("after {} of {} cycles: {ended}", timeline.cycles.len(), timeline.planned))
         }
         None if timeline.cycles.len() < timeline.planned => {
             Some(format!("cut short after {} of {} cycles", timeline.cycles.len(), timeline.planned))

@@ -197,12 +197,12 @@ fn a_run_cut_short_is_inconclusive_unless_it_already_leaks() {
     let mut run = healthy(50);
     run.planned = 200;
     run.ended = Some(Ended::Interrupted);
-    assert_eq!(plain(&run).headline, "interrupted, after 50 of 200 cycles");
+    assert_eq!(plain(&run).headline, "after 50 of 200 cycles: interrupted");
     let mut leaking = heap(50, |i| (900 + i, 80_000 + i));
     leaking.ended = Some(Ended::TargetDied { how: "signal 9".to_owned() });
     let judgement = plain(&leaking);
     assert_eq!(judgement.outcome, Outcome::Leak);
-    assert_eq!(judgement.notes, ["the target ended by itself: signal 9, after 50 of 50 cycles"]);
+    assert_eq!(judgement.notes, ["after 50 of 50 cycles: the target ended by itself: signal 9"]);
 }
 
 #[test]

@@ -4,9 +4,10 @@
 //! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`. What
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
-//! Beside them stand [`controls`]: `engine::planted::…` and `engine::healthy::…`.
+//! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`, and [`targets`], `process::target::…`.
 
 mod controls;
+mod targets;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use watertight_scenarios::S7World;
 use watertight_scenarios::roles::ROLES;
 
 use crate::controls::Control;
+use crate::targets::Test;
 
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
@@ -82,6 +84,7 @@ fn trials() -> Result<Vec<Trial>, String> {
     controls.sort_by_key(|control| control.job.engine != EngineKind::Process);
     let mut trials: Vec<Trial> =
         controls.into_iter().map(|control| control_trial(control, &shared)).collect();
+    trials.extend(targets::ALL.map(|(name, test)| target_trial(name, test, &shared)));
     for job in jobs {
         if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
             trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));
@@ -135,6 +138,14 @@ fn control_trial(control: Control, shared: &Arc<Shared>) -> Trial {
         let _permit = shared.permit(control.job.engine);
         let report = play_one(&control.job, &control.request, &Options::default(), &Stop::never())?;
         control.check(&report).map_err(|what| Failed::from(format!("{what}:\n{}", text(&report))))
+    })
+}
+
+fn target_trial(name: &str, test: Test, shared: &Arc<Shared>) -> Trial {
+    let shared = Arc::clone(shared);
+    Trial::test(format!("process::target::{name}"), move || {
+        let _permit = shared.permit(EngineKind::Process);
+        test().map_err(Failed::from)
     })
 }
 

@@ -207,6 +207,10 @@ impl<'w, W: World> Live<'w, W> {
     /// Looks at the target; how it ended, if it has.
     fn look<T>(&mut self, look: impl FnOnce(&mut Sampler) -> Result<T, Ended>) -> Result<T, Ended> {
         let (running, sampler) = self.target()?;
+        // A process that has ended and was not reaped can still be looked at.
+        if let Some(ended) = running.ended() {
+            return Err(ended);
+        }
         look(sampler).map_err(|blind| running.ended().unwrap_or(blind))
     }
 
