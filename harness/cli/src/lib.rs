@@ -51,8 +51,8 @@ enum Command {
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
     Plan(plan::Args),
-    /// Print the JSON Schema of the scenario language, for editors
-    Schema,
+    /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
+    Schema(schema::Args),
     /// List scenarios: names, engines, tags, cases
     List(list::Args),
 }
@@ -68,7 +68,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Run(args) => run::run(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
-        Command::Schema => schema::schema(parts.library),
+        Command::Schema(args) => schema::schema(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
     };
     exit.into()

@@ -4,9 +4,11 @@
 //! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`. What
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
-//! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`, and [`targets`], `process::target::…`.
+//! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`; and
+//! [`language`], `language::…`.
 
 mod controls;
+mod language;
 mod targets;
 
 use std::collections::BTreeSet;
@@ -85,6 +87,11 @@ fn trials() -> Result<Vec<Trial>, String> {
     let mut trials: Vec<Trial> =
         controls.into_iter().map(|control| control_trial(control, &shared)).collect();
     trials.extend(targets::ALL.map(|(name, test)| target_trial(name, test, &shared)));
+    trials.extend(
+        language::ALL.map(|(name, test)| {
+            Trial::test(format!("language::{name}"), move || test().map_err(Failed::from))
+        }),
+    );
     for job in jobs {
         if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
             trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));

@@ -4,6 +4,7 @@
 //! lookup. Nothing on the path from `alloc` to the system's allocator allocates, locks or panics.
 
 pub(crate) mod counts;
+mod differences;
 pub(crate) mod mode;
 pub(crate) mod sites;
 pub(crate) mod stack;
@@ -56,8 +57,9 @@ unsafe impl GlobalAlloc for Alloc {
                 unsafe { System.dealloc(block, layout) }
             }
             Active::Headers { .. } => {
-                let Some(headed) = Headed::of(layout) else { return };
-                // SAFETY: in this mode each block was made by `allocate`, with a header in front of it.
+                // SAFETY: in this mode each block was made by `allocate`, which found the enlarged layout to be one.
+                let headed = unsafe { Headed::of_live(layout) };
+                // SAFETY: for the same reason it has a header in front of it.
                 let site = unsafe { read_site(block) };
                 counts::freed(site, layout.size());
                 // SAFETY: `block` lies `prefix` bytes into a block of the system's with the layout `headed.layout`.
@@ -176,6 +178,20 @@ impl Headed {
         let size = layout.size().checked_add(align)?;
         let layout = Layout::from_size_align(size, align).ok()?;
         Some(Self { prefix: align, layout })
+    }
+
+    /// As [`Headed::of`], without asking again.
+    ///
+    /// # Safety
+    ///
+    /// [`Headed::of`] has given `Some` for this layout.
+    #[expect(unsafe_code, reason = "freeing asks nothing that allocating has answered")]
+    #[inline]
+    unsafe fn of_live(layout: Layout) -> Self {
+        let align = layout.align().max(HEADER_BYTES);
+        // SAFETY: the sum did not overflow, and made a valid layout, when the block was made.
+        let layout = unsafe { Layout::from_size_align_unchecked(layout.size().unchecked_add(align), align) };
+        Self { prefix: align, layout }
     }
 }
 

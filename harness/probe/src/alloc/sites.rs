@@ -56,7 +56,7 @@ fn of_stack(innermost: usize, tenant: Tenant) -> SiteId {
         }
         last.stack.walk(innermost);
         last.tenant = tenant;
-        last.site = find_or_insert(&last.stack.returns[..last.stack.depth], tenant);
+        last.site = find_or_insert(last.stack.returns(), tenant);
         last.site
     })
 }
@@ -82,7 +82,7 @@ thread_local! {
 /// The site of the current tenant, whatever the stack.
 #[inline]
 pub(super) fn without_stack() -> SiteId {
-    find_or_insert(&[], Tenant::current())
+    find_or_insert(std::iter::empty(), Tenant::current())
 }
 
 /// Every site seen so far, in order of first sight.
@@ -108,8 +108,8 @@ pub(crate) fn frames(site: SiteId) -> Vec<usize> {
 }
 
 #[inline]
-fn find_or_insert(frames: &[usize], tenant: Tenant) -> SiteId {
-    let hash = hash(frames, tenant);
+fn find_or_insert(frames: impl ExactSizeIterator<Item = usize> + Clone, tenant: Tenant) -> SiteId {
+    let hash = hash(frames.clone(), tenant);
     // The upper half is the tag kept in the slot, the lower one the place to start looking.
     let tag = (hash >> 32) << 32;
     let mut slot = hash as usize;
@@ -131,13 +131,13 @@ fn find_or_insert(frames: &[usize], tenant: Tenant) -> SiteId {
 /// Publishes a new site in `slot`, or finds that another thread has just done so.
 #[cold]
 #[inline(never)]
-fn insert(slot: usize, hash: u64, frames: &[usize], tenant: Tenant) -> SiteId {
+fn insert(slot: usize, hash: u64, frames: impl ExactSizeIterator<Item = usize>, tenant: Tenant) -> SiteId {
     let Some(id) = take_number() else { return SiteId::TABLE_FULL };
     let site = &SITES[id as usize];
-    for (kept, frame) in site.frames.iter().zip(frames) {
-        kept.store(*frame, Ordering::Relaxed);
-    }
     site.depth.store(frames.len() as u32, Ordering::Relaxed);
+    for (kept, frame) in site.frames.iter().zip(frames) {
+        kept.store(frame, Ordering::Relaxed);
+    }
     site.tenant.store(u32::from(tenant.id()), Ordering::Relaxed);
     let entry = (hash & TAG_MASK) | u64::from(id);
     for at in 0..PROBES_MAX {
@@ -166,12 +166,12 @@ fn take_number() -> Option<u32> {
 /// Never 0: that marks an unpublished site. Two stacks with one hash would share a site; at 64 Ki sites the chance is
 /// 2^31 pairs in 2^64.
 #[inline]
-fn hash(frames: &[usize], tenant: Tenant) -> u64 {
+fn hash(frames: impl Iterator<Item = usize>, tenant: Tenant) -> u64 {
     // Odd constant with well-spread bits (the golden ratio's), as in Fibonacci hashing.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = u64::from(tenant.id()).wrapping_add(1).wrapping_mul(SPREAD);
     for frame in frames {
-        hash = (hash.rotate_left(23) ^ *frame as u64).wrapping_mul(SPREAD);
+        hash = (hash.rotate_left(23) ^ frame as u64).wrapping_mul(SPREAD);
     }
     hash ^= hash >> 29;
     hash.max(1)

@@ -5,6 +5,7 @@
 //!
 //! Source: System V ABI for x86-64, figure 3.3; AAPCS64 §6.4.6 (frame record). Both lay the pair out the same way.
 
+use super::differences::Differences;
 use super::thread;
 
 /// Frames kept of a stack; deeper callers are not told apart.
@@ -43,14 +44,39 @@ pub(super) fn support() -> Result<(), Missing> {
 pub(super) struct Stack {
     /// Frames in `frames` and `returns`.
     pub(super) depth: usize,
-    /// Where each frame lies, innermost first; after the last one, what it names as its caller's.
-    frames: [usize; FRAMES_MAX + 1],
-    /// The return address in each frame.
-    pub(super) returns: [usize; FRAMES_MAX],
+    /// Where the innermost frame lies.
+    innermost: usize,
+    /// The frames' words, innermost first: a frame lies where the one before it says.
+    frames: [Words; FRAMES_MAX],
+}
+
+/// What a frame starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Words {
+    /// Where the caller's frame lies.
+    pub(super) callers: usize,
+    /// Where the caller goes on.
+    pub(super) return_address: usize,
+}
+
+impl Words {
+    /// Those of the frame at `frame`, an address that [`Bounds::holds_frame`] has accepted.
+    #[inline(always)]
+    pub(super) fn at(frame: usize) -> Self {
+        Self { callers: read(frame), return_address: read(frame + size_of::<usize>()) }
+    }
 }
 
 impl Stack {
-    pub(super) const EMPTY: Self = Self { depth: 0, frames: [0; FRAMES_MAX + 1], returns: [0; FRAMES_MAX] };
+    pub(super) const EMPTY: Self =
+        Self { depth: 0, innermost: 0, frames: [Words { callers: 0, return_address: 0 }; FRAMES_MAX] };
+
+    /// The return addresses, innermost first.
+    #[inline]
+    pub(super) fn returns(&self) -> impl ExactSizeIterator<Item = usize> + Clone {
+        self.frames[..self.depth.min(FRAMES_MAX)].iter().map(|frame| frame.return_address)
+    }
 
     /// Finds the callers by following their frames, one after the other: each step waits for the one before.
     ///
@@ -60,23 +86,20 @@ impl Stack {
     pub(super) fn walk(&mut self, innermost: usize) {
         let bounds = thread::stack_bounds();
         let mut frame = innermost;
+        self.innermost = innermost;
         self.depth = 0;
         while self.depth < FRAMES_MAX && bounds.holds_frame(frame) {
-            let return_address = read(frame + size_of::<usize>());
-            if return_address == 0 {
+            let words = Words::at(frame);
+            if words.return_address == 0 {
                 break;
             }
-            self.frames[self.depth] = frame;
-            self.returns[self.depth] = return_address;
+            self.frames[self.depth] = words;
             self.depth += 1;
-            let callers = read(frame);
-            if callers <= frame {
-                frame = callers;
+            if words.callers <= frame {
                 break;
             }
-            frame = callers;
+            frame = words.callers;
         }
-        self.frames[self.depth] = frame;
     }
 
     /// Whether this stack, walked by this thread before, is the one that stands now.
@@ -85,15 +108,17 @@ impl Stack {
     /// as fast. All of it lies above `innermost`, in the part of the stack that is in use.
     #[inline]
     pub(super) fn stands(&self, innermost: usize) -> bool {
-        if self.depth == 0 || self.depth > FRAMES_MAX || self.frames[0] != innermost {
+        if self.depth == 0 || self.depth > FRAMES_MAX || self.innermost != innermost {
             return false;
         }
-        let mut differs = 0;
-        for at in 0..self.depth {
-            differs |= read(self.frames[at]) ^ self.frames[at + 1];
-            differs |= read(self.frames[at] + size_of::<usize>()) ^ self.returns[at];
+        let mut differences = Differences::none();
+        let mut frame = innermost;
+        for known in &self.frames[..self.depth] {
+            differences = differences.with(frame, known);
+            // Where it lay then, not where it lies now: the next look need not wait for this one.
+            frame = known.callers;
         }
-        differs == 0
+        differences.are_none()
     }
 }
 
