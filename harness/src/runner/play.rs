@@ -25,6 +25,9 @@ const SUSPECT_FACTOR: usize = 4;
 /// Counted cycles under dhat, which is some forty times slower and needs no statistics: it is asked where, not whether.
 const DHAT_CYCLES_MAX: usize = 20;
 
+/// What the judge needs to see a trend at all.
+const DHAT_CYCLES_MIN: usize = 10;
+
 /// How jobs are played.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -298,7 +301,7 @@ impl Turn<'_> {
         let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
         let json = folder.join(format!("dhat-{}.json", self.job.file_stem()));
         let request = RunRequest {
-            cycles: Some(counted.clamp(1, DHAT_CYCLES_MAX)),
+            cycles: Some(counted.clamp(DHAT_CYCLES_MIN, DHAT_CYCLES_MAX)),
             explain: Explain::Dhat { json: Some(json.clone()) },
             ..self.options.request(self.job)
         };

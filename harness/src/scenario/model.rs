@@ -29,7 +29,7 @@ impl<T> PeerSpec for T where
 /// The pattern of [`Scenario::name`], once more, to put it into words.
 pub(super) const NAME_PATTERN: &str = r"^[a-z0-9]+(-[a-z0-9]+)*$";
 
-/// A scenario file, with peers of the kinds that the world `P` knows.
+/// A scenario file: what is brought to life, how it is disturbed, and what must hold.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Scenario<P: PeerSpec> {

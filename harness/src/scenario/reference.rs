@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What stands above the sections.
 const HEAD: &str = "# The scenario language
@@ -12,17 +12,31 @@ double keys are errors; `watertight check` names all of a file's errors at once,
 what a file compiles to.
 ";
 
+const TABLE_HEAD: &str = "\n| key | value | meaning |\n| --- | --- | --- |\n";
+
+/// The section of the keys that are told once.
+const SHARED_TITLE: &str = "Shared keys";
+
+/// So many maps have a key in common before it is told once for all.
+const SHARED_BY: usize = 5;
+
 /// A section for each kind of map, from the whole file down, in the order in which they are mentioned first.
 ///
 /// `schema` is what [`super::schema`] makes; a node of another shape is described by its description alone.
 pub fn markdown(schema: &Value) -> String {
-    let mut reference = Reference { schema, sections: vec!["Scenario".to_owned()], text: HEAD.to_owned() };
+    let mut reference = Reference {
+        schema,
+        sections: vec!["Scenario".to_owned()],
+        shared: shared_keys(schema),
+        text: HEAD.to_owned(),
+    };
     reference.section("Scenario", schema);
     let mut next = 1;
     while let Some(name) = reference.sections.get(next).cloned() {
         reference.section(&name, &schema["$defs"][&name]);
         next += 1;
     }
+    reference.shared_section();
     reference.text
 }
 
@@ -30,6 +44,8 @@ struct Reference<'a> {
     schema: &'a Value,
     /// The maps mentioned so far, each to get a section.
     sections: Vec<String>,
+    /// Keys that many maps have, told once.
+    shared: Vec<(&'a String, &'a Value)>,
     text: String,
 }
 
@@ -49,19 +65,35 @@ impl<'a> Reference<'a> {
 
     /// The keys of a map; those that must be there first.
     fn keys(&mut self, node: &'a Value, properties: &'a Map<String, Value>) {
-        self.text += "\n| key | value | meaning |\n| --- | --- | --- |\n";
+        self.text += TABLE_HEAD;
         let is_required =
             |key: &str| node["required"].as_array().is_some_and(|all| all.iter().any(|one| one == key));
-        let (required, optional): (Vec<_>, Vec<_>) = properties.iter().partition(|(key, _)| is_required(key));
+        let (told_once, own): (Vec<_>, Vec<_>) = properties.iter().partition(|key| self.shared.contains(key));
+        let (required, optional): (Vec<_>, Vec<_>) = own.into_iter().partition(|(key, _)| is_required(key));
         for (key, value) in required.into_iter().chain(optional) {
-            let kind = self.kind(value);
-            let meaning = one_line(value["description"].as_str().unwrap_or_default());
-            let needed = if is_required(key) { "**needed** " } else { "" };
-            let default = match &value["default"] {
-                Value::Null | Value::Object(_) | Value::Array(_) => String::new(),
-                default => format!(" (`{}`)", plain(default)),
-            };
-            let _ = writeln!(self.text, "| `{key}` | {needed}{kind}{default} | {meaning} |");
+            self.row(key, value, is_required(key));
+        }
+        if !told_once.is_empty() {
+            let keys: Vec<String> = told_once.iter().map(|(key, _)| format!("`{key}`")).collect();
+            let _ = write!(self.text, "\nAnd {}: see [{SHARED_TITLE}](#shared-keys).\n", keys.join(", "));
+        }
+    }
+
+    fn row(&mut self, key: &str, value: &'a Value, is_required: bool) {
+        let kind = self.kind(value);
+        let meaning = one_line(value["description"].as_str().unwrap_or_default());
+        let needed = if is_required { "**needed** " } else { "" };
+        let default = match &value["default"] {
+            Value::Null | Value::Object(_) | Value::Array(_) => String::new(),
+            default => format!(" (`{}`)", plain(default)),
+        };
+        let _ = writeln!(self.text, "| `{key}` | {needed}{kind}{default} | {meaning} |");
+    }
+
+    fn shared_section(&mut self) {
+        let _ = write!(self.text, "\n## {SHARED_TITLE}\n{TABLE_HEAD}");
+        for (key, value) in self.shared.clone() {
+            self.row(key, value, false);
         }
     }
 
@@ -114,6 +146,21 @@ impl<'a> Reference<'a> {
         }
         one_line(node["description"].as_str().unwrap_or(name))
     }
+}
+
+/// The optional keys that at least [`SHARED_BY`] maps have with the same value and meaning, such as those of every fault.
+fn shared_keys(schema: &Value) -> Vec<(&String, &Value)> {
+    let maps = || schema["$defs"].as_object().into_iter().flat_map(Map::values);
+    let mut shared = Vec::new();
+    for key in maps().filter_map(|map| map["properties"].as_object()).flatten() {
+        let owners = maps().filter(|map| map["properties"].get(key.0) == Some(key.1));
+        let optional =
+            owners.filter(|map| !map["required"].as_array().is_some_and(|all| all.contains(&json!(key.0))));
+        if !shared.contains(&key) && optional.count() >= SHARED_BY {
+            shared.push(key);
+        }
+    }
+    shared
 }
 
 /// The words of an enumeration.

@@ -40,7 +40,7 @@ pub enum Ready {
     Line(String),
 }
 
-/// The map form; the doc comments are the schema's descriptions.
+/// A target in full: one of the runner's own (`name`), or a program (`command`).
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
