@@ -5,8 +5,8 @@ use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, Te
 use super::{CaseReport, RunReport, figures, terminal};
 use crate::exit::Exit;
 
-/// Columns of the text block inside a failure.
-const WIDTH: usize = 110;
+/// Columns of the text block inside a failure: a pipeline scrolls, so nothing is cut.
+const WIDTH: usize = usize::MAX;
 
 /// The report as JUnit XML: a leak or broken budget is a failure, a run that says nothing is an error.
 ///

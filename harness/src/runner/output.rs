@@ -18,7 +18,7 @@ pub struct Outputs {
 }
 
 /// Columns of `report.txt`.
-const TEXT_WIDTH: usize = 110;
+const TEXT_WIDTH: usize = usize::MAX;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -257,6 +257,11 @@ impl Turn<'_> {
     }
 
     async fn child_run(self, request: &RunRequest) -> CaseReport {
+        if let Some(missing) = self.job.case.missing() {
+            let headline =
+                format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
+            return unplayed(self.job, request, Exit::Inconclusive, headline);
+        }
         let began = Instant::now();
         let mut child = match ChildRun::start(request, self.options.limits, self.stop).await {
             Ok(child) => child,

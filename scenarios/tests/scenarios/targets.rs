@@ -36,7 +36,7 @@ pub const ALL: [(&str, Test); 4] = [
 ];
 
 fn a_program_that_is_not_there() -> Result<(), String> {
-    ends_with("{ command: [/no/such/program] }", "cannot start `/no/such/program`: No such file")
+    ends_with("{ command: [/no/such/program] }", "needs /no/such/program: not on this machine")
 }
 
 fn a_program_that_ends_at_once() -> Result<(), String> {
