@@ -2,7 +2,7 @@
 //!
 //! A file goes text → tree (`yaml`, `tree`) → overrides (`set`) → one tree per case of the matrix (`case`) → types
 //! (`de`, `parse`) → agreement (`check`). Each step notes what is wrong and goes on, so that [`load`] gives all cases or
-//! all errors. [`schema`](schema::schema) describes the same types to editors, [`reference`] to readers; [`Plan`] is a cycle compiled to
+//! all errors. [`schema`](schema::schema) describes the same types to editors, [`mod@reference`] to readers; [`Plan`] is a cycle compiled to
 //! fixed events.
 
 pub mod case;
