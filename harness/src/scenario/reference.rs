@@ -22,7 +22,7 @@ const SHARED_BY: usize = 5;
 
 /// A section for each kind of map, from the whole file down, in the order in which they are mentioned first.
 ///
-/// `schema` is what [`super::schema`] makes; a node of another shape is described by its description alone.
+/// `schema` is what [`super::schema()`] makes; a node of another shape is described by its description alone.
 pub fn markdown(schema: &Value) -> String {
     let mut reference = Reference {
         schema,
