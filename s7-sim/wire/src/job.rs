@@ -4,11 +4,15 @@ use bytes::Buf;
 use thiserror::Error;
 
 use crate::code::HeaderError;
+use crate::control::{Control, FUNCTION_PI_SERVICE, FUNCTION_STOP};
 use crate::item::{ITEMS_MAX, Items};
 use crate::pdu::{Pdu, Rosctr};
 use crate::read::{ItemDataList, ReadAnswer, ReadRequest};
 use crate::setup::Setup;
 use crate::size::FUNCTION_HEAD_BYTES;
+use crate::transfer::{
+    FUNCTION_END_UPLOAD, FUNCTION_REQUEST_DOWNLOAD, FUNCTION_START_UPLOAD, FUNCTION_UPLOAD, TransferJob,
+};
 use crate::write::{WriteAnswer, WriteRequest};
 
 /// Setup communication.
@@ -27,6 +31,10 @@ pub enum Job {
     Read(ReadRequest),
     /// Write var.
     Write(WriteRequest),
+    /// Upload or download of a block.
+    Transfer(TransferJob),
+    /// Start, stop, and other program invocation services.
+    Control(Control),
     /// A function that this crate does not read; a server answers 81 04.
     Other {
         /// The function byte; `None` for an empty parameter part.
@@ -100,6 +108,20 @@ impl Job {
                 let data = ItemDataList::of_request(items.len(), pdu.data.clone());
                 let data = data.ok_or_else(|| malformed(pdu, function, Part::Data, items.len()))?;
                 Ok(Self::Write(WriteRequest { items, data }))
+            }
+            Some(
+                function @ (FUNCTION_START_UPLOAD
+                | FUNCTION_UPLOAD
+                | FUNCTION_END_UPLOAD
+                | FUNCTION_REQUEST_DOWNLOAD),
+            ) => {
+                let transfer = TransferJob::decode(&pdu.parameter);
+                transfer.map(Self::Transfer).ok_or_else(|| malformed(pdu, function, Part::Parameter, 0))
+            }
+            Some(function @ (FUNCTION_PI_SERVICE | FUNCTION_STOP)) => {
+                let control = Control::decode(&pdu.parameter);
+                // A service that is not known is a function that is not available, not a lie.
+                Ok(control.map_or(Self::Other { function: Some(function) }, Self::Control))
             }
             function => Ok(Self::Other { function }),
         }

@@ -9,10 +9,13 @@
 //! a peer states has a bound. Nothing here panics on what a peer sends.
 //!
 //! In reading order, from the wire upwards: [`tpkt`], [`tsap`], [`cotp`], [`decoder`], [`pdu`], [`code`], [`job`], [`setup`],
-//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`].
+//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`]; beside variables, [`block`], [`transfer`],
+//! [`control`] and [`userdata`].
 
 pub mod area;
+pub mod block;
 pub mod code;
+pub mod control;
 pub mod cotp;
 pub mod decoder;
 pub mod item;
@@ -22,14 +25,18 @@ pub mod read;
 pub mod setup;
 pub mod size;
 pub mod tpkt;
+pub mod transfer;
 pub mod tsap;
+pub mod userdata;
 pub mod value;
 pub mod write;
 
 mod byte_enum;
 
 pub use area::{Area, DataTransport, TransportSize};
+pub use block::{BlockName, BlockType, FileSystem};
 pub use code::{HeaderError, ReturnCode};
+pub use control::Control;
 pub use cotp::{Connection, Disconnect, TpduSize};
 pub use decoder::{DecodeError, Decoder, Message};
 pub use item::{ITEMS_MAX, Item, Items};
@@ -41,7 +48,9 @@ pub use read::{
 };
 pub use setup::Setup;
 pub use size::Budget;
+pub use transfer::TransferJob;
 pub use tsap::{ConnectionType, Tsap};
+pub use userdata::{Group, Userdata};
 pub use value::{Value, ValueError, ValueType};
 pub use write::{WriteAnswer, WriteAnswerWriter, WriteItem, WriteRequest, encode_write_request};
 

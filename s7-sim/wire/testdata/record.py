@@ -1,17 +1,18 @@
 """Records snap7's client talking to snap7's server, packet by packet, through a forwarder on loopback.
 
-Usage: record.py OUTPUT (see README.md). Lines are `> hex` from the client and `< hex` from the server; `#` names the step.
+Usage: record.py OUTPUT [services] (see README.md): reads and writes, or the services beside them. Lines are `> hex` from the client and `< hex` from the server; `#` names the step.
 Runs with python-snap7 3.3 (pure Python) and with 2.1 (libsnap7, C++).
 """
 
 import ctypes
+import datetime
 import socket
 import sys
 import threading
 
 import snap7
 from snap7.server import Server
-from snap7.type import Area, S7DataItem, SrvArea, WordLen
+from snap7.type import Area, Block, S7DataItem, SrvArea, WordLen
 
 
 def packets(sock):
@@ -87,8 +88,8 @@ def write_multi(client, specs):
     client.write_multi_vars(list(data_items(specs)))
 
 
-def talk(client, lines):
-    steps = [
+def steps_of_variables(client):
+    return [
         ("read DB1 bytes 0..16", client.db_read, 1, 0, 16),
         ("read an odd number of bytes", client.db_read, 1, 0, 3),
         ("write DB1 bytes 32..36", client.db_write, 1, 32, bytearray(b"\x01\x02\x03\x04")),
@@ -118,6 +119,36 @@ def talk(client, lines):
         ("write to an unknown data block", client.db_write, 77, 0, bytearray(b"\x01")),
         ("read more than one PDU", client.db_read, 3, 0, 600),
     ]
+
+
+def steps_of_services(client):
+    now = datetime.datetime(2024, 2, 29, 13, 37, 59)
+    return [
+        ("list of lists", client.read_szl_list),
+        ("order code", client.get_order_code),
+        ("component identification", client.get_cpu_info),
+        ("communication", client.get_cp_info),
+        ("protection", client.get_protection),
+        ("CPU state", client.read_szl, 0x0424, 0),
+        ("a list that there is not", client.read_szl, 0x7777, 0),
+        ("count blocks", client.list_blocks),
+        ("list data blocks", client.list_blocks_of_type, Block.DB, 10),
+        ("information of DB1", client.get_block_info, Block.DB, 1),
+        ("read the clock", client.get_plc_datetime),
+        ("set the clock", client.set_plc_datetime, now),
+        ("set the password", client.set_session_password, "secret12"),
+        ("clear the password", client.clear_session_password),
+        ("stop", client.plc_stop),
+        ("cold start", client.plc_cold_start),
+        ("hot start", client.plc_hot_start),
+        ("compress", client.compress, 3000),
+        ("copy RAM to ROM", client.copy_ram_to_rom, 3000),
+        ("upload DB1", client.upload, 1),
+        ("download DB1", client.download, bytearray(64), 1),
+    ]
+
+
+def talk(steps, lines):
     for name, call, *args in steps:
         lines.append(f"# {name}")
         tolerate(call, *args)
@@ -132,7 +163,7 @@ def memory(values):
     return KEPT[-1]
 
 
-def main(output):
+def main(output, steps):
     server = Server(log=False)
     for number, size in [(1, 64), (2, 64), (3, 1024)]:
         server.register_area(SrvArea.DB, number, memory(index * number % 256 for index in range(size)))
@@ -147,7 +178,7 @@ def main(output):
         thread.start()
         client = snap7.Client()
         client.connect("127.0.0.1", 0, 1, listener.getsockname()[1])
-        talk(client, lines)
+        talk(steps(client), lines)
         lines.append("# disconnect")
         client.disconnect()
         thread.join()
@@ -156,4 +187,4 @@ def main(output):
         file.write("\n".join(lines) + "\n")
 
 
-main(sys.argv[1])
+main(sys.argv[1], steps_of_services if sys.argv[2:] == ["services"] else steps_of_variables)

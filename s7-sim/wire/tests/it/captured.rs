@@ -113,7 +113,7 @@ fn encode_job(job: &Job, reference: u16, out: &mut BytesMut) {
             });
             encode_write_request(out, reference, &items.collect::<Vec<_>>()).unwrap();
         }
-        Job::Other { function } => panic!("no such job was recorded: {function:?}"),
+        Job::Transfer(_) | Job::Control(_) | Job::Other { .. } => panic!("no such job was recorded: {job:?}"),
     }
 }
 

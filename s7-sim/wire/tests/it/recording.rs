@@ -5,6 +5,8 @@ use s7_wire::{Decoder, Message};
 
 pub const PYTHON_SNAP7: &str = include_str!("../../testdata/python-snap7-3.3.txt");
 pub const LIBSNAP7: &str = include_str!("../../testdata/libsnap7-1.4.txt");
+pub const PYTHON_SNAP7_SERVICES: &str = include_str!("../../testdata/python-snap7-3.3-services.txt");
+pub const LIBSNAP7_SERVICES: &str = include_str!("../../testdata/libsnap7-1.4-services.txt");
 pub const ALL: [&str; 2] = [PYTHON_SNAP7, LIBSNAP7];
 
 /// One packet, and the message it is.
