@@ -25,5 +25,19 @@ install_python_snap7() {
     .venv/bin/pip install --quiet "python-snap7==$PYTHON_SNAP7"
 }
 
+# Its own tests, which only the source distribution has, and what they run with.
+install_python_snap7_tests() {
+    if [ -d ".venv/python-snap7-$PYTHON_SNAP7" ] && .venv/bin/pip show pytest pytest-bdd >/dev/null 2>&1; then
+        echo "setup: python-snap7's own tests are there"
+        return
+    fi
+    echo "setup: python-snap7's own tests into .venv"
+    .venv/bin/pip install --quiet pytest pytest-bdd
+    .venv/bin/pip download --quiet --no-deps --no-binary :all: --dest .venv "python-snap7==$PYTHON_SNAP7"
+    tar -xzf ".venv/python_snap7-$PYTHON_SNAP7.tar.gz" -C .venv
+    mv ".venv/python_snap7-$PYTHON_SNAP7" ".venv/python-snap7-$PYTHON_SNAP7"
+}
+
 install_python
 install_python_snap7
+install_python_snap7_tests

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use jiff::civil::DateTime;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{ConfigError, PlcConfig};
 use crate::plc::Plc;
+use crate::profile::PROFILES;
 use crate::{http, listener};
 
 /// The program did not run as told, or could not start.
@@ -52,9 +54,12 @@ struct Args {
     /// Serve /metrics, /stats and /faults here
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
-    /// A PLC as JSON: limits, data blocks, generators, faults
+    /// A PLC as JSON: limits, data blocks, generators, faults; `profile` in it names a model
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A model: its limits, identity and services
+    #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = PROFILES.map(|(name, _)| name))]
+    profile: Option<String>,
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -160,10 +165,14 @@ fn addresses(args: &Args) -> Result<Vec<SocketAddr>, CliError> {
 
 /// The configuration of one PLC: the file's, or the default, with the command line's words on top.
 fn config(args: &Args, index: usize, plcs: usize) -> Result<PlcConfig, CliError> {
-    let mut config = match &args.config {
-        Some(path) => read_config(path)?,
-        None => PlcConfig::default(),
+    let mut config = match (&args.config, &args.profile) {
+        (Some(path), _) => read_config(path)?,
+        (None, Some(name)) => PlcConfig::of_profile(name).expect("the command line takes known names alone"),
+        (None, None) => PlcConfig::default(),
     };
+    if config.clock == PlcConfig::default().clock {
+        config.clock = system_clock();
+    }
     if plcs > 1 {
         config.name = format!("{}-{}", config.name, index + 1);
     }
@@ -176,10 +185,20 @@ fn config(args: &Args, index: usize, plcs: usize) -> Result<PlcConfig, CliError>
     Ok(config)
 }
 
+/// The machine's time, as a PLC that was set by hand has it. In the library a clock starts at a fixed time, so that runs are alike.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program's PLC shows people's time; nothing is decided by it"
+)]
+fn system_clock() -> DateTime {
+    let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default();
+    now.to_zoned(jiff::tz::TimeZone::system()).datetime()
+}
+
 fn read_config(path: &Path) -> Result<PlcConfig, CliError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| CliError::ConfigFile { path: path.to_owned(), error })?;
-    serde_json::from_str(&text).map_err(|error| CliError::ConfigSyntax { path: path.to_owned(), error })
+    PlcConfig::from_json(&text).map_err(|error| CliError::ConfigSyntax { path: path.to_owned(), error })
 }
 
 async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, http: Option<SocketAddr>) -> Result<(), CliError> {

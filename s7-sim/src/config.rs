@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::civil::{DateTime, date};
+use s7_wire::BlockType;
 use s7_wire::setup::{PDU_LENGTH_MAX, PDU_LENGTH_MIN};
+use s7_wire::userdata::security::encode_password;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::duration;
 use crate::faults::Faults;
 use crate::generator::{Generator, Signal};
+use crate::identity::{Identity, Protection, Service};
 
 /// Data blocks that one PLC may have.
 pub const DATA_BLOCKS_MAX: usize = 4096;
@@ -17,7 +21,12 @@ pub const DATA_BLOCK_BYTES_MAX: usize = 65_536;
 /// Connection slots that one PLC may have.
 pub const SLOTS_MAX: usize = 65_536;
 
+/// Code blocks of one type that a PLC may name.
+pub const CODE_BLOCKS_MAX: usize = 4096;
+
 /// One PLC. Every field has a default, so `{}` is a PLC: eight slots, PDU 480, AmQ 8, and two data blocks.
+///
+/// A model's limits come from a profile: see [`PlcConfig::from_json`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlcConfig {
@@ -56,8 +65,51 @@ pub struct PlcConfig {
     pub counters: usize,
     /// The data blocks.
     pub data_blocks: Vec<DataBlock>,
+    /// The services beside variables that it has.
+    pub services: Vec<Service>,
+    /// The code blocks that it says it has.
+    pub code_blocks: CodeBlocks,
+    /// Who it says it is.
+    pub identity: Identity,
+    /// How it is guarded.
+    pub protection: Protection,
+    /// What its clock says when it is made; from there on it goes with tokio's.
+    pub clock: DateTime,
     /// What is wrong with the PLC from the start.
     pub faults: Faults,
+}
+
+/// Numbers of code blocks by type: names without content, for lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodeBlocks {
+    /// Organization blocks.
+    pub ob: Vec<u16>,
+    /// Function blocks.
+    pub fb: Vec<u16>,
+    /// Functions.
+    pub fc: Vec<u16>,
+    /// System data blocks.
+    pub sdb: Vec<u16>,
+    /// System functions.
+    pub sfc: Vec<u16>,
+    /// System function blocks.
+    pub sfb: Vec<u16>,
+}
+
+impl CodeBlocks {
+    /// The numbers of one type; none for data blocks, which are no code.
+    pub fn of(&self, kind: BlockType) -> &[u16] {
+        match kind {
+            BlockType::Ob => &self.ob,
+            BlockType::Fb => &self.fb,
+            BlockType::Fc => &self.fc,
+            BlockType::Sdb => &self.sdb,
+            BlockType::Sfc => &self.sfc,
+            BlockType::Sfb => &self.sfb,
+            BlockType::Db | BlockType::Other(_) => &[],
+        }
+    }
 }
 
 /// What a client gets that is not to have a connection.
@@ -110,6 +162,16 @@ pub enum ConfigError {
         /// The number.
         number: u16,
     },
+    /// A text that does not fit its place on the wire.
+    #[error("`{field}` must be 1..={max} ASCII characters, found `{found}`")]
+    Text {
+        /// Which.
+        field: &'static str,
+        /// The most there is room for.
+        max: usize,
+        /// What was written.
+        found: String,
+    },
     /// A generator outside its block, or at a bit that does not exist.
     #[error("DB{number}, generator {index}: {reason}")]
     Generator {
@@ -144,6 +206,11 @@ impl Default for PlcConfig {
                 DataBlock::moving(1),
                 DataBlock { number: 2, bytes: 1024, generators: Vec::new() },
             ],
+            services: Service::ALL.to_vec(),
+            code_blocks: CodeBlocks { ob: vec![1], ..CodeBlocks::default() },
+            identity: Identity::default(),
+            protection: Protection::default(),
+            clock: date(2020, 1, 1).at(0, 0, 0, 0),
             faults: Faults::default(),
         }
     }
@@ -184,7 +251,27 @@ impl PlcConfig {
         longer_than_zero("handshake_timeout", self.handshake_timeout)?;
         longer_than_zero("idle_timeout", self.idle_timeout)?;
         longer_than_zero("scan", self.scan)?;
+        self.validate_texts()?;
+        for kind in BlockType::NAMED {
+            within("code_blocks", self.code_blocks.of(*kind).len(), (0, CODE_BLOCKS_MAX))?;
+        }
         self.validate_blocks()
+    }
+
+    fn validate_texts(&self) -> Result<(), ConfigError> {
+        let too_long = |(field, text, max): (&'static str, &str, usize)| {
+            let fits = text.is_ascii() && (1..=max).contains(&text.len());
+            (!fits).then(|| ConfigError::Text { field, max, found: text.to_owned() })
+        };
+        if let Some(error) = self.identity.texts().into_iter().find_map(too_long) {
+            return Err(error);
+        }
+        match &self.protection.password {
+            Some(password) if encode_password(password).is_none() => {
+                Err(ConfigError::Text { field: "protection.password", max: 8, found: password.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn validate_blocks(&self) -> Result<(), ConfigError> {

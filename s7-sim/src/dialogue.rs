@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use s7_wire::job::JobError;
 use s7_wire::pdu::Rosctr;
 use s7_wire::read::ReadRequest;
+use s7_wire::userdata::Userdata;
 use s7_wire::write::WriteRequest;
 use s7_wire::{
     Connection, Disconnect, HeaderError, Item, Job, Message, Pdu, ReadAnswerWriter, ReturnCode,
@@ -14,6 +15,7 @@ use crate::config::Refusal;
 use crate::faults::Faults;
 use crate::memory::Memory;
 use crate::plc::{Plc, SessionEnd, Slot};
+use crate::services::{Deed, Desk, header};
 use crate::stats::add;
 
 /// The server's reference in every CC; a session has a stream of its own, so nothing needs to tell them apart.
@@ -24,6 +26,7 @@ pub(crate) struct Dialogue {
     stage: Stage,
     slot: Option<Slot>,
     pdu_length: usize,
+    desk: Desk,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub(crate) enum Next {
 
 impl Dialogue {
     pub(crate) fn new() -> Self {
-        Self { stage: Stage::AwaitConnect, slot: None, pdu_length: 0 }
+        Self { stage: Stage::AwaitConnect, slot: None, pdu_length: 0, desk: Desk::default() }
     }
 
     /// Whether CR and setup are over.
@@ -95,11 +98,14 @@ impl Dialogue {
 
     fn job(&mut self, plc: &Plc, pdu: &Pdu, out: &mut BytesMut) -> Next {
         if pdu.rosctr.is_answer() {
+            if self.desk.take_answer(plc, pdu, out) {
+                return Next::Continue;
+            }
             return Next::End(SessionEnd::OutOfOrder { expected: "a job", found: "an answer" });
         }
         add(&plc.counters().requests, 1);
-        if pdu.rosctr == Rosctr::Userdata {
-            return refuse(plc, pdu, HeaderError::FUNCTION_UNAVAILABLE, out);
+        if pdu.rosctr == Rosctr::Userdata && self.stage == Stage::Ready {
+            return self.userdata(plc, pdu, out);
         }
         match (self.stage, Job::decode(pdu)) {
             (_, Ok(Job::Setup(wish))) => {
@@ -112,8 +118,21 @@ impl Dialogue {
             (Stage::Ready, _) if pdu.bytes() > self.pdu_length => {
                 refuse(plc, pdu, HeaderError::PDU_LENGTH, out)
             }
+            (Stage::Ready, Ok(Job::Read(_) | Job::Write(_))) if !plc.config().protection.put_get => {
+                refuse(plc, pdu, HeaderError::FUNCTION_UNAVAILABLE, out)
+            }
             (Stage::Ready, Ok(Job::Read(request))) => self.read(plc, pdu, &request, out),
-            (Stage::Ready, Ok(Job::Write(request))) => write(plc, pdu, &request, out),
+            (Stage::Ready, Ok(Job::Write(request))) => self.write(plc, pdu, &request, out),
+            (Stage::Ready, Ok(Job::Control(control))) => match self.desk.control(plc, pdu, &control, out) {
+                Ok(()) => Next::Continue,
+                Err(word) => refuse(plc, pdu, header(word), out),
+            },
+            (Stage::Ready, Ok(Job::Transfer(job))) => {
+                match self.desk.transfer(plc, pdu, &job, self.pdu_length, out) {
+                    Ok(()) => Next::Continue,
+                    Err(word) => refuse(plc, pdu, header(word), out),
+                }
+            }
             (Stage::Ready, Ok(Job::Other { .. })) => refuse(plc, pdu, HeaderError::FUNCTION_UNAVAILABLE, out),
             // Too many items: the job is whole and well understood, it is only too much.
             (Stage::Ready, Err(JobError::Items { .. })) => refuse(plc, pdu, HeaderError::PDU_LENGTH, out),
@@ -122,12 +141,29 @@ impl Dialogue {
         }
     }
 
+    fn userdata(&mut self, plc: &Plc, pdu: &Pdu, out: &mut BytesMut) -> Next {
+        let request = match Userdata::decode(pdu) {
+            Ok(request) => request,
+            Err(error) => return Next::End(error.into()),
+        };
+        if !self.desk.userdata(plc, pdu, &request, self.pdu_length, out) {
+            add(&plc.counters().errors, 1);
+        }
+        Next::Continue
+    }
+
     fn read(&self, plc: &Plc, pdu: &Pdu, request: &ReadRequest, out: &mut BytesMut) -> Next {
         let mut answer = ReadAnswerWriter::begin(out, pdu.reference, request.items.len() as u8);
         let (mut read, mut failed) = (0, 0);
+        let may = self.desk.may(plc, Deed::Read);
         {
             let memory = plc.memory();
             for item in request.items.iter() {
+                if !may {
+                    answer.failure(ReturnCode::AccessDenied);
+                    failed += 1;
+                    continue;
+                }
                 match read_item(&memory, &item, &mut answer, self.pdu_length) {
                     Some(true) => read += 1,
                     Some(false) => failed += 1,
@@ -140,6 +176,33 @@ impl Dialogue {
         }
         answer.finish().expect("the answer fits the negotiated PDU, which fits a packet");
         add(&plc.counters().items_read, read);
+        add(&plc.counters().errors, failed);
+        Next::Continue
+    }
+
+    fn write(&self, plc: &Plc, pdu: &Pdu, request: &WriteRequest, out: &mut BytesMut) -> Next {
+        let mut answer = WriteAnswerWriter::begin(out, pdu.reference, request.items.len() as u8);
+        let (mut written, mut failed) = (0, 0);
+        let may = self.desk.may(plc, Deed::Write);
+        {
+            let mut memory = plc.memory();
+            for (item, data) in request.items.iter().zip(request.data.iter()) {
+                let done =
+                    if may { memory.write(&item, &data.payload) } else { Err(ReturnCode::AccessDenied) };
+                match done {
+                    Ok(()) => {
+                        written += 1;
+                        answer.code(ReturnCode::Success);
+                    }
+                    Err(code) => {
+                        failed += 1;
+                        answer.code(code);
+                    }
+                }
+            }
+        }
+        answer.finish().expect("at most twenty codes fit every packet");
+        add(&plc.counters().items_written, written);
         add(&plc.counters().errors, failed);
         Next::Continue
     }
@@ -166,30 +229,6 @@ fn read_item(
             Some(false)
         }
     }
-}
-
-fn write(plc: &Plc, pdu: &Pdu, request: &WriteRequest, out: &mut BytesMut) -> Next {
-    let mut answer = WriteAnswerWriter::begin(out, pdu.reference, request.items.len() as u8);
-    let (mut written, mut failed) = (0, 0);
-    {
-        let mut memory = plc.memory();
-        for (item, data) in request.items.iter().zip(request.data.iter()) {
-            match memory.write(&item, &data.payload) {
-                Ok(()) => {
-                    written += 1;
-                    answer.code(ReturnCode::Success);
-                }
-                Err(code) => {
-                    failed += 1;
-                    answer.code(code);
-                }
-            }
-        }
-    }
-    answer.finish().expect("at most twenty codes fit every packet");
-    add(&plc.counters().items_written, written);
-    add(&plc.counters().errors, failed);
-    Next::Continue
 }
 
 fn refuse(plc: &Plc, pdu: &Pdu, error: HeaderError, out: &mut BytesMut) -> Next {

@@ -1,14 +1,16 @@
 //! A simulated S7 PLC: sessions over any byte stream, few connection slots, fault knobs, its own counters.
 //!
 //! A [`Plc`] is made from a [`PlcConfig`] and serves one session for each stream it is given. It speaks what `s7-wire` speaks:
-//! setup, read var and write var, with a real PLC's answers to wrong requests. Values move by tokio's clock and a seed, and by
+//! variables, lists, blocks, clock, password and control, with a real PLC's answers to wrong requests. Values move by tokio's clock and a seed, and by
 //! nothing else, so under a paused clock equal runs read equal values.
 //!
-//! In reading order: [`config`], [`generator`], [`faults`], [`plc`], [`stats`], [`listener`], [`http`], [`cli`].
+//! In reading order: [`config`], [`identity`], [`profile`], [`generator`], [`faults`], [`plc`], [`stats`], [`listener`], [`http`], [`cli`].
 
+mod cpu;
 mod dialogue;
 mod duration;
 mod memory;
+mod services;
 mod session;
 
 pub mod cli;
@@ -16,13 +18,16 @@ pub mod config;
 pub mod faults;
 pub mod generator;
 pub mod http;
+pub mod identity;
 pub mod listener;
 pub mod plc;
+pub mod profile;
 pub mod stats;
 
-pub use config::{ConfigError, DataBlock, PlcConfig, Refusal};
+pub use config::{CodeBlocks, ConfigError, DataBlock, PlcConfig, Refusal};
 pub use faults::Faults;
 pub use generator::{Generator, Signal};
+pub use identity::{Access, Identity, Protection, Service};
 pub use plc::{Plc, SessionEnd};
 pub use s7_wire::ValueType;
 pub use stats::PlcStats;

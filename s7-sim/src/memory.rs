@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use s7_wire::{Area, Item, ReturnCode, TransportSize};
 
-use crate::config::PlcConfig;
+use crate::config::{DATA_BLOCKS_MAX, PlcConfig};
 use crate::generator::{Generator, Moment};
 
 /// All bytes of one PLC.
 pub(crate) struct Memory {
     areas: BTreeMap<Key, Box<[u8]>>,
+    /// Data blocks that were downloaded and not linked in.
+    passive: BTreeMap<u16, Box<[u8]>>,
     generators: Vec<(u16, Generator)>,
     seed: u64,
     scan: u64,
@@ -44,6 +46,7 @@ impl Memory {
             .flat_map(|block| block.generators.iter().map(|generator| (block.number, generator.clone())));
         let mut memory = Self {
             areas: fixed.chain(blocks).collect(),
+            passive: BTreeMap::new(),
             generators: generators.collect(),
             seed: config.seed,
             scan: 0,
@@ -71,6 +74,41 @@ impl Memory {
                 .write(block, generator.at, generator.bit)
                 .expect("places were checked with the configuration");
         }
+    }
+
+    /// The data blocks, by number, each with its bytes.
+    pub(crate) fn data_blocks(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let all = self.areas.range((Area::DataBlocks, 0)..=(Area::DataBlocks, u16::MAX));
+        all.map(|(&(_, number), bytes)| (number, &bytes[..]))
+    }
+
+    /// The bytes of a data block.
+    pub(crate) fn data_block(&self, number: u16) -> Option<&[u8]> {
+        self.areas.get(&(Area::DataBlocks, number)).map(|bytes| &bytes[..])
+    }
+
+    /// Keeps a downloaded block, not yet linked in; `false` when there are too many already.
+    pub(crate) fn load_block(&mut self, number: u16, bytes: &[u8]) -> bool {
+        let room = self.passive.len() + self.data_blocks().count() < DATA_BLOCKS_MAX;
+        if room {
+            self.passive.insert(number, bytes.into());
+        }
+        room
+    }
+
+    /// Links a downloaded block in, in the place of the one there was; `false` when there is none.
+    pub(crate) fn link_block(&mut self, number: u16) -> bool {
+        let Some(bytes) = self.passive.remove(&number) else { return false };
+        // What moved in the old block does not move in the new one.
+        self.generators.retain(|(db, _)| *db != number);
+        self.areas.insert((Area::DataBlocks, number), bytes);
+        true
+    }
+
+    /// Deletes a block; `false` when there is none.
+    pub(crate) fn delete_block(&mut self, number: u16) -> bool {
+        self.generators.retain(|(db, _)| *db != number);
+        self.areas.remove(&(Area::DataBlocks, number)).is_some()
     }
 
     /// The bytes of an item; a bit comes as a byte of 0 or 1.

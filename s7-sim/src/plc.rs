@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+use s7_wire::userdata::UserdataError;
 use s7_wire::{DecodeError, JobError};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::config::{ConfigError, PlcConfig};
+use crate::cpu::Cpu;
 use crate::faults::Faults;
 use crate::generator::Moment;
 use crate::memory::Memory;
@@ -29,6 +32,7 @@ struct Shared {
     config: PlcConfig,
     started: Instant,
     memory: Mutex<Memory>,
+    cpu: Mutex<Cpu>,
     faults: Mutex<Faults>,
     counters: Counters,
 }
@@ -63,6 +67,9 @@ pub enum SessionEnd {
     /// A job that makes no sense.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// A request for a service that makes no sense.
+    #[error(transparent)]
+    Userdata(#[from] UserdataError),
     /// The right thing at the wrong time.
     #[error("expected {expected}, found {found}")]
     OutOfOrder {
@@ -83,6 +90,7 @@ impl Plc {
         let shared = Shared {
             started: Instant::now(),
             memory: Mutex::new(Memory::new(&config)),
+            cpu: Mutex::new(Cpu::new(config.clock)),
             faults: Mutex::new(config.faults.clone()),
             counters: Counters::default(),
             config,
@@ -108,6 +116,31 @@ impl Plc {
     /// The counters now.
     pub fn stats(&self) -> PlcStats {
         self.shared.counters.snapshot()
+    }
+
+    /// Whether the CPU runs. Stopped, it still answers; only what moves in its memory stands still.
+    pub fn is_running(&self) -> bool {
+        self.cpu().is_running()
+    }
+
+    /// Starts or stops the CPU; `false` when it was so already.
+    pub fn switch(&self, running: bool) -> bool {
+        lock(&self.shared.cpu).switch(running)
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&self, clock: DateTime) {
+        lock(&self.shared.cpu).set_clock(clock);
+    }
+
+    /// The CPU as it is now.
+    pub(crate) fn cpu(&self) -> Cpu {
+        *lock(&self.shared.cpu)
+    }
+
+    /// Gives the memory its initial values again, as a cold start does; blocks that were loaded since are gone.
+    pub(crate) fn reset_memory(&self) {
+        *lock(&self.shared.memory) = Memory::new(&self.shared.config);
     }
 
     /// What is wrong with the PLC now.
@@ -136,8 +169,11 @@ impl Plc {
         // Both are far below 2^64 nanoseconds (584 years).
         let scan = (elapsed.as_nanos() / scan_time.as_nanos()) as u64;
         let begun = Duration::from_nanos(scan.saturating_mul(scan_time.as_nanos() as u64));
+        let is_running = self.is_running();
         let mut memory = lock(&self.shared.memory);
-        memory.move_to(Moment { scan, elapsed: begun });
+        if is_running {
+            memory.move_to(Moment { scan, elapsed: begun });
+        }
         memory
     }
 

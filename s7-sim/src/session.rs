@@ -86,7 +86,10 @@ impl<'p, S: AsyncRead + AsyncWrite + Unpin> Session<'p, S> {
             SessionEnd::HandshakeTimeout { .. } | SessionEnd::IdleTimeout { .. } => {
                 add(&counters.timeouts, 1)
             }
-            SessionEnd::Decode(_) | SessionEnd::Job(_) | SessionEnd::OutOfOrder { .. } => {
+            SessionEnd::Decode(_)
+            | SessionEnd::Job(_)
+            | SessionEnd::Userdata(_)
+            | SessionEnd::OutOfOrder { .. } => {
                 add(&counters.protocol_errors, 1);
             }
             _ => {}

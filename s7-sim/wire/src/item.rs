@@ -87,7 +87,7 @@ impl Item {
 }
 
 /// The items of a job: a checked slice of the packet, read one by one without allocating.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Items {
     wire: Bytes,
 }
@@ -105,7 +105,7 @@ impl Items {
         self.wire.len() / ITEM_BYTES
     }
 
-    /// Whether there is none; a decoded job has at least one.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.wire.is_empty()
     }

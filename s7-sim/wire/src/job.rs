@@ -100,6 +100,10 @@ impl Job {
                 let setup = Setup::decode(&pdu.parameter);
                 setup.map(Self::Setup).ok_or_else(|| malformed(pdu, function, Part::Parameter, 0))
             }
+            // A read of nothing, which python-snap7's client sends as a sign of life, is answered with nothing.
+            Some(FUNCTION_READ) if matches!(pdu.parameter[..], [_] | [_, 0]) => {
+                Ok(Self::Read(ReadRequest { items: Items::default() }))
+            }
             Some(function @ FUNCTION_READ) => {
                 Ok(Self::Read(ReadRequest { items: decode_items(pdu, function)? }))
             }

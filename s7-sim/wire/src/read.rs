@@ -72,7 +72,7 @@ pub(crate) fn put_items<'i>(
 /// A job that reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
-    /// What to read, 1..=20 items.
+    /// What to read, at most 20 items.
     pub items: Items,
 }
 
