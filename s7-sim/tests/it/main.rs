@@ -5,5 +5,6 @@ mod binary;
 mod client;
 mod faults;
 mod hostile;
+mod services;
 mod slots;
 mod timeouts;
