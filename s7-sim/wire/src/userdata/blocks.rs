@@ -135,7 +135,7 @@ impl BlockInfo {
         Some(Self {
             kind: BlockType::from_byte(info[1]),
             number: word(12),
-            load_bytes: u32::from(word(14)) << 16 | u32::from(word(16)),
+            load_bytes: (u32::from(word(14)) << 16) | u32::from(word(16)),
             body_bytes: word(40),
             author,
             checksum: word(68),

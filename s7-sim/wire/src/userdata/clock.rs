@@ -87,13 +87,13 @@ impl ClockTime {
             bcd(self.minute),
             bcd(self.second),
             bcd((self.millisecond / 10) as u8),
-            ((self.millisecond % 10) as u8) << 4 | self.weekday,
+            (((self.millisecond % 10) as u8) << 4) | self.weekday,
         ]
     }
 }
 
 const fn bcd(value: u8) -> u8 {
-    (value / 10) << 4 | value % 10
+    ((value / 10) << 4) | (value % 10)
 }
 
 fn field(field: &'static str, found: u8, least: u8, most: u8) -> Result<u8, ClockError> {
