@@ -65,6 +65,8 @@ pub struct PlcConfig {
     pub counters: usize,
     /// The data blocks.
     pub data_blocks: Vec<DataBlock>,
+    /// Data blocks whose memory is broken: reading and writing them earns the code of a hardware fault.
+    pub broken: Vec<u16>,
     /// The services beside variables that it has.
     pub services: Vec<Service>,
     /// The code blocks that it says it has.
@@ -206,6 +208,7 @@ impl Default for PlcConfig {
                 DataBlock::moving(1),
                 DataBlock { number: 2, bytes: 1024, generators: Vec::new() },
             ],
+            broken: Vec::new(),
             services: Service::ALL.to_vec(),
             code_blocks: CodeBlocks { ob: vec![1], ..CodeBlocks::default() },
             identity: Identity::default(),
@@ -248,6 +251,7 @@ impl PlcConfig {
         within("timers", self.timers, (0, DATA_BLOCK_BYTES_MAX))?;
         within("counters", self.counters, (0, DATA_BLOCK_BYTES_MAX))?;
         within("data_blocks", self.data_blocks.len(), (0, DATA_BLOCKS_MAX))?;
+        within("broken", self.broken.len(), (0, DATA_BLOCKS_MAX))?;
         longer_than_zero("handshake_timeout", self.handshake_timeout)?;
         longer_than_zero("idle_timeout", self.idle_timeout)?;
         longer_than_zero("scan", self.scan)?;

@@ -14,6 +14,7 @@ pub(crate) struct Memory {
     /// Data blocks that were downloaded and not linked in.
     passive: BTreeMap<u16, Box<[u8]>>,
     generators: Vec<(u16, Generator)>,
+    broken: Vec<u16>,
     seed: u64,
     scan: u64,
 }
@@ -48,6 +49,7 @@ impl Memory {
             areas: fixed.chain(blocks).collect(),
             passive: BTreeMap::new(),
             generators: generators.collect(),
+            broken: config.broken.clone(),
             seed: config.seed,
             scan: 0,
         };
@@ -143,6 +145,9 @@ impl Memory {
         let db = if item.area == Area::DataBlocks { item.db } else { 0 };
         let key = (item.area, db);
         let area = self.areas.get(&key).ok_or(ReturnCode::ObjectMissing)?;
+        if item.area == Area::DataBlocks && self.broken.contains(&db) {
+            return Err(ReturnCode::Hardware);
+        }
         let element = item.transport.element_bytes().ok_or(ReturnCode::TypeUnsupported)?;
         let numbered = match item.area {
             Area::Timers => Some(TransportSize::Timer),

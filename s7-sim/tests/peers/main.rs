@@ -1,6 +1,7 @@
-//! The simulator against programs of others. A test whose program is not on this machine is skipped by name, with the reason;
+//! The simulator as a program: the answers that are usually wrong, over a raw socket; and against programs of others. A test whose program is not on this machine is skipped by name, with the reason;
 //! under `WATERTIGHT_REQUIRE=all` that is a failure. `ci/setup.sh` installs them all.
 
+mod answers;
 mod program;
 mod python_snap7;
 
@@ -20,7 +21,8 @@ const ALL: [Test; 1] = [python_snap7::OWN_TESTS];
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let must_have_all = std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all");
-    libtest_mimic::run(&args, ALL.map(|test| trial(test, must_have_all)).into()).exit_code()
+    let trials = ALL.map(|test| trial(test, must_have_all)).into_iter().chain(answers::trials());
+    libtest_mimic::run(&args, trials.collect()).exit_code()
 }
 
 fn trial(Test { name, needs, run }: Test, must_have_all: bool) -> Trial {
