@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Rust and git. Safe to run again; says what it did.
 # Without it the tests that need more are skipped by name, each with its reason.
+# `ci/setup.sh interop` installs the peers of s7-sim/interop as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,6 +39,17 @@ install_python_snap7_tests() {
     mv ".venv/python_snap7-$PYTHON_SNAP7" ".venv/python-snap7-$PYTHON_SNAP7"
 }
 
+# libsnap7 (C++) as a wheel carries it: for the table of answers and the speed table alone.
+install_libsnap7() {
+    [ -x .venv/libsnap7/bin/python ] && return
+    echo "setup: libsnap7 1.4 into .venv/libsnap7"
+    python3 -m venv .venv/libsnap7
+    .venv/libsnap7/bin/pip install --quiet setuptools python-snap7==2.1
+}
+
 install_python
 install_python_snap7
 install_python_snap7_tests
+if [ "${1-}" = interop ]; then
+    install_libsnap7
+fi
