@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::duration;
 use crate::faults::Faults;
 use crate::generator::{Generator, Signal};
+use crate::slots::SlotsByType;
 
 /// Data blocks that one PLC may have.
 pub const DATA_BLOCKS_MAX: usize = 4096;
@@ -25,6 +26,8 @@ pub struct PlcConfig {
     pub name: String,
     /// Connections that can be held at once. A slot is taken by a CR and freed when the session ends.
     pub slots: usize,
+    /// Slots for PG, OP and basic connections apart; left out: `slots` is the only limit.
+    pub slots_by_type: SlotsByType,
     /// What a CR gets when no slot is free.
     pub refusal: Refusal,
     /// Connections without a slot yet that are served at once; more are closed unheard.
@@ -36,7 +39,7 @@ pub struct PlcConfig {
     /// From accept to the end of setup; a session that takes longer is closed.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
-    /// Longest time without a byte from the client, or with one that it does not take; then the session is closed.
+    /// Longest time without a whole packet from the client, or with answers that it does not take; then the session is closed.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// The PLC's cycle: generators move once in it.
@@ -68,6 +71,8 @@ pub enum Refusal {
     Disconnect,
     /// The end of the stream.
     Close,
+    /// A reset: an RST over TCP; in the library the session's end asks for it.
+    Reset,
 }
 
 /// One data block: zeros, with generators at offsets.
@@ -127,6 +132,7 @@ impl Default for PlcConfig {
         Self {
             name: "plc".to_owned(),
             slots: 8,
+            slots_by_type: SlotsByType::default(),
             refusal: Refusal::Disconnect,
             half_made_max: 1024,
             pdu_length: 480,

@@ -4,11 +4,13 @@
 //! setup, read var and write var, with a real PLC's answers to wrong requests. Values move by tokio's clock and a seed, and by
 //! nothing else, so under a paused clock equal runs read equal values.
 //!
-//! In reading order: [`config`], [`generator`], [`faults`], [`plc`], [`stats`], [`listener`], [`http`], [`cli`].
+//! In reading order: [`config`], [`generator`], [`faults`], [`plc`], [`slots`], [`registry`], [`stats`], [`listener`], [`http`], [`cli`].
 
+mod chance;
 mod dialogue;
 mod duration;
 mod memory;
+mod outbox;
 mod session;
 
 pub mod cli;
@@ -18,13 +20,17 @@ pub mod generator;
 pub mod http;
 pub mod listener;
 pub mod plc;
+pub mod registry;
+pub mod slots;
 pub mod stats;
 
 pub use config::{ConfigError, DataBlock, PlcConfig, Refusal};
-pub use faults::Faults;
+pub use faults::{Action, Faults, Rule, Rules, When};
 pub use generator::{Generator, Signal};
 pub use plc::{Plc, SessionEnd};
+pub use registry::{Ends, SessionInfo, SessionList};
 pub use s7_wire::ValueType;
+pub use slots::{Refused, SlotsByType};
 pub use stats::PlcStats;
 
 /// The README's examples compile and run with the tests.

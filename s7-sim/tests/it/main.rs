@@ -4,6 +4,7 @@ mod answers;
 mod binary;
 mod client;
 mod faults;
+mod faults_rules;
 mod hostile;
 mod slots;
 mod timeouts;

@@ -15,7 +15,7 @@ async fn a_full_plc_refuses_by_dr_and_serves_again_when_a_slot_is_free() {
     let refusal = Disconnect { destination: 1, source: 0, reason: Disconnect::CONGESTION };
     assert_eq!(third.message().await, Some(Message::DisconnectRequest(refusal)));
     assert_eq!(third.message().await, None);
-    assert!(matches!(third.end().await, SessionEnd::Refused));
+    assert!(matches!(third.end().await, SessionEnd::Refused { .. }));
 
     let Client { stream, session, .. } = first;
     drop(stream);

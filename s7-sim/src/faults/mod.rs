@@ -1,4 +1,8 @@
 //! Fault knobs: what is wrong with a PLC right now. Plain values; sessions look at them when they answer.
+//!
+//! Four knobs hold for everybody. [`Rules`] strike single answers: a rule says when, by connection, request, function, DB and
+//! chance, and what is done. What an [`Action`] makes of an answer is a pure decision (bytes in, chunks with times out); the
+//! session only sends the chunks when they are due.
 
 use std::time::Duration;
 
@@ -7,8 +11,26 @@ use serde::{Deserialize, Serialize};
 use crate::config::Refusal;
 use crate::duration;
 
+mod action;
+mod corrupt;
+mod cut;
+pub(crate) mod delivery;
+mod forge;
+mod rule;
+mod short;
+mod timing;
+
+pub use action::{Action, Ending};
+pub use corrupt::Corrupt;
+pub(crate) use cut::stop_mid_frame;
+pub use cut::{Bytewise, Fragment};
+pub use rule::{Function, Ordinal, Probability, RULES_MAX, Rule, RuleError, Rules, When};
+pub(crate) use rule::{Place, Struck};
+pub use short::{Lengths, Short};
+pub use timing::{Delay, Repeat};
+
 /// What is wrong with a PLC. The default is: nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// From a job's arrival to its answer. Jobs that arrive together are answered together.
@@ -21,6 +43,9 @@ pub struct Faults {
     pub stop_mid_frame: bool,
     /// Refuses every CR, as if no slot were free.
     pub refuse: Option<Refusal>,
+    /// What is done to single answers. Every rule that matches acts, in this order, on what the one before made of the answer.
+    #[serde(skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
 }
 
 #[cfg(test)]
