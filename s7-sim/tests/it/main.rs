@@ -7,4 +7,5 @@ mod faults;
 mod faults_rules;
 mod hostile;
 mod slots;
+mod tcp;
 mod timeouts;
