@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{ConfigError, PlcConfig};
+use crate::http::Token;
 use crate::plc::Plc;
 use crate::{http, listener};
 
@@ -49,9 +50,12 @@ struct Args {
     /// Where values' chance comes from
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Serve /metrics, /stats and /faults here
+    /// Serve /metrics, /stats, /faults and /sessions here
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// What every request to --http must bring as `Authorization: Bearer TOKEN`; beyond loopback there must be one
+    #[arg(long, value_name = "TOKEN", env = "S7_SIM_TOKEN", hide_env_values = true, value_parser = Token::new)]
+    token: Option<Token>,
     /// A PLC as JSON: limits, data blocks, generators, faults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -69,6 +73,10 @@ enum CliError {
         "{address} is not a loopback address: give --expose if anybody who reaches it may read and write"
     )]
     Exposed { address: SocketAddr },
+    #[error(
+        "--http {address} is not a loopback address: give --token or S7_SIM_TOKEN, or whoever reaches it can break the PLC"
+    )]
+    NoToken { address: SocketAddr },
     #[error("--count {count} needs one --listen, found {found}")]
     CountAndListens { count: u16, found: usize },
     #[error("--count {count} from port {port} goes past port 65535: start lower, or take port 0")]
@@ -135,7 +143,7 @@ fn start(args: &Args) -> Result<(), CliError> {
     };
     let runtime = builder.worker_threads(usize::from(args.threads)).enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Io { what: "cannot start the runtime", error })?;
-    runtime.block_on(serve(&addresses, plcs.into(), args.http))
+    runtime.block_on(serve(&addresses, plcs.into(), args))
 }
 
 /// Where each PLC listens.
@@ -145,6 +153,11 @@ fn addresses(args: &Args) -> Result<Vec<SocketAddr>, CliError> {
         && !args.expose
     {
         return Err(CliError::Exposed { address });
+    }
+    if let Some(address) = args.http.filter(|address| !address.ip().is_loopback())
+        && args.token.is_none()
+    {
+        return Err(CliError::NoToken { address });
     }
     if args.count == 1 {
         return Ok(args.listen.clone());
@@ -182,12 +195,12 @@ fn read_config(path: &Path) -> Result<PlcConfig, CliError> {
     serde_json::from_str(&text).map_err(|error| CliError::ConfigSyntax { path: path.to_owned(), error })
 }
 
-async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, http: Option<SocketAddr>) -> Result<(), CliError> {
+async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, args: &Args) -> Result<(), CliError> {
     let signals = |error| CliError::Io { what: "cannot watch for signals", error };
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
     let listeners = addresses.iter().map(|&address| bind(address)).collect::<Result<Vec<_>, _>>()?;
-    let http = http.map(bind).transpose()?;
+    let http = args.http.map(bind).transpose()?;
     announce(&listeners, http.as_ref()).map_err(|error| CliError::Io { what: "cannot say where", error })?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -195,7 +208,7 @@ async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, http: Option<SocketAd
         tasks.spawn(listener::serve(plc.clone(), listener, stop.clone()));
     }
     if let Some(listener) = http {
-        tasks.spawn(http::serve(plcs, listener, stop.clone()));
+        tasks.spawn(http::serve(plcs, listener, args.token.clone(), stop.clone()));
     }
     tokio::select! {
         _ = terminate.recv() => {}
@@ -254,6 +267,13 @@ mod tests {
         assert!(refused.starts_with("0.0.0.0:5 is not a loopback address"), "{refused}");
         assert!(ports("s7-sim --http 0.0.0.0:5").is_err());
         assert_eq!(ports("s7-sim --listen 0.0.0.0:5 --expose"), Ok(vec![5]));
+    }
+
+    #[test]
+    fn http_beyond_loopback_needs_a_token() {
+        let refused = ports("s7-sim --http 0.0.0.0:5 --expose").unwrap_err();
+        assert!(refused.starts_with("--http 0.0.0.0:5 is not a loopback address: give --token"), "{refused}");
+        assert!(ports("s7-sim --http 0.0.0.0:5 --expose --token secret").is_ok());
     }
 
     #[test]
