@@ -4,7 +4,7 @@
 //! setup, read var and write var, with a real PLC's answers to wrong requests. Values move by tokio's clock and a seed, and by
 //! nothing else, so under a paused clock equal runs read equal values.
 //!
-//! In reading order: [`config`], [`generator`], [`faults`], [`plc`], [`slots`], [`registry`], [`stats`], [`listener`], [`http`], [`cli`].
+//! In reading order: [`config`], [`generator`], [`faults`], [`plc`], [`slots`], [`registry`], [`stats`], [`recorder`], [`pcap`], [`replay`], [`listener`], [`http`], [`cli`].
 
 mod chance;
 mod dialogue;
@@ -19,8 +19,11 @@ pub mod faults;
 pub mod generator;
 pub mod http;
 pub mod listener;
+pub mod pcap;
 pub mod plc;
+pub mod recorder;
 pub mod registry;
+pub mod replay;
 pub mod slots;
 pub mod stats;
 
@@ -28,6 +31,7 @@ pub use config::{ConfigError, DataBlock, PlcConfig, Refusal};
 pub use faults::{Action, Faults, Rule, Rules, When};
 pub use generator::{Generator, Signal};
 pub use plc::{Plc, SessionEnd};
+pub use recorder::{Recorder, RecordingStopped};
 pub use registry::{Ends, SessionInfo, SessionList};
 pub use s7_wire::ValueType;
 pub use slots::{Refused, SlotsByType};

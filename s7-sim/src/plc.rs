@@ -14,6 +14,7 @@ use crate::config::{ConfigError, PlcConfig, Refusal};
 use crate::faults::Faults;
 use crate::generator::Moment;
 use crate::memory::Memory;
+use crate::recorder::Recorder;
 use crate::registry::{Ends, Registry, SessionList};
 use crate::session::Session;
 use crate::slots::Refused;
@@ -34,6 +35,7 @@ struct Shared {
     faults: Mutex<Arc<Faults>>,
     counters: Counters,
     registry: Registry,
+    recorder: Option<Recorder>,
 }
 
 /// Why a session is over.
@@ -103,6 +105,15 @@ impl SessionEnd {
 impl Plc {
     /// A PLC with this configuration.
     pub fn new(config: PlcConfig) -> Result<Self, ConfigError> {
+        Self::build(config, None)
+    }
+
+    /// A PLC with this configuration, whose sessions are recorded.
+    pub fn recorded(config: PlcConfig, recorder: Recorder) -> Result<Self, ConfigError> {
+        Self::build(config, Some(recorder))
+    }
+
+    fn build(config: PlcConfig, recorder: Option<Recorder>) -> Result<Self, ConfigError> {
         config.validate()?;
         let shared = Shared {
             started: Instant::now(),
@@ -110,6 +121,7 @@ impl Plc {
             faults: Mutex::new(Arc::new(config.faults.clone())),
             counters: Counters::default(),
             registry: Registry::default(),
+            recorder,
             config,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -174,6 +186,10 @@ impl Plc {
     /// The knobs as they stand, shared: sessions look at every message, and rules are many.
     pub(crate) fn shared_faults(&self) -> Arc<Faults> {
         lock(&self.shared.faults).clone()
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.shared.recorder.as_ref()
     }
 
     pub(crate) fn registry(&self) -> &Registry {

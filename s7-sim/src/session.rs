@@ -21,6 +21,7 @@ use crate::faults::delivery::{Delivery, Then};
 use crate::faults::{self, Place, Struck};
 use crate::outbox::Outbox;
 use crate::plc::{Connected, Plc, SessionEnd};
+use crate::recorder::Tape;
 use crate::registry::{Ends, Live};
 use crate::slots::Refused;
 use crate::stats::add;
@@ -45,6 +46,7 @@ pub(crate) struct Session<'p, S> {
     /// When the last whole packet came.
     active: Instant,
     live: Arc<Live>,
+    tape: Option<Box<Tape>>,
     _registered: Registered<'p>,
     _connected: Connected,
 }
@@ -95,6 +97,7 @@ impl<'p, S: AsyncRead + AsyncWrite + Unpin> Session<'p, S> {
             mute: false,
             ending: None,
             active: live.since,
+            tape: plc.recorder().map(|recorder| Box::new(recorder.tape(id, ends))),
             live,
             _registered: Registered { plc, id },
             _connected: connected,
@@ -109,6 +112,9 @@ impl<'p, S: AsyncRead + AsyncWrite + Unpin> Session<'p, S> {
             () = live.end.notified() => SessionEnd::Ended,
         };
         self.count(&end);
+        if let Some(tape) = &mut self.tape {
+            tape.server_ends(end.asks_for_reset());
+        }
         if !end.asks_for_reset() {
             // The session is over whatever comes of this; a stream that cannot even end does not hold it.
             let _ = timeout(SHUTDOWN_TIMEOUT, self.stream.shutdown()).await;
@@ -144,11 +150,26 @@ impl<'p, S: AsyncRead + AsyncWrite + Unpin> Session<'p, S> {
             }
             self.release_buffers();
             match self.wait(timer.as_mut()).await? {
-                Event::Read(0) => return Ok(SessionEnd::Closed),
-                Event::Read(bytes) => add(&self.plc.counters().bytes_in, bytes),
+                Event::Read(0) => return Ok(self.closed()),
+                Event::Read(bytes) => self.received(bytes),
                 Event::Due => self.outbox.release(Instant::now()),
                 Event::Timer => self.check_deadline(timer.as_mut())?,
             }
+        }
+    }
+
+    fn closed(&mut self) -> SessionEnd {
+        if let Some(tape) = &mut self.tape {
+            tape.client_closed();
+        }
+        SessionEnd::Closed
+    }
+
+    /// Counts and records the last `bytes` of the input.
+    fn received(&mut self, bytes: usize) {
+        add(&self.plc.counters().bytes_in, bytes);
+        if let Some(tape) = &mut self.tape {
+            tape.received(&self.input[self.input.len() - bytes..]);
         }
     }
 
@@ -270,6 +291,9 @@ impl<'p, S: AsyncRead + AsyncWrite + Unpin> Session<'p, S> {
             let written = written.map_err(|_| SessionEnd::IdleTimeout { after })??;
             if written == 0 {
                 return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+            if let Some(tape) = &mut self.tape {
+                tape.sent(&bytes[..written]);
             }
             self.outbox.sent(written);
             add(&self.plc.counters().bytes_out, written);

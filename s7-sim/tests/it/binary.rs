@@ -169,3 +169,41 @@ fn addresses_beyond_loopback_are_refused_without_expose() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--expose"));
 }
+
+#[test]
+fn a_recording_is_replayed_and_the_first_difference_ends_with_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plc.pcap");
+    let file = file.to_str().unwrap();
+    let mut program = Program::start(&["--listen", "127.0.0.1:0", "--record", file]);
+    let mut client = connect(&program.line("listening on "));
+    let mut setup = bytes::BytesMut::new();
+    s7_wire::Setup { amq_calling: 8, amq_called: 8, pdu_length: 480 }.encode_request(&mut setup, 1);
+    client.write_all(&setup).unwrap();
+    client.read_exact(&mut [0; 27]).unwrap();
+    drop(client);
+    assert_eq!(program.terminate(), 0);
+
+    let mut same = Program::start(&["--listen", "127.0.0.1:0"]);
+    let output = run(&["replay", file, "--to", &same.line("listening on "), "--values"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "no difference: conversations 1, answers 2\n");
+    assert_eq!(output.status.code(), Some(0));
+
+    let mut other = Program::start(&["--listen", "127.0.0.1:0", "--pdu", "240"]);
+    let output = run(&["replay", file, "--to", &other.line("listening on "), "--values"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("answer 2: byte 6 of the parameter: recorded 01, found 00"), "{message}");
+
+    let output = run(&["replay", "/does/not/exist.pcap", "--to", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_recording_and_not_the_plc() {
+    let mut program = Program::start(&["--listen", "127.0.0.1:0", "--record", "/dev/full"]);
+    let address = program.line("listening on ");
+    drop(connect(&address));
+    drop(connect(&address));
+    assert_eq!(program.terminate(), 0);
+}

@@ -6,6 +6,7 @@ mod client;
 mod faults;
 mod faults_rules;
 mod hostile;
+mod recording;
 mod slots;
 mod tcp;
 mod timeouts;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,11 @@ use tokio_util::task::TaskTracker;
 use crate::config::{ConfigError, PlcConfig};
 use crate::http::Token;
 use crate::plc::Plc;
+use crate::recorder::RECORDING_BYTES_MAX;
 use crate::{http, listener};
+
+mod record;
+mod replay;
 
 /// The program did not run as told, or could not start.
 const EXIT_FAILED: u8 = 1;
@@ -27,8 +31,10 @@ const EXIT_USAGE: u8 = 2;
 
 /// A simulated S7 PLC.
 #[derive(Debug, Parser)]
-#[command(name = "s7-sim", version)]
+#[command(name = "s7-sim", version, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where a PLC listens; repeat it for several. Port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1102")]
     listen: Vec<SocketAddr>,
@@ -59,12 +65,24 @@ struct Args {
     /// A PLC as JSON: limits, data blocks, generators, faults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Record all sessions as a pcap file; with several PLCs FILE-1, FILE-2 and so on
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// How large a recording grows before it stops
+    #[arg(long, value_name = "BYTES", default_value_t = RECORDING_BYTES_MAX, requires = "record")]
+    record_max: u64,
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
     /// Allow addresses other than loopback: anybody who reaches them can read and write
     #[arg(long)]
     expose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the client's side of a recording against a server and compare its answers
+    Replay(replay::ReplayArgs),
 }
 
 #[derive(Debug, Error)]
@@ -89,6 +107,10 @@ enum CliError {
     Config(#[from] ConfigError),
     #[error("cannot listen on {address}: {error}: {}", advice(error))]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("cannot record to {}: {error}", path.display())]
+    Record { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Replay(#[from] replay::ReplayCliError),
     #[error("{what}: {error}")]
     Io { what: &'static str, error: io::Error },
 }
@@ -96,7 +118,8 @@ enum CliError {
 impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Listen { .. } | Self::Io { .. } => EXIT_FAILED,
+            Self::Listen { .. } | Self::Io { .. } | Self::Record { .. } => EXIT_FAILED,
+            Self::Replay(error) if !error.is_usage() => EXIT_FAILED,
             _ => EXIT_USAGE,
         }
     }
@@ -113,8 +136,9 @@ fn advice(error: &io::Error) -> &'static str {
 
 /// Runs the program with these arguments, the first of them its name, and says how it ended.
 ///
-/// 0: ended by SIGTERM or SIGINT. 1: could not listen, or failed. 2: bad usage or configuration. Messages go to stderr; the
-/// addresses it listens on go to stdout, one line each, as soon as clients can connect.
+/// 0: ended by SIGTERM or SIGINT, or replayed without a difference. 1: could not listen, or failed, or a replay differs. 2: bad
+/// usage, configuration or recording. Messages go to stderr; the addresses it listens on go to stdout, one line each, as soon as
+/// clients can connect.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
@@ -123,7 +147,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
     };
-    match start(&args) {
+    let ended = match &args.command {
+        Some(Command::Replay(args)) => replay::run(args).map_err(CliError::from),
+        None => start(&args),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("s7-sim: {error}");
@@ -134,8 +162,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn start(args: &Args) -> Result<(), CliError> {
     let addresses = addresses(args)?;
-    let plcs =
-        addresses.iter().enumerate().map(|(index, _)| Ok(Plc::new(config(args, index, addresses.len())?)?));
+    let plcs = (0..addresses.len()).map(|index| plc(args, index, addresses.len()));
     let plcs = plcs.collect::<Result<Vec<Plc>, CliError>>()?;
     let mut builder = match args.threads {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -169,6 +196,16 @@ fn addresses(args: &Args) -> Result<Vec<SocketAddr>, CliError> {
     let ports = (0..args.count).map(port_of).collect::<Option<Vec<u16>>>();
     let ports = ports.ok_or(CliError::Ports { count: args.count, port: first.port() })?;
     Ok(ports.into_iter().map(|port| SocketAddr::new(first.ip(), port)).collect())
+}
+
+/// One PLC, recorded if asked for.
+fn plc(args: &Args, index: usize, plcs: usize) -> Result<Plc, CliError> {
+    let config = config(args, index, plcs)?;
+    config.validate()?;
+    let Some(path) = &args.record else { return Ok(Plc::new(config)?) };
+    let path = record::path_of(path, index, plcs);
+    let recorder = record::recorder(&path, args.record_max);
+    Ok(Plc::recorded(config, recorder.map_err(|error| CliError::Record { path, error })?)?)
 }
 
 /// The configuration of one PLC: the file's, or the default, with the command line's words on top.
