@@ -69,4 +69,48 @@ mod tests {
         let error = serde_json::from_str::<Faults>(r#"{"answer_delay": "5"}"#).unwrap_err().to_string();
         assert!(error.starts_with("expected a time such as `250ms`, found `5`"), "{error}");
     }
+
+    const README: &str = include_str!("../../README.md");
+
+    /// What stands in backquotes in the first column of the README's table with this head.
+    fn table(head: &str) -> Vec<&'static str> {
+        let (_, table) = README.split_once(&format!("| {head} |")).unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with("| "));
+        rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect()
+    }
+
+    /// The names that `T` has, as its own error lists them.
+    fn names<T: serde::de::DeserializeOwned>(wrong: &str) -> Vec<String> {
+        let error = serde_json::from_str::<T>(wrong).err().unwrap().to_string();
+        let (_, expected) = error.split_once("expected one of ").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// The one name in each of these pieces of JSON, each name once.
+    fn named(examples: &[&str]) -> Vec<String> {
+        let mut names: Vec<String> =
+            examples.iter().map(|json| json.split('"').nth(1).unwrap().to_owned()).collect();
+        names.dedup();
+        names
+    }
+
+    #[test]
+    fn the_readmes_tables_are_knobs_and_name_all_of_them() {
+        let (knobs, whens, actions) = (table("knob"), table("when"), table("do"));
+        knobs.iter().for_each(|json| assert!(serde_json::from_str::<Faults>(json).is_ok(), "{json}"));
+        whens.iter().for_each(|json| assert!(serde_json::from_str::<When>(json).is_ok(), "{json}"));
+        actions.iter().for_each(|json| assert!(serde_json::from_str::<Action>(json).is_ok(), "{json}"));
+        assert_eq!([named(&knobs), vec!["rules".to_owned()]].concat(), names::<Faults>(r#"{"?": 1}"#));
+        assert_eq!(named(&whens), names::<When>(r#"{"?": 1}"#));
+        assert_eq!(named(&actions), names::<Action>(r#""?""#));
+    }
+
+    #[test]
+    fn the_readmes_rules_are_rules() {
+        let json = README.split("```json\n").nth(2).unwrap().split("```").next().unwrap();
+        let faults: Faults = serde_json::from_str(json).unwrap();
+        assert_eq!(faults.rules.as_slice().len(), 3);
+        let again = serde_json::to_string(&faults).unwrap();
+        assert_eq!(serde_json::from_str::<Faults>(&again).unwrap(), faults);
+    }
 }
