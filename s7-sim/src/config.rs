@@ -178,6 +178,9 @@ impl PlcConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let pdu_range = (usize::from(PDU_LENGTH_MIN), usize::from(PDU_LENGTH_MAX));
         within("slots", self.slots, (1, SLOTS_MAX))?;
+        for (field, slots) in self.slots_by_type.fields() {
+            within(field, slots.unwrap_or(0), (0, self.slots))?;
+        }
         within("half_made_max", self.half_made_max, (1, SLOTS_MAX))?;
         within("pdu_length", usize::from(self.pdu_length), pdu_range)?;
         within("amq", usize::from(self.amq), (1, usize::from(u16::MAX)))?;
@@ -246,6 +249,10 @@ mod tests {
     fn errors_say_which_field_and_what_is_allowed() {
         let config = PlcConfig { pdu_length: 200, ..PlcConfig::default() };
         assert_eq!(config.validate().unwrap_err().to_string(), "`pdu_length` must be 240..=960, found 200");
+        let slots_by_type = SlotsByType { op: Some(9), ..SlotsByType::default() };
+        let config = PlcConfig { slots_by_type, ..PlcConfig::default() };
+        let told = config.validate().unwrap_err().to_string();
+        assert_eq!(told, "`slots_by_type.op` must be 0..=8, found 9");
         let config = PlcConfig { scan: Duration::ZERO, ..PlcConfig::default() };
         assert_eq!(config.validate(), Err(ConfigError::Zero { field: "scan" }));
         let twice = vec![DataBlock::moving(3), DataBlock::moving(3)];

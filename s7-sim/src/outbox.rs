@@ -25,6 +25,8 @@ pub(crate) struct Outbox {
     bytes: BytesMut,
     /// How `bytes` is cut into writes.
     writes: VecDeque<Write>,
+    /// Whether the last write that is gone was a piece, so that the rest of its packet comes first in `writes`.
+    in_packet: bool,
     /// Bytes in `writes`; the rest of `bytes` is not committed.
     committed: usize,
     /// Answers that others may overtake.
@@ -169,7 +171,10 @@ impl Outbox {
     /// Puts an answer that others have overtaken behind the packets of which a piece may go already.
     fn insert_released(&mut self, answer: &[u8]) {
         let released = self.writes.iter().take_while(|write| write.at.is_none()).count();
-        let is_boundary = |&index: &usize| index == 0 || self.writes[index - 1].ends;
+        let is_boundary = |&index: &usize| match index.checked_sub(1) {
+            Some(last) => self.writes[last].ends,
+            None => !self.in_packet,
+        };
         let index = (released..=self.writes.len()).find(is_boundary).unwrap_or(self.writes.len());
         let before: usize = self.writes.range(..index).map(|write| write.bytes).sum();
         let at = index.checked_sub(1).and_then(|last| self.writes[last].at);
@@ -215,6 +220,7 @@ impl Outbox {
             if first.bytes > 0 || first.at.is_some() {
                 break;
             }
+            self.in_packet = !first.ends;
             self.writes.pop_front();
         }
     }
@@ -248,16 +254,24 @@ mod tests {
     }
 
     /// All that goes out now, write by write.
-    fn drain(outbox: &mut Outbox) -> Vec<String> {
-        let mut writes = Vec::new();
-        loop {
+    fn writes(outbox: &mut Outbox) -> Vec<String> {
+        let next = |outbox: &mut Outbox| {
             let write = outbox.ready().to_vec();
-            if write.is_empty() {
-                return writes;
-            }
             outbox.sent(write.len());
-            writes.push(String::from_utf8(write).unwrap());
+            (!write.is_empty()).then(|| String::from_utf8(write).unwrap())
+        };
+        std::iter::from_fn(|| next(outbox)).collect()
+    }
+
+    /// All bytes that go out now.
+    fn drain(outbox: &mut Outbox) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !outbox.ready().is_empty() {
+            bytes.extend_from_slice(outbox.ready());
+            let sent = outbox.ready().len();
+            outbox.sent(sent);
         }
+        bytes
     }
 
     async fn pass(outbox: &mut Outbox, time: Duration) {
@@ -286,13 +300,13 @@ mod tests {
         deliver(&mut outbox, "late", 3 * SECOND, Turn::Overtaken);
         deliver(&mut outbox, "slow", SECOND, Turn::Own);
         deliver(&mut outbox, "next", Duration::ZERO, Turn::Own);
-        assert!(drain(&mut outbox).is_empty());
+        assert!(writes(&mut outbox).is_empty());
         pass(&mut outbox, SECOND).await;
-        assert_eq!(drain(&mut outbox).concat(), "slownext");
+        assert_eq!(writes(&mut outbox).concat(), "slownext");
         assert!(outbox.is_done());
         assert_eq!(outbox.next_due(), Some(Instant::now() + 2 * SECOND));
         pass(&mut outbox, 2 * SECOND).await;
-        assert_eq!(drain(&mut outbox), ["late"]);
+        assert_eq!(writes(&mut outbox), ["late"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -304,24 +318,24 @@ mod tests {
         outbox.deliver(Delivery { chunks, then: crate::faults::delivery::Then::GoOn }, Duration::ZERO);
         deliver(&mut outbox, "next", 9 * SECOND, Turn::Own);
         pass(&mut outbox, 2 * SECOND).await;
-        assert_eq!(drain(&mut outbox), ["a"]);
+        assert_eq!(writes(&mut outbox), ["a"]);
         pass(&mut outbox, SECOND).await;
-        assert_eq!(drain(&mut outbox), ["b", "late"]);
+        assert_eq!(writes(&mut outbox), ["b", "late"]);
     }
 
     #[test]
     fn a_held_answer_comes_right_behind_the_next_and_two_of_them_are_swapped() {
         let mut outbox = Outbox::default();
         deliver(&mut outbox, "1", Duration::ZERO, Turn::AfterNext);
-        assert!(drain(&mut outbox).is_empty() && outbox.is_done());
+        assert!(writes(&mut outbox).is_empty() && outbox.is_done());
         deliver(&mut outbox, "", Duration::ZERO, Turn::Own);
-        assert!(drain(&mut outbox).is_empty(), "silence is no answer");
+        assert!(writes(&mut outbox).is_empty(), "silence is no answer");
         deliver(&mut outbox, "2", Duration::ZERO, Turn::Own);
-        assert_eq!(drain(&mut outbox).concat(), "21");
+        assert_eq!(writes(&mut outbox).concat(), "21");
         for answer in ["3", "4", "5", "6"] {
             deliver(&mut outbox, answer, Duration::ZERO, Turn::AfterNext);
         }
-        assert_eq!(drain(&mut outbox).concat(), "4365");
+        assert_eq!(writes(&mut outbox).concat(), "4365");
     }
 
     #[tokio::test(start_paused = true)]
@@ -329,7 +343,7 @@ mod tests {
         let mut outbox = Outbox::default();
         deliver(&mut outbox, "x", Duration::MAX, Turn::Own);
         pass(&mut outbox, 1000 * SECOND).await;
-        assert!(drain(&mut outbox).is_empty());
+        assert!(writes(&mut outbox).is_empty());
     }
 
     #[test]
@@ -343,5 +357,63 @@ mod tests {
         let mut outbox = Outbox::default();
         deliver(&mut outbox, &"x".repeat(UNSENT_BYTES_MAX), Duration::ZERO, Turn::AfterNext);
         assert!(!outbox.has_room());
+    }
+
+    /// One answer of a property test: how long, in how many pieces, when, and in whose turn.
+    type Made = (usize, bool, u64, u8);
+
+    fn made(id: u8, (bytes, cut, after, turn): Made) -> Delivery {
+        let turn = [Turn::Own, Turn::Own, Turn::Overtaken, Turn::AfterNext][usize::from(turn)];
+        let piece = |index: usize, text: &[u8]| Chunk {
+            bytes: text.into(),
+            after: Duration::from_millis(after * (index as u64 + 1)),
+            turn,
+            alone: cut,
+            ends: !cut || index + 1 == bytes,
+        };
+        // Only what keeps its turn is cut: whatever others overtake is one write.
+        let cut = cut && turn == Turn::Own;
+        let whole = vec![id; bytes];
+        let chunks = whole.chunks(if cut { 1 } else { bytes }).enumerate();
+        let chunks = chunks.map(|(index, text)| Chunk { alone: cut, ..piece(index, text) }).collect();
+        Delivery { chunks, then: crate::faults::delivery::Then::GoOn }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn every_answer_comes_out_once_and_in_one_piece(
+            all in proptest::collection::vec((1..5_usize, proptest::bool::ANY, 0..40_u64, 0..4_u8), 1..30),
+            taken in 1..7_usize,
+        ) {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            let runtime = builder.enable_time().start_paused(true).build().unwrap();
+            let out = runtime.block_on(async {
+                let (mut outbox, mut out) = (Outbox::default(), Vec::new());
+                for (id, &answer) in (0..).zip(&all) {
+                    outbox.deliver(made(id, answer), Duration::ZERO);
+                    // A stream that takes a little at a time, so that packets are often half sent.
+                    let write: Vec<u8> = outbox.ready().iter().copied().take(taken).collect();
+                    outbox.sent(write.len());
+                    out.extend(write);
+                    pass(&mut outbox, Duration::from_millis(7)).await;
+                }
+                // The last answer that anybody may wait for.
+                outbox.deliver(Delivery::whole(b"\xff"[..].into()), Duration::ZERO);
+                for _ in 0..20 {
+                    pass(&mut outbox, Duration::from_secs(1)).await;
+                    out.extend(drain(&mut outbox));
+                }
+                outbox.shrink();
+                assert!(outbox.is_done() && outbox.next_due().is_none() && outbox.bytes.is_empty());
+                out
+            });
+            let mut runs: Vec<(u8, usize)> = out.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+            runs.sort_unstable();
+            let mut expected: Vec<(u8, usize)> = (0..).zip(&all).map(|(id, &(bytes, ..))| (id, bytes)).collect();
+            expected.push((0xff, 1));
+            assert_eq!(runs, expected);
+        }
     }
 }

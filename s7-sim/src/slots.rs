@@ -54,6 +54,11 @@ pub(crate) struct Slot {
 }
 
 impl SlotsByType {
+    /// Each with its name in a PLC's file.
+    pub(crate) fn fields(&self) -> [(&'static str, Option<usize>); 3] {
+        [("slots_by_type.pg", self.pg), ("slots_by_type.op", self.op), ("slots_by_type.basic", self.basic)]
+    }
+
     fn limit(&self, connection: ConnectionType) -> Option<usize> {
         match connection {
             ConnectionType::Pg => self.pg,

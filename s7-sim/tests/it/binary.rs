@@ -13,8 +13,12 @@ struct Program {
 
 impl Program {
     fn start(args: &[&str]) -> Self {
+        Self::start_with(args, Stdio::inherit())
+    }
+
+    fn start_with(args: &[&str], stderr: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_s7-sim"));
-        let mut child = command.args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(args).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
@@ -200,10 +204,18 @@ fn a_recording_is_replayed_and_the_first_difference_ends_with_one() {
 }
 
 #[test]
-fn a_disk_that_is_full_ends_the_recording_and_not_the_plc() {
-    let mut program = Program::start(&["--listen", "127.0.0.1:0", "--record", "/dev/full"]);
+fn a_disk_that_is_full_is_said_once_and_does_not_end_the_plc() {
+    let mut program =
+        Program::start_with(&["--listen", "127.0.0.1:0", "--record", "/dev/full"], Stdio::piped());
     let address = program.line("listening on ");
     drop(connect(&address));
     drop(connect(&address));
     assert_eq!(program.terminate(), 0);
+    let mut told = String::new();
+    program.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(
+        told.starts_with("s7-sim: /dev/full: the recording cannot be written and stops here: "),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 1, "{told}");
 }
