@@ -13,6 +13,7 @@ use crate::duration;
 use crate::faults::Faults;
 use crate::generator::{Generator, Signal};
 use crate::identity::{Identity, Protection, Service};
+use crate::slots::SlotsByType;
 
 /// Data blocks that one PLC may have.
 pub const DATA_BLOCKS_MAX: usize = 4096;
@@ -34,6 +35,8 @@ pub struct PlcConfig {
     pub name: String,
     /// Connections that can be held at once. A slot is taken by a CR and freed when the session ends.
     pub slots: usize,
+    /// Slots for PG, OP and basic connections apart; left out: `slots` is the only limit.
+    pub slots_by_type: SlotsByType,
     /// What a CR gets when no slot is free.
     pub refusal: Refusal,
     /// Connections without a slot yet that are served at once; more are closed unheard.
@@ -45,7 +48,7 @@ pub struct PlcConfig {
     /// From accept to the end of setup; a session that takes longer is closed.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
-    /// Longest time without a byte from the client, or with one that it does not take; then the session is closed.
+    /// Longest time without a whole packet from the client, or with answers that it does not take; then the session is closed.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// The PLC's cycle: generators move once in it.
@@ -122,6 +125,8 @@ pub enum Refusal {
     Disconnect,
     /// The end of the stream.
     Close,
+    /// A reset: an RST over TCP; in the library the session's end asks for it.
+    Reset,
 }
 
 /// One data block: zeros, with generators at offsets.
@@ -191,6 +196,7 @@ impl Default for PlcConfig {
         Self {
             name: "plc".to_owned(),
             slots: 8,
+            slots_by_type: SlotsByType::default(),
             refusal: Refusal::Disconnect,
             half_made_max: 1024,
             pdu_length: 480,
@@ -242,6 +248,9 @@ impl PlcConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let pdu_range = (usize::from(PDU_LENGTH_MIN), usize::from(PDU_LENGTH_MAX));
         within("slots", self.slots, (1, SLOTS_MAX))?;
+        for (field, slots) in self.slots_by_type.fields() {
+            within(field, slots.unwrap_or(0), (0, self.slots))?;
+        }
         within("half_made_max", self.half_made_max, (1, SLOTS_MAX))?;
         within("pdu_length", usize::from(self.pdu_length), pdu_range)?;
         within("amq", usize::from(self.amq), (1, usize::from(u16::MAX)))?;
@@ -331,6 +340,10 @@ mod tests {
     fn errors_say_which_field_and_what_is_allowed() {
         let config = PlcConfig { pdu_length: 200, ..PlcConfig::default() };
         assert_eq!(config.validate().unwrap_err().to_string(), "`pdu_length` must be 240..=960, found 200");
+        let slots_by_type = SlotsByType { op: Some(9), ..SlotsByType::default() };
+        let config = PlcConfig { slots_by_type, ..PlcConfig::default() };
+        let told = config.validate().unwrap_err().to_string();
+        assert_eq!(told, "`slots_by_type.op` must be 0..=8, found 9");
         let config = PlcConfig { scan: Duration::ZERO, ..PlcConfig::default() };
         assert_eq!(config.validate(), Err(ConfigError::Zero { field: "scan" }));
         let twice = vec![DataBlock::moving(3), DataBlock::moving(3)];

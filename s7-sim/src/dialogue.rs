@@ -12,10 +12,10 @@ use s7_wire::{
 };
 
 use crate::config::Refusal;
-use crate::faults::Faults;
 use crate::memory::Memory;
-use crate::plc::{Plc, SessionEnd, Slot};
+use crate::plc::{Plc, SessionEnd};
 use crate::services::{Deed, Desk, header};
+use crate::slots::{Refused, Slot};
 use crate::stats::add;
 
 /// The server's reference in every CC; a session has a stream of its own, so nothing needs to tell them apart.
@@ -61,13 +61,13 @@ impl Dialogue {
     pub(crate) fn answer(
         &mut self,
         plc: &Plc,
-        faults: &Faults,
+        refuse: Option<Refusal>,
         message: Message,
         out: &mut BytesMut,
     ) -> Next {
         match (self.stage, message) {
             (Stage::AwaitConnect, Message::ConnectRequest(request)) => {
-                self.connect(plc, faults, &request, out)
+                self.connect(plc, refuse, &request, out)
             }
             (Stage::AwaitConnect, other) => out_of_order("a CR", &other),
             (_, Message::DisconnectRequest(request)) => {
@@ -80,17 +80,22 @@ impl Dialogue {
         }
     }
 
-    fn connect(&mut self, plc: &Plc, faults: &Faults, request: &Connection, out: &mut BytesMut) -> Next {
-        let slot = if faults.refuse.is_none() { plc.take_slot() } else { None };
-        if slot.is_none() {
-            add(&plc.counters().refused, 1);
-            if faults.refuse.unwrap_or(plc.config().refusal) == Refusal::Disconnect {
-                let reason = Disconnect::CONGESTION;
-                Disconnect { destination: request.source, source: 0, reason }.encode(out);
+    fn connect(
+        &mut self,
+        plc: &Plc,
+        refuse: Option<Refusal>,
+        request: &Connection,
+        out: &mut BytesMut,
+    ) -> Next {
+        let connection = request.called.and_then(|called| called.connection_type());
+        let slot = if refuse.is_some() { Err(Refused::Fault) } else { Slot::take(plc, connection) };
+        match slot {
+            Ok(slot) => self.slot = Some(slot),
+            Err(why) => {
+                let by = refuse.unwrap_or(plc.config().refusal);
+                return refuse_connect(plc, request, why, by, out);
             }
-            return Next::End(SessionEnd::Refused);
         }
-        self.slot = slot;
         self.stage = Stage::AwaitSetup;
         request.confirm(SOURCE_REFERENCE).encode_confirm(out);
         Next::Continue
@@ -229,6 +234,15 @@ fn read_item(
             Some(false)
         }
     }
+}
+
+fn refuse_connect(plc: &Plc, request: &Connection, why: Refused, by: Refusal, out: &mut BytesMut) -> Next {
+    plc.counters().refuse(why);
+    if by == Refusal::Disconnect {
+        let reason = Disconnect::CONGESTION;
+        Disconnect { destination: request.source, source: 0, reason }.encode(out);
+    }
+    Next::End(SessionEnd::Refused { why, by })
 }
 
 fn refuse(plc: &Plc, pdu: &Pdu, error: HeaderError, out: &mut BytesMut) -> Next {

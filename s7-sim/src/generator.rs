@@ -6,7 +6,7 @@ use std::time::Duration;
 use s7_wire::{Value, ValueType};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::duration;
+use crate::{chance, duration};
 
 /// A value at a place in a data block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Generator {
                 from_f64(self.kind, offset + amplitude * (TAU * waves.fract()).sin())
             }
             Signal::Random { min, max } => {
-                let mut rng = rng(seed, place, moment.scan);
+                let mut rng = chance::rng(seed, [place, moment.scan]);
                 match self.kind {
                     ValueType::Bool => Value::Bool(rng.bool()),
                     kind => from_f64(kind, min + (max - min) * rng.f64()),
@@ -112,15 +112,6 @@ impl Generator {
             }
         }
     }
-}
-
-/// One generator of chance for each seed, place and scan; nothing is carried from scan to scan, so that it does not matter which
-/// scans somebody looked at.
-fn rng(seed: u64, place: u64, scan: u64) -> fastrand::Rng {
-    let mixed = [place, scan].into_iter().fold(seed, |state, part| {
-        fastrand::Rng::with_seed(state ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15)).u64(..)
-    });
-    fastrand::Rng::with_seed(mixed)
 }
 
 /// Rounds towards zero and stops at the type's ends.

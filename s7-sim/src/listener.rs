@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::plc::Plc;
+use crate::registry::Ends;
 
 /// Connections that the kernel keeps for us: a storm of clients must meet the PLC's limits, not the listener's.
 pub const BACKLOG: u32 = 1024;
@@ -31,8 +32,8 @@ pub async fn serve(plc: Plc, listener: TcpListener, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    sessions.spawn(serve_one(plc.clone(), stream));
+                Ok((stream, client)) => {
+                    sessions.spawn(serve_one(plc.clone(), stream, client));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -42,8 +43,12 @@ pub async fn serve(plc: Plc, listener: TcpListener, stop: CancellationToken) {
     sessions.shutdown().await;
 }
 
-async fn serve_one(plc: Plc, stream: TcpStream) {
+async fn serve_one(plc: Plc, mut stream: TcpStream, client: SocketAddr) {
     // Without it each answer would wait for the client's delayed ACK. Where it fails, answers are late, not wrong.
     let _ = stream.set_nodelay(true);
-    plc.serve(stream).await;
+    let ends = stream.local_addr().ok().map(|server| Ends { client, server });
+    if plc.serve_between(&mut stream, ends).await.asks_for_reset() {
+        // Dropping the stream now sends an RST. Where it fails, the client sees an end instead.
+        let _ = stream.set_zero_linger();
+    }
 }

@@ -12,13 +12,16 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::config::{ConfigError, PlcConfig};
+use crate::config::{ConfigError, PlcConfig, Refusal};
 use crate::cpu::Cpu;
 use crate::faults::Faults;
 use crate::generator::Moment;
 use crate::memory::Memory;
+use crate::recorder::Recorder;
+use crate::registry::{Ends, Registry, SessionList};
 use crate::session::Session;
-use crate::stats::{Counters, PlcStats, add};
+use crate::slots::Refused;
+use crate::stats::{Counters, PlcStats};
 
 /// A simulated PLC. A clone is the same PLC: hand one to each task that serves it.
 ///
@@ -33,8 +36,10 @@ struct Shared {
     started: Instant,
     memory: Mutex<Memory>,
     cpu: Mutex<Cpu>,
-    faults: Mutex<Faults>,
+    faults: Mutex<Arc<Faults>>,
     counters: Counters,
+    registry: Registry,
+    recorder: Option<Recorder>,
 }
 
 /// Why a session is over.
@@ -46,9 +51,23 @@ pub enum SessionEnd {
     /// The client said goodbye with a DR.
     #[error("the client disconnected")]
     Disconnected,
-    /// No slot was free, or a fault knob refuses everybody.
-    #[error("refused: no slot is free, or connections are refused on purpose")]
-    Refused,
+    /// No slot was free, or a fault refuses the connection.
+    #[error("refused: {}", why.reason())]
+    Refused {
+        /// Why.
+        why: Refused,
+        /// How.
+        by: Refusal,
+    },
+    /// A fault rule closed it.
+    #[error("closed on purpose, by a fault rule")]
+    ClosedOnPurpose,
+    /// A fault rule asks for a reset: whoever owns the stream resets it.
+    #[error("reset on purpose, by a fault rule")]
+    Reset,
+    /// [`Plc::end_session`] ended it.
+    #[error("ended from outside")]
+    Ended,
     /// CR and setup did not come in time.
     #[error("the handshake was not over after {after:?}")]
     HandshakeTimeout {
@@ -83,16 +102,34 @@ pub enum SessionEnd {
     Io(#[from] io::Error),
 }
 
+impl SessionEnd {
+    /// Whether the stream is to end by a reset; otherwise it was shut down in order.
+    pub fn asks_for_reset(&self) -> bool {
+        matches!(self, Self::Reset | Self::Refused { by: Refusal::Reset, .. })
+    }
+}
+
 impl Plc {
     /// A PLC with this configuration.
     pub fn new(config: PlcConfig) -> Result<Self, ConfigError> {
+        Self::build(config, None)
+    }
+
+    /// A PLC with this configuration, whose sessions are recorded.
+    pub fn recorded(config: PlcConfig, recorder: Recorder) -> Result<Self, ConfigError> {
+        Self::build(config, Some(recorder))
+    }
+
+    fn build(config: PlcConfig, recorder: Option<Recorder>) -> Result<Self, ConfigError> {
         config.validate()?;
         let shared = Shared {
             started: Instant::now(),
             memory: Mutex::new(Memory::new(&config)),
             cpu: Mutex::new(Cpu::new(config.clock)),
-            faults: Mutex::new(config.faults.clone()),
+            faults: Mutex::new(Arc::new(config.faults.clone())),
             counters: Counters::default(),
+            registry: Registry::default(),
+            recorder,
             config,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -101,11 +138,32 @@ impl Plc {
     /// Runs one session over `stream` until it is over; spawns nothing.
     ///
     /// To end it early, drop the future: stream and slot are free at once.
+    ///
+    /// Where the end [asks for a reset](SessionEnd::asks_for_reset), the stream was not shut down: lend it as `&mut stream`, and
+    /// reset it.
     pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> SessionEnd {
-        match Session::admit(self, stream) {
-            Some(session) => session.run().await,
-            None => SessionEnd::Refused,
+        self.serve_between(stream, None).await
+    }
+
+    /// [`serve`](Self::serve) for a stream with addresses: they stand in the [list of sessions](Self::sessions).
+    pub async fn serve_between<S>(&self, stream: S, ends: Option<Ends>) -> SessionEnd
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match Session::admit(self, stream, ends) {
+            Ok(session) => session.run().await,
+            Err(end) => end,
         }
+    }
+
+    /// The sessions there are, oldest first.
+    pub fn sessions(&self) -> SessionList {
+        self.shared.registry.list()
+    }
+
+    /// Ends the session with this [id](crate::SessionInfo::id), at its next chance to run; whether there is one.
+    pub fn end_session(&self, id: u64) -> bool {
+        self.shared.registry.end(id)
     }
 
     /// What the PLC was made from.
@@ -145,17 +203,30 @@ impl Plc {
 
     /// What is wrong with the PLC now.
     pub fn faults(&self) -> Faults {
-        lock(&self.shared.faults).clone()
+        Faults::clone(&lock(&self.shared.faults))
     }
 
     /// Sets all fault knobs; sessions obey from their next message on.
     pub fn set_faults(&self, faults: Faults) {
-        *lock(&self.shared.faults) = faults;
+        *lock(&self.shared.faults) = Arc::new(faults);
     }
 
     /// Turns single knobs: `plc.update_faults(|faults| faults.silence = true)`.
     pub fn update_faults(&self, update: impl FnOnce(&mut Faults)) {
-        update(&mut lock(&self.shared.faults));
+        update(Arc::make_mut(&mut lock(&self.shared.faults)));
+    }
+
+    /// The knobs as they stand, shared: sessions look at every message, and rules are many.
+    pub(crate) fn shared_faults(&self) -> Arc<Faults> {
+        lock(&self.shared.faults).clone()
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.shared.recorder.as_ref()
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.shared.registry
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -177,17 +248,6 @@ impl Plc {
         memory
     }
 
-    /// Takes a slot, if one is free.
-    pub(crate) fn take_slot(&self) -> Option<Slot> {
-        let limit = self.shared.config.slots as u64;
-        let counters = &self.shared.counters;
-        let free = |sessions: u64| (sessions < limit).then_some(sessions + 1);
-        let before = counters.sessions.fetch_update(Relaxed, Relaxed, free).ok()?;
-        counters.sessions_peak.fetch_max(before + 1, Relaxed);
-        add(&counters.sessions_opened, 1);
-        Some(Slot { plc: self.clone() })
-    }
-
     /// Counts a stream being served; `None` when too many are half made.
     pub(crate) fn take_connection(&self) -> Option<Connected> {
         let counters = &self.shared.counters;
@@ -203,17 +263,6 @@ impl Plc {
 impl std::fmt::Debug for Plc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plc").field("name", &self.shared.config.name).field("stats", &self.stats()).finish()
-    }
-}
-
-/// One connection slot, given back when dropped.
-pub(crate) struct Slot {
-    plc: Plc,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.plc.counters().sessions.fetch_sub(1, Relaxed);
     }
 }
 

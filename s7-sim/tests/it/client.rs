@@ -69,6 +69,11 @@ impl Client {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Sends as far as the PLC takes it.
+    pub async fn stream_write(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes).await;
+    }
+
     pub async fn send_read(&mut self, reference: u16, items: &[Item]) {
         self.send_with(|out| encode_read_request(out, reference, items).unwrap()).await;
     }

@@ -1,7 +1,7 @@
 //! Slots: few, counted, and always given back.
 
-use s7_sim::{Faults, PlcConfig, Refusal, SessionEnd};
-use s7_wire::{Disconnect, Message};
+use s7_sim::{Faults, Plc, PlcConfig, Refusal, SessionEnd, SlotsByType};
+use s7_wire::{Connection, Disconnect, Message, Tsap};
 
 use crate::client::{Client, plc};
 
@@ -15,7 +15,7 @@ async fn a_full_plc_refuses_by_dr_and_serves_again_when_a_slot_is_free() {
     let refusal = Disconnect { destination: 1, source: 0, reason: Disconnect::CONGESTION };
     assert_eq!(third.message().await, Some(Message::DisconnectRequest(refusal)));
     assert_eq!(third.message().await, None);
-    assert!(matches!(third.end().await, SessionEnd::Refused));
+    assert!(matches!(third.end().await, SessionEnd::Refused { .. }));
 
     let Client { stream, session, .. } = first;
     drop(stream);
@@ -69,4 +69,64 @@ async fn a_knob_refuses_everybody_until_it_is_turned_back() {
     assert_eq!(client.message().await, None);
     plc.set_faults(Faults::default());
     Client::ready(&plc).await;
+}
+
+/// A client whose CR calls this connection type, with the CR sent.
+async fn calling(plc: &Plc, connection: u8) -> Client {
+    let mut client = Client::dial(plc);
+    let request = Connection::request(Tsap::two(1, 0), Tsap::two(connection, 1));
+    client.send_with(|out| request.encode_request(out)).await;
+    client
+}
+
+async fn is_confirmed(client: &mut Client) -> bool {
+    matches!(client.message().await, Some(Message::ConnectConfirm(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_connection_type_has_its_own_limit_beside_the_total() {
+    let slots_by_type = SlotsByType { pg: Some(1), op: Some(0), basic: None };
+    let plc = plc(PlcConfig { slots: 3, slots_by_type, ..PlcConfig::default() });
+    let mut clients = Vec::new();
+    for (connection, confirmed) in [(1, true), (1, false), (2, false), (3, true), (0x10, true), (3, false)] {
+        let mut client = calling(&plc, connection).await;
+        assert_eq!(is_confirmed(&mut client).await, confirmed, "type {connection}");
+        clients.push(client);
+    }
+    let stats = plc.stats();
+    assert_eq!((stats.sessions_pg, stats.sessions_op, stats.sessions_basic, stats.sessions), (1, 0, 1, 3));
+    assert_eq!((stats.refused, stats.refused_type_full, stats.refused_full), (3, 2, 1));
+    let pg = clients.remove(0);
+    drop(pg.stream);
+    pg.session.await.unwrap();
+    let mut next = calling(&plc, 1).await;
+    assert!(is_confirmed(&mut next).await, "a type's slot comes back with its session");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_listed_and_ended_from_outside() {
+    let plc = plc(PlcConfig::default());
+    let (first, _second) = (Client::ready(&plc).await, Client::ready(&plc).await);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let list = plc.sessions();
+    assert_eq!((list.total, list.sessions[0].id, list.sessions[1].id), (2, 1, 2));
+    assert_eq!((list.sessions[0].age.as_secs(), list.sessions[0].requests), (3, 1));
+    assert!(plc.end_session(1));
+    assert!(matches!(first.end().await, SessionEnd::Ended));
+    assert!(!plc.end_session(1));
+    assert_eq!((plc.sessions().total, plc.stats().sessions), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_write_is_ended_from_outside_as_well() {
+    let plc = plc(PlcConfig::default());
+    let mut client = Client::ready(&plc).await;
+    let mut jobs = bytes::BytesMut::new();
+    for reference in 0..1000 {
+        s7_wire::encode_read_request(&mut jobs, reference, &[s7_wire::Item::db_bytes(2, 0, 400)]).unwrap();
+    }
+    client.send(&jobs).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(plc.end_session(1));
+    assert!(matches!(client.end().await, SessionEnd::Ended));
 }

@@ -79,3 +79,69 @@ async fn a_client_that_never_reads_is_closed() {
     assert!(matches!(client.end().await, SessionEnd::IdleTimeout { .. }));
     assert!(plc.stats().requests < 400, "{:?}", plc.stats());
 }
+
+#[tokio::test(start_paused = true)]
+async fn half_a_job_after_setup_is_closed() {
+    let (plc, start) = (quick(), Instant::now());
+    let mut client = Client::ready(&plc).await;
+    client.send(&[3, 0, 0, 31, 2, 0xf0]).await;
+    assert_eq!(client.message().await, None);
+    assert_eq!(start.elapsed().as_secs(), 20);
+    assert!(matches!(client.end().await, SessionEnd::IdleTimeout { .. }));
+    assert_eq!((plc.stats().timeouts, plc.stats().sessions), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_drips_a_job_byte_by_byte_does_not_hold_its_slot() {
+    let (plc, start) = (quick(), Instant::now());
+    let mut client = Client::ready(&plc).await;
+    for byte in [3, 0, 3, 0xe8] {
+        client.send(&[byte]).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    assert_eq!(client.message().await, None);
+    assert!(matches!(client.end().await, SessionEnd::IdleTimeout { .. }));
+    assert_eq!((start.elapsed().as_secs(), plc.stats().sessions), (24, 0), "closed at 20, seen at 24");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_drips_a_connect_request_is_closed() {
+    let (plc, start) = (quick(), Instant::now());
+    let mut client = Client::dial(&plc);
+    for byte in [3, 0, 0, 22, 17] {
+        client.send(&[byte]).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_handshake_timeout(&plc, client, start).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_a_byte_now_and_then_is_closed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let plc = quick();
+    let (mut stream, server) = tokio::io::duplex(64);
+    let session = tokio::spawn(async move { plc.serve(server).await });
+    let mut hello = bytes::BytesMut::new();
+    let tsap = s7_wire::Tsap::two(1, 0);
+    s7_wire::Connection::request(tsap, tsap).encode_request(&mut hello);
+    s7_wire::Setup { amq_calling: 8, amq_called: 8, pdu_length: 480 }.encode_request(&mut hello, 0);
+    s7_wire::encode_read_request(&mut hello, 1, &[s7_wire::Item::db_bytes(2, 0, 400)]).unwrap();
+    stream.write_all(&hello).await.unwrap();
+    let mut taken = 0;
+    while stream.read_u8().await.is_ok() {
+        taken += 1;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(matches!(session.await.unwrap(), SessionEnd::IdleTimeout { .. }));
+    assert!(taken < 150, "{taken} bytes of 474, those in the stream's own buffer among them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_that_does_not_hang_up_is_gone_all_the_same() {
+    let plc = quick();
+    plc.update_faults(|faults| faults.refuse = Some(s7_sim::Refusal::Disconnect));
+    let mut client = Client::dial(&plc);
+    client.send_connect().await;
+    assert!(matches!(client.end().await, SessionEnd::Refused { .. }));
+    assert_eq!(plc.stats().connections, 0);
+}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use jiff::civil::DateTime;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -17,9 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{ConfigError, PlcConfig};
+use crate::http::Token;
 use crate::plc::Plc;
 use crate::profile::PROFILES;
+use crate::recorder::RECORDING_BYTES_MAX;
 use crate::{http, listener};
+
+mod record;
+mod replay;
 
 /// The program did not run as told, or could not start.
 const EXIT_FAILED: u8 = 1;
@@ -28,8 +33,10 @@ const EXIT_USAGE: u8 = 2;
 
 /// A simulated S7 PLC.
 #[derive(Debug, Parser)]
-#[command(name = "s7-sim", version)]
+#[command(name = "s7-sim", version, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where a PLC listens; repeat it for several. Port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1102")]
     listen: Vec<SocketAddr>,
@@ -51,7 +58,7 @@ struct Args {
     /// Where values' chance comes from
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Serve /metrics, /stats and /faults here
+    /// Serve /metrics, /stats, /faults and /sessions here
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
     /// A PLC as JSON: limits, data blocks, generators, faults; `profile` in it names a model
@@ -60,6 +67,15 @@ struct Args {
     /// A model: its limits, identity and services
     #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = PROFILES.map(|(name, _)| name))]
     profile: Option<String>,
+    /// What every request to --http must bring as `Authorization: Bearer TOKEN`; beyond loopback there must be one
+    #[arg(long, value_name = "TOKEN", env = "S7_SIM_TOKEN", hide_env_values = true, value_parser = Token::new)]
+    token: Option<Token>,
+    /// Record all sessions as a pcap file; with several PLCs FILE-1, FILE-2 and so on
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// How large a recording grows before it stops
+    #[arg(long, value_name = "BYTES", default_value_t = RECORDING_BYTES_MAX, requires = "record")]
+    record_max: u64,
     /// Worker threads
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -68,12 +84,22 @@ struct Args {
     expose: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the client's side of a recording against a server and compare its answers
+    Replay(replay::ReplayArgs),
+}
+
 #[derive(Debug, Error)]
 enum CliError {
     #[error(
         "{address} is not a loopback address: give --expose if anybody who reaches it may read and write"
     )]
     Exposed { address: SocketAddr },
+    #[error(
+        "--http {address} is not a loopback address: give --token or S7_SIM_TOKEN, or whoever reaches it can break the PLC"
+    )]
+    NoToken { address: SocketAddr },
     #[error("--count {count} needs one --listen, found {found}")]
     CountAndListens { count: u16, found: usize },
     #[error("--count {count} from port {port} goes past port 65535: start lower, or take port 0")]
@@ -86,6 +112,10 @@ enum CliError {
     Config(#[from] ConfigError),
     #[error("cannot listen on {address}: {error}: {}", advice(error))]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("cannot record to {}: {error}", path.display())]
+    Record { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Replay(#[from] replay::ReplayCliError),
     #[error("{what}: {error}")]
     Io { what: &'static str, error: io::Error },
 }
@@ -93,7 +123,8 @@ enum CliError {
 impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Listen { .. } | Self::Io { .. } => EXIT_FAILED,
+            Self::Listen { .. } | Self::Io { .. } | Self::Record { .. } => EXIT_FAILED,
+            Self::Replay(error) if !error.is_usage() => EXIT_FAILED,
             _ => EXIT_USAGE,
         }
     }
@@ -110,8 +141,9 @@ fn advice(error: &io::Error) -> &'static str {
 
 /// Runs the program with these arguments, the first of them its name, and says how it ended.
 ///
-/// 0: ended by SIGTERM or SIGINT. 1: could not listen, or failed. 2: bad usage or configuration. Messages go to stderr; the
-/// addresses it listens on go to stdout, one line each, as soon as clients can connect.
+/// 0: ended by SIGTERM or SIGINT, or replayed without a difference. 1: could not listen, or failed, or a replay differs. 2: bad
+/// usage, configuration or recording. Messages go to stderr; the addresses it listens on go to stdout, one line each, as soon as
+/// clients can connect.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
@@ -120,7 +152,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
     };
-    match start(&args) {
+    let ended = match &args.command {
+        Some(Command::Replay(args)) => replay::run(args).map_err(CliError::from),
+        None => start(&args),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("s7-sim: {error}");
@@ -131,8 +167,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn start(args: &Args) -> Result<(), CliError> {
     let addresses = addresses(args)?;
-    let plcs =
-        addresses.iter().enumerate().map(|(index, _)| Ok(Plc::new(config(args, index, addresses.len())?)?));
+    let plcs = (0..addresses.len()).map(|index| plc(args, index, addresses.len()));
     let plcs = plcs.collect::<Result<Vec<Plc>, CliError>>()?;
     let mut builder = match args.threads {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -140,7 +175,7 @@ fn start(args: &Args) -> Result<(), CliError> {
     };
     let runtime = builder.worker_threads(usize::from(args.threads)).enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Io { what: "cannot start the runtime", error })?;
-    runtime.block_on(serve(&addresses, plcs.into(), args.http))
+    runtime.block_on(serve(&addresses, plcs.into(), args))
 }
 
 /// Where each PLC listens.
@@ -150,6 +185,11 @@ fn addresses(args: &Args) -> Result<Vec<SocketAddr>, CliError> {
         && !args.expose
     {
         return Err(CliError::Exposed { address });
+    }
+    if let Some(address) = args.http.filter(|address| !address.ip().is_loopback())
+        && args.token.is_none()
+    {
+        return Err(CliError::NoToken { address });
     }
     if args.count == 1 {
         return Ok(args.listen.clone());
@@ -161,6 +201,16 @@ fn addresses(args: &Args) -> Result<Vec<SocketAddr>, CliError> {
     let ports = (0..args.count).map(port_of).collect::<Option<Vec<u16>>>();
     let ports = ports.ok_or(CliError::Ports { count: args.count, port: first.port() })?;
     Ok(ports.into_iter().map(|port| SocketAddr::new(first.ip(), port)).collect())
+}
+
+/// One PLC, recorded if asked for.
+fn plc(args: &Args, index: usize, plcs: usize) -> Result<Plc, CliError> {
+    let config = config(args, index, plcs)?;
+    config.validate()?;
+    let Some(path) = &args.record else { return Ok(Plc::new(config)?) };
+    let path = record::path_of(path, index, plcs);
+    let recorder = record::recorder(&path, args.record_max);
+    Ok(Plc::recorded(config, recorder.map_err(|error| CliError::Record { path, error })?)?)
 }
 
 /// The configuration of one PLC: the file's, or the default, with the command line's words on top.
@@ -201,12 +251,12 @@ fn read_config(path: &Path) -> Result<PlcConfig, CliError> {
     PlcConfig::from_json(&text).map_err(|error| CliError::ConfigSyntax { path: path.to_owned(), error })
 }
 
-async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, http: Option<SocketAddr>) -> Result<(), CliError> {
+async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, args: &Args) -> Result<(), CliError> {
     let signals = |error| CliError::Io { what: "cannot watch for signals", error };
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
     let listeners = addresses.iter().map(|&address| bind(address)).collect::<Result<Vec<_>, _>>()?;
-    let http = http.map(bind).transpose()?;
+    let http = args.http.map(bind).transpose()?;
     announce(&listeners, http.as_ref()).map_err(|error| CliError::Io { what: "cannot say where", error })?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -214,7 +264,7 @@ async fn serve(addresses: &[SocketAddr], plcs: Arc<[Plc]>, http: Option<SocketAd
         tasks.spawn(listener::serve(plc.clone(), listener, stop.clone()));
     }
     if let Some(listener) = http {
-        tasks.spawn(http::serve(plcs, listener, stop.clone()));
+        tasks.spawn(http::serve(plcs, listener, args.token.clone(), stop.clone()));
     }
     tokio::select! {
         _ = terminate.recv() => {}
@@ -273,6 +323,13 @@ mod tests {
         assert!(refused.starts_with("0.0.0.0:5 is not a loopback address"), "{refused}");
         assert!(ports("s7-sim --http 0.0.0.0:5").is_err());
         assert_eq!(ports("s7-sim --listen 0.0.0.0:5 --expose"), Ok(vec![5]));
+    }
+
+    #[test]
+    fn http_beyond_loopback_needs_a_token() {
+        let refused = ports("s7-sim --http 0.0.0.0:5 --expose").unwrap_err();
+        assert!(refused.starts_with("--http 0.0.0.0:5 is not a loopback address: give --token"), "{refused}");
+        assert!(ports("s7-sim --http 0.0.0.0:5 --expose --token secret").is_ok());
     }
 
     #[test]
