@@ -26,6 +26,13 @@ install_python_snap7() {
     .venv/bin/pip install --quiet "python-snap7==$PYTHON_SNAP7"
 }
 
+install_tshark() {
+    have tshark && return
+    echo "setup: tshark from Debian's packages"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark
+}
+
 # Its own tests, which only the source distribution has, and what they run with.
 install_python_snap7_tests() {
     if [ -d ".venv/python-snap7-$PYTHON_SNAP7" ] && .venv/bin/pip show pytest pytest-bdd >/dev/null 2>&1; then
@@ -50,6 +57,7 @@ install_libsnap7() {
 install_python
 install_python_snap7
 install_python_snap7_tests
+install_tshark
 if [ "${1-}" = interop ]; then
     install_libsnap7
 fi

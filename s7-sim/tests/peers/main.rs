@@ -4,6 +4,7 @@
 mod answers;
 mod program;
 mod python_snap7;
+mod tshark;
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ struct Test {
     run: fn() -> Result<(), String>,
 }
 
-const ALL: [Test; 1] = [python_snap7::OWN_TESTS];
+const ALL: [Test; 2] = [python_snap7::OWN_TESTS, tshark::NO_MALFORMED_FRAME];
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();

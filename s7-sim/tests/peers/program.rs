@@ -28,6 +28,13 @@ impl Sim {
         let sim = Self { child, port: port.unwrap_or_default() };
         if sim.port == 0 { Err(format!("s7-sim said `{line}`: {read:?}")) } else { Ok(sim) }
     }
+
+    /// Ends it in order, so that what it writes is written.
+    pub fn terminate(&mut self) -> Result<(), String> {
+        output(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        if status.success() { Ok(()) } else { Err(format!("s7-sim ended with {status}")) }
+    }
 }
 
 impl Drop for Sim {
