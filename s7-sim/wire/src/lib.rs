@@ -42,7 +42,7 @@ pub use read::{
 pub use setup::Setup;
 pub use size::Budget;
 pub use tsap::{ConnectionType, Tsap};
-pub use value::{Value, ValueError, ValueType};
+pub use value::{DataError, DataType, DataValue, Shape, Value, ValueError, ValueType};
 pub use write::{WriteAnswer, WriteAnswerWriter, WriteItem, WriteRequest, encode_write_request};
 
 /// The README's examples compile and run with the tests.

@@ -3,3 +3,4 @@
 mod captured;
 mod properties;
 mod recording;
+mod values;

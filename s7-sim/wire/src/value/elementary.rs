@@ -1,4 +1,4 @@
-//! Values: what the bytes of an item mean. Big-endian, as S7 keeps them.
+//! The seven plain types: `Copy`, read and written in place. What a gateway polls and what a generator moves.
 
 use std::fmt;
 use std::str::FromStr;
