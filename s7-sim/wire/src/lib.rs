@@ -9,8 +9,9 @@
 //! a peer states has a bound. Nothing here panics on what a peer sends.
 //!
 //! In reading order, from the wire upwards: [`tpkt`], [`tsap`], [`cotp`], [`decoder`], [`pdu`], [`code`], [`job`], [`setup`],
-//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`].
+//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`], [`address`].
 
+pub mod address;
 pub mod area;
 pub mod code;
 pub mod cotp;
@@ -28,6 +29,7 @@ pub mod write;
 
 mod byte_enum;
 
+pub use address::{Address, AddressError, Region};
 pub use area::{Area, DataTransport, TransportSize};
 pub use code::{HeaderError, ReturnCode};
 pub use cotp::{Connection, Disconnect, TpduSize};

@@ -1,5 +1,6 @@
 //! The codec against recordings of real peers, and against what chance makes of them.
 
+mod addresses;
 mod captured;
 mod properties;
 mod recording;
