@@ -31,7 +31,7 @@ mod byte_enum;
 
 pub use address::{Address, AddressError, Region};
 pub use area::{Area, DataTransport, TransportSize};
-pub use code::{HeaderError, ReturnCode};
+pub use code::{ErrorWord, HeaderError, ReturnCode};
 pub use cotp::{Connection, Disconnect, TpduSize};
 pub use decoder::{DecodeError, Decoder, Message};
 pub use item::{ITEMS_MAX, Item, Items};

@@ -1,8 +1,12 @@
 //! What a PLC says when it says no: return codes of items, error words of headers. Typed, with their meaning.
 
+mod word;
+
 use std::fmt;
 
 use crate::byte_enum::byte_enum;
+
+pub use word::ErrorWord;
 
 byte_enum! {
     /// The return code of one item.
@@ -41,6 +45,22 @@ impl ReturnCode {
             Self::Other(_) => "unknown return code",
         }
     }
+
+    /// What to do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Reserved | Self::Success => "nothing to do",
+            Self::Hardware => "look into the CPU's diagnostic buffer: a module does not answer",
+            Self::AccessDenied => {
+                "permit access in the block's properties (an S7-1200 or 1500 serves no optimised blocks) or in the CPU's"
+            }
+            Self::InvalidAddress => "compare offset, bit and length with the block in the PLC",
+            Self::TypeUnsupported => "read bytes instead, and convert them",
+            Self::TypeInconsistent => "send exactly as many bytes as the item's type and count make",
+            Self::ObjectMissing => "compare area and block number with the program in the PLC",
+            Self::Other(_) => "note the code and look it up in the CPU's manual",
+        }
+    }
 }
 
 impl fmt::Display for ReturnCode {
@@ -71,26 +91,32 @@ impl HeaderError {
         self.class != 0 || self.code != 0
     }
 
+    /// Class and code as one word: the vocabulary that userdata answers use as well.
+    pub const fn word(self) -> ErrorWord {
+        ErrorWord(u16::from_be_bytes([self.class, self.code]))
+    }
+
     /// What the error means, in words; the class decides where the code is not known.
     pub const fn meaning(self) -> &'static str {
-        match (self.class, self.code) {
-            (0x00, 0x00) => "no error",
-            (0x81, 0x04) => "function not available, or PUT/GET access is off",
-            (0x85, 0x00) => "longer than the negotiated PDU",
-            (0x81, _) => "application relationship error",
-            (0x82, _) => "object definition error",
-            (0x83, _) => "no resources available",
-            (0x84, _) => "error while processing the service",
-            (0x85, _) => "error in the supply of data",
-            (0x87, _) => "access error",
-            _ => "unknown error class",
-        }
+        self.word().meaning()
+    }
+
+    /// What to do about it.
+    pub const fn advice(self) -> &'static str {
+        self.word().advice()
+    }
+}
+
+impl From<ErrorWord> for HeaderError {
+    fn from(word: ErrorWord) -> Self {
+        let [class, code] = word.0.to_be_bytes();
+        Self { class, code }
     }
 }
 
 impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:02X} {:02X})", self.meaning(), self.class, self.code)
+        self.word().fmt(f)
     }
 }
 
@@ -103,6 +129,16 @@ mod tests {
         assert_eq!(ReturnCode::ObjectMissing.to_string(), "no such object (0A)");
         assert_eq!(ReturnCode::from_byte(0x42).to_string(), "unknown return code (42)");
         assert_eq!(HeaderError::PDU_LENGTH.to_string(), "longer than the negotiated PDU (85 00)");
-        assert_eq!(HeaderError { class: 0x87, code: 2 }.to_string(), "access error (87 02)");
+        let unnamed = HeaderError { class: 0x87, code: 0x7f };
+        assert_eq!(unnamed.to_string(), "access error (87 7F)");
+        assert_eq!(HeaderError::from(unnamed.word()), unnamed);
+        assert_eq!(HeaderError::PDU_LENGTH.word(), ErrorWord::PDU_LENGTH);
+    }
+
+    #[test]
+    fn every_return_code_has_a_meaning_and_an_advice() {
+        for code in (0..=u8::MAX).map(ReturnCode::from_byte) {
+            assert!(!code.meaning().is_empty() && !code.advice().is_empty());
+        }
     }
 }
