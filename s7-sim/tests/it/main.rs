@@ -4,6 +4,7 @@ mod answers;
 mod binary;
 mod client;
 mod faults;
+mod fuzz;
 mod hostile;
 mod slots;
 mod timeouts;
