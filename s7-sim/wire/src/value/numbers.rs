@@ -72,12 +72,12 @@ pub(super) fn bcd(data_type: DataType, byte: usize, found: u8) -> Result<u8, Dat
 
 /// A number below 100 as two decimal digits.
 pub(super) const fn to_bcd(number: u8) -> u8 {
-    (number / 10 % 10) << 4 | number % 10
+    ((number / 10 % 10) << 4) | (number % 10)
 }
 
 /// A number below 1,000 as three decimal digits.
 pub(super) const fn to_bcd3(number: u16) -> u16 {
-    (number / 100 % 10) << 8 | to_bcd((number % 100) as u8) as u16
+    ((number / 100 % 10) << 8) | to_bcd((number % 100) as u8) as u16
 }
 
 #[cfg(test)]

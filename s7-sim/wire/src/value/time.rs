@@ -82,11 +82,11 @@ impl S5Time {
     fn from_wire([hi, lo]: [u8; 2]) -> Result<Self, DataError> {
         let hundreds = bcd(DataType::S5Time, 0, hi & 0x0f)?;
         let count = u16::from(hundreds) * 100 + u16::from(bcd(DataType::S5Time, 1, lo)?);
-        Ok(Self { base: S5TimeBase::ALL[usize::from(hi >> 4 & 0b11)], count })
+        Ok(Self { base: S5TimeBase::ALL[usize::from((hi >> 4) & 0b11)], count })
     }
 
     const fn to_wire(self) -> u16 {
-        (self.base as u16) << 12 | to_bcd3(self.count)
+        ((self.base as u16) << 12) | to_bcd3(self.count)
     }
 }
 
@@ -125,7 +125,7 @@ impl DateAndTime {
     fn to_wire(self) -> Option<[u8; 8]> {
         let year = (1990..=2089).contains(&self.date.year()).then(|| self.date.year() % 100)?;
         let milliseconds = (self.time.milliseconds()? % 1000) as u16;
-        let tail = to_bcd3(milliseconds) << 4 | u16::from(self.weekday.number());
+        let tail = (to_bcd3(milliseconds) << 4) | u16::from(self.weekday.number());
         let [hundredths, last] = tail.to_be_bytes();
         let [month, day] = [self.date.month(), self.date.day()].map(to_bcd);
         let [hour, minute, second] = [self.time.hour(), self.time.minute(), self.time.second()].map(to_bcd);

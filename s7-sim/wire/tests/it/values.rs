@@ -91,7 +91,7 @@ proptest! {
         shape in shape(), noise in prop::collection::vec(any::<u8>(), 800), digits: bool,
     ) {
         // Decimal digits alone find more of the values that are made of them.
-        let byte = |byte: u8| if digits { (byte >> 4) % 10 << 4 | byte % 10 } else { byte };
+        let byte = |byte: u8| if digits { (((byte >> 4) % 10) << 4) | (byte % 10) } else { byte };
         let payload: Vec<u8> = noise.into_iter().take(shape.bytes()).map(byte).collect();
         if let Ok(value) = shape.decode(&payload) {
             let bytes = encode(shape, &value);
