@@ -29,7 +29,8 @@ fn the_corpus_has_inputs_for_every_target_and_for_no_other() {
     let folders = fs::read_dir(folder("")).unwrap().map(|entry| entry.unwrap().file_name());
     let mut found: Vec<String> = folders.map(|name| name.into_string().unwrap()).collect();
     let mut expected: Vec<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     for (name, _) in TARGETS {
         assert!(corpus(name).len() >= 5, "{name}");
