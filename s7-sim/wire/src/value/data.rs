@@ -6,10 +6,11 @@ use bytes::{BufMut, BytesMut};
 
 use super::calendar::{CivilDate, ClockTime};
 use super::data_type::DataType;
+use super::duration::{S5Time, write_ltime, write_time};
 use super::elementary::Value;
 use super::error::DataError;
 use super::shape::Shape;
-use super::time::{DateAndTime, Dtl, S5Time, write_ltime, write_time};
+use super::time::{DateAndTime, Dtl};
 use super::{numbers, text, time};
 
 /// A value of any type.

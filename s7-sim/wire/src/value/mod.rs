@@ -19,6 +19,7 @@
 mod calendar;
 mod data;
 mod data_type;
+mod duration;
 mod elementary;
 mod error;
 mod numbers;
@@ -29,7 +30,8 @@ mod time;
 pub use calendar::{CivilDate, ClockTime, Weekday};
 pub use data::DataValue;
 pub use data_type::{DataType, STRING_CHARS_MAX, WSTRING_CHARS_MAX};
+pub use duration::{S5Time, S5TimeBase};
 pub use elementary::{UnknownType, Value, ValueError, ValueType};
 pub use error::DataError;
 pub use shape::{Shape, ShapeError, ShapeReason};
-pub use time::{DateAndTime, Dtl, S5Time, S5TimeBase};
+pub use time::{DateAndTime, Dtl};
