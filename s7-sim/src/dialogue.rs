@@ -14,7 +14,7 @@ use s7_wire::{
 use crate::config::Refusal;
 use crate::memory::Memory;
 use crate::plc::{Plc, SessionEnd};
-use crate::services::{Deed, Desk, header};
+use crate::services::{Deed, Desk};
 use crate::slots::{Refused, Slot};
 use crate::stats::add;
 
@@ -130,12 +130,12 @@ impl Dialogue {
             (Stage::Ready, Ok(Job::Write(request))) => self.write(plc, pdu, &request, out),
             (Stage::Ready, Ok(Job::Control(control))) => match self.desk.control(plc, pdu, &control, out) {
                 Ok(()) => Next::Continue,
-                Err(word) => refuse(plc, pdu, header(word), out),
+                Err(word) => refuse(plc, pdu, word.into(), out),
             },
             (Stage::Ready, Ok(Job::Transfer(job))) => {
                 match self.desk.transfer(plc, pdu, &job, self.pdu_length, out) {
                     Ok(()) => Next::Continue,
-                    Err(word) => refuse(plc, pdu, header(word), out),
+                    Err(word) => refuse(plc, pdu, word.into(), out),
                 }
             }
             (Stage::Ready, Ok(Job::Other { .. })) => refuse(plc, pdu, HeaderError::FUNCTION_UNAVAILABLE, out),

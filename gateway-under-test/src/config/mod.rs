@@ -1,6 +1,7 @@
 //! The configuration: what is polled, who is served, and every limit. YAML in, positions in errors.
 
 mod check;
+mod place;
 mod read;
 mod span;
 mod tag;

@@ -5,31 +5,28 @@ use s7_wire::ValueType;
 use serde::Deserialize;
 
 use super::check;
+use super::place::Written;
 
-/// One value to read.
+/// One value to read. In a file its place is either an `address` (`DB1.DBD4:REAL`), or `area`, `db`, `offset`, `bit` and `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 #[garde(allow_unvalidated)]
 pub struct TagConfig {
     /// Its name in URLs, events and metrics.
     #[garde(length(min = 1, max = 64), pattern(r"^[A-Za-z0-9_.-]+$"))]
     pub name: String,
     /// The memory area; a data block unless said.
-    #[serde(default)]
     pub area: Area,
     /// The number of the data block; only for area `db`.
-    #[serde(default)]
     #[garde(range(max = 65_535), custom(check::db_of(self.area)))]
     pub db: u32,
     /// The first byte.
     #[garde(range(max = 65_535))]
     pub offset: u32,
     /// The bit of that byte, 0 to 7; only for type `bool`.
-    #[serde(default)]
     #[garde(range(max = 7), custom(check::bit_of(self.kind)))]
     pub bit: u8,
     /// How the bytes are read.
-    #[serde(rename = "type")]
     pub kind: TagType,
 }
 
@@ -79,6 +76,19 @@ impl TagType {
     /// How many bytes it takes; a bit takes the byte it lies in.
     pub const fn bytes(self) -> u32 {
         self.value_type().bytes() as u32
+    }
+
+    /// The gateway's name for a plain type of the codec.
+    pub const fn of(kind: ValueType) -> Self {
+        match kind {
+            ValueType::Bool => Self::Bool,
+            ValueType::Byte => Self::Byte,
+            ValueType::Word => Self::Word,
+            ValueType::Dword => Self::Dword,
+            ValueType::Int => Self::Int,
+            ValueType::Dint => Self::Dint,
+            ValueType::Real => Self::Real,
+        }
     }
 
     /// The codec's name for it.

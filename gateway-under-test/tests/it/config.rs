@@ -1,7 +1,7 @@
 //! What a person sees who made a mistake in the configuration.
 
 use gateway_under_test::Config;
-use gateway_under_test::config::{Area, TagType, WhenFull};
+use gateway_under_test::config::{Area, TagConfig, TagType, WhenFull};
 
 const SOUND: &str = r#"
 stations:
@@ -69,5 +69,39 @@ fn all_broken_rules_are_reported_in_one_go() {
     let message = error(("slot: 2\n    interval: 250ms", "slot: 99\n    interval: 0ms"));
     for part in ["line 5", "line 6"] {
         assert!(message.contains(part), "{part} is not in {message}");
+    }
+}
+
+#[test]
+fn a_tag_may_be_an_address() {
+    for (address, area, db, offset, bit, kind) in [
+        ("DB1.DBD4:REAL", Area::Db, 1, 4, 0, TagType::Real),
+        ("db2.dbx10.4", Area::Db, 2, 10, 4, TagType::Bool),
+        ("E0.1", Area::I, 0, 0, 1, TagType::Bool),
+        ("MW20", Area::M, 0, 20, 0, TagType::Word),
+        ("QB1", Area::Q, 0, 1, 0, TagType::Byte),
+    ] {
+        let text = SOUND.replace("db: 1, offset: 4, type: real", &format!("address: \"{address}\""));
+        let config = Config::from_yaml("gateway.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
+        let expected = TagConfig { name: "speed".to_owned(), area, db, offset, bit, kind };
+        assert_eq!(config.stations[0].tags[0], expected);
+    }
+}
+
+#[test]
+fn a_wrong_address_is_reported_with_its_line_and_what_is_wrong_in_it() {
+    for (place, rule) in [
+        ("address: DB1.DBY4", "column 7: expected X (a bit), B, W or D, found `Y`; write it like `DB1.DBW4`"),
+        ("address: \"DB1.DBW4:REAL\"", "REAL does not fit `DBW`, which takes WORD, UINT, INT"),
+        ("address: T5", "address `T5`: the gateway polls DB, M, I and Q"),
+        ("address: \"DB1.DBB4:STRING[9]\"", "the gateway polls single values of BOOL, BYTE, WORD"),
+        ("address: \"MW0:INT[2]\"", "found INT[2]"),
+        ("address: DB1.DBD70000", "greater than 65535"),
+        ("address: MW0, db: 1", "`address` says it all: leave out `db`"),
+        ("db: 1, type: real", "missing field `offset`; or write the place as `address: DB1.DBD4:REAL`"),
+        ("db: 1, offset: 4", "missing field `type`; or write the place as `address: DB1.DBD4:REAL`"),
+    ] {
+        let message = error(("db: 1, offset: 4, type: real", place));
+        assert!(message.contains("line 9") && message.contains(rule), "{rule}: not in {message}");
     }
 }

@@ -4,31 +4,37 @@ use bytes::Bytes;
 use s7_wire::block::ImageHeader;
 use s7_wire::userdata::Userdata;
 use s7_wire::userdata::blocks::{self, BlockInfo, COUNT, INFO, LIST};
-use s7_wire::{BlockType, FileSystem};
+use s7_wire::{BlockType, ErrorWord, FileSystem};
 
-use super::{BAD_VALUE, BLOCK_MISSING, UNAVAILABLE, Word};
 use crate::plc::Plc;
 
 /// Bytes of code that a code block claims to have; it has none.
 const CODE_BYTES: u16 = 2;
 
-pub(super) fn serve(plc: &Plc, request: &Userdata) -> Result<Bytes, Word> {
+pub(super) fn serve(plc: &Plc, request: &Userdata) -> Result<Bytes, ErrorWord> {
     match request.subfunction {
         COUNT => {
             Ok(blocks::encode_counts(|kind| u16::try_from(numbers(plc, kind).len()).unwrap_or(u16::MAX)))
         }
         LIST => {
-            let kind = blocks::decode_list_request(&request.payload).ok_or(BAD_VALUE)?;
+            let kind = blocks::decode_list_request(&request.payload).ok_or(ErrorWord::CLOCK_VALUE)?;
             let numbers = numbers(plc, kind);
-            if numbers.is_empty() { Err(BLOCK_MISSING) } else { Ok(blocks::encode_list(kind, numbers)) }
+            if numbers.is_empty() {
+                Err(ErrorWord::BLOCK_NOT_FOUND)
+            } else {
+                Ok(blocks::encode_list(kind, numbers))
+            }
         }
         INFO => {
-            let name = blocks::decode_info_request(&request.payload).ok_or(BAD_VALUE)?;
-            let number = u16::try_from(name.number).map_err(|_| BLOCK_MISSING)?;
+            let name = blocks::decode_info_request(&request.payload).ok_or(ErrorWord::CLOCK_VALUE)?;
+            let number = u16::try_from(name.number).map_err(|_| ErrorWord::BLOCK_NOT_FOUND)?;
             let is_active = name.file_system != FileSystem::Passive;
-            info(plc, name.kind, number).filter(|_| is_active).map(|info| info.encode()).ok_or(BLOCK_MISSING)
+            info(plc, name.kind, number)
+                .filter(|_| is_active)
+                .map(|info| info.encode())
+                .ok_or(ErrorWord::BLOCK_NOT_FOUND)
         }
-        _ => Err(UNAVAILABLE),
+        _ => Err(ErrorWord::FUNCTION_UNAVAILABLE),
     }
 }
 

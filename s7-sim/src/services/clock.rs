@@ -2,25 +2,25 @@
 
 use bytes::Bytes;
 use jiff::civil::{Date, DateTime, Time};
+use s7_wire::ErrorWord;
 use s7_wire::userdata::Userdata;
 use s7_wire::userdata::clock::{ClockTime, READ, READ_F, SET};
 
-use super::{BAD_VALUE, PASSWORD_NEEDED, UNAVAILABLE, Word};
 use crate::plc::Plc;
 
 /// The years that two digits can name.
 const YEARS: std::ops::RangeInclusive<i16> = 1990..=2089;
 
-pub(super) fn serve(plc: &Plc, request: &Userdata, may_set: bool) -> Result<Bytes, Word> {
+pub(super) fn serve(plc: &Plc, request: &Userdata, may_set: bool) -> Result<Bytes, ErrorWord> {
     match request.subfunction {
         READ | READ_F => Ok(Bytes::copy_from_slice(&on_the_wire(plc.cpu().clock()).encode())),
-        SET if !may_set => Err(PASSWORD_NEEDED),
+        SET if !may_set => Err(ErrorWord::PASSWORD_NEEDED),
         SET => {
             let wanted = ClockTime::decode(&request.payload).ok().and_then(in_the_calendar);
-            plc.set_clock(wanted.ok_or(BAD_VALUE)?);
+            plc.set_clock(wanted.ok_or(ErrorWord::CLOCK_VALUE)?);
             Ok(Bytes::new())
         }
-        _ => Err(UNAVAILABLE),
+        _ => Err(ErrorWord::FUNCTION_UNAVAILABLE),
     }
 }
 

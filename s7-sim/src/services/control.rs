@@ -1,13 +1,12 @@
 //! Start, stop, and what else is asked of the PLC as a whole.
 
 use s7_wire::control::{ALREADY_RUNNING, ALREADY_STOPPED};
-use s7_wire::{BlockName, BlockType, Control};
+use s7_wire::{BlockName, BlockType, Control, ErrorWord};
 
-use super::{BLOCK_MISSING, Word};
 use crate::plc::Plc;
 
 /// Does it; the status of the answer where the PLC was already as asked.
-pub(super) fn serve(plc: &Plc, control: &Control) -> Result<Option<u8>, Word> {
+pub(super) fn serve(plc: &Plc, control: &Control) -> Result<Option<u8>, ErrorWord> {
     match control {
         Control::HotStart => Ok((!plc.switch(true)).then_some(ALREADY_RUNNING)),
         Control::ColdStart => {
@@ -24,11 +23,11 @@ pub(super) fn serve(plc: &Plc, control: &Control) -> Result<Option<u8>, Word> {
 }
 
 /// Does something to data blocks, the only ones that a simulated PLC holds.
-fn each(blocks: &[BlockName], done: impl Fn(u16) -> bool) -> Result<Option<u8>, Word> {
+fn each(blocks: &[BlockName], done: impl Fn(u16) -> bool) -> Result<Option<u8>, ErrorWord> {
     let known = |block: &BlockName| {
         (block.kind == BlockType::Db)
             .then(|| u16::try_from(block.number).ok())?
             .filter(|&number| done(number))
     };
-    if blocks.iter().all(|block| known(block).is_some()) { Ok(None) } else { Err(BLOCK_MISSING) }
+    if blocks.iter().all(|block| known(block).is_some()) { Ok(None) } else { Err(ErrorWord::BLOCK_NOT_FOUND) }
 }

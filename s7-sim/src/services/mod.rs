@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use s7_wire::userdata::{ANSWER_OVERHEAD_BYTES, Group, Kind, Userdata};
-use s7_wire::{HeaderError, Pdu};
+use s7_wire::{ErrorWord, Pdu};
 
 use crate::identity::{Access, Service};
 use crate::plc::Plc;
@@ -18,33 +18,6 @@ mod szl;
 mod transfer;
 
 use transfer::{Download, Upload};
-
-/// An error word: class and code in one.
-pub(crate) type Word = u16;
-/// No such function, or not on this PLC.
-pub(crate) const UNAVAILABLE: Word = 0x8104;
-/// The request does not hold together.
-pub(crate) const MALFORMED: Word = 0x8500;
-/// There is no such block.
-pub(crate) const BLOCK_MISSING: Word = 0xd209;
-/// It needs the password.
-pub(crate) const PASSWORD_NEEDED: Word = 0xd241;
-/// There is no such list.
-pub(crate) const SZL_MISSING: Word = 0xd402;
-/// The password is wrong.
-pub(crate) const PASSWORD_WRONG: Word = 0xd602;
-/// There is no password that could be cleared.
-pub(crate) const NOTHING_TO_CLEAR: Word = 0xd604;
-/// There is no password that could be given.
-pub(crate) const NOTHING_TO_GIVE: Word = 0xd605;
-/// The value is none.
-pub(crate) const BAD_VALUE: Word = 0xdc01;
-
-/// The header error that an error word is.
-pub(crate) const fn header(word: Word) -> HeaderError {
-    let [class, code] = word.to_be_bytes();
-    HeaderError { class, code }
-}
 
 /// What a session may want to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +77,7 @@ impl Desk {
         good
     }
 
-    fn serve(&mut self, plc: &Plc, request: &Userdata) -> Result<Bytes, Word> {
+    fn serve(&mut self, plc: &Plc, request: &Userdata) -> Result<Bytes, ErrorWord> {
         let services = &plc.config().services;
         let has = |service| services.contains(&service);
         match request.group {
@@ -112,7 +85,7 @@ impl Desk {
             Group::Blocks if has(Service::Blocks) => blocks::serve(plc, request),
             Group::Clock if has(Service::Clock) => clock::serve(plc, request, self.may(plc, Deed::Write)),
             Group::Security if has(Service::Security) => security::serve(plc, request, &mut self.unlocked),
-            _ => Err(UNAVAILABLE),
+            _ => Err(ErrorWord::FUNCTION_UNAVAILABLE),
         }
     }
 
@@ -127,10 +100,10 @@ impl Desk {
         self.part(request, payload, self.sequence, pdu_length)
     }
 
-    fn next_part(&mut self, request: &Userdata, pdu_length: usize) -> Result<Userdata, Word> {
+    fn next_part(&mut self, request: &Userdata, pdu_length: usize) -> Result<Userdata, ErrorWord> {
         let asked = |rest: &Rest| (rest.group, rest.subfunction, rest.sequence);
         let wanted = (request.group, request.subfunction, request.sequence);
-        let rest = self.rest.take_if(|rest| asked(rest) == wanted).ok_or(MALFORMED)?;
+        let rest = self.rest.take_if(|rest| asked(rest) == wanted).ok_or(ErrorWord::PDU_LENGTH)?;
         Ok(self.part(request, rest.bytes, rest.sequence, pdu_length))
     }
 

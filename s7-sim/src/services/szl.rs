@@ -1,12 +1,12 @@
 //! System status lists: identification, communication, protection, state. Made anew from the PLC whenever one is read.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use s7_wire::ErrorWord;
 use s7_wire::userdata::Userdata;
 use s7_wire::userdata::clock::ClockTime;
 use s7_wire::userdata::szl::{READ, Szl, SzlRequest};
 
 use super::clock::on_the_wire;
-use super::{BAD_VALUE, SZL_MISSING, UNAVAILABLE, Word};
 use crate::plc::Plc;
 
 /// The list of all lists.
@@ -34,11 +34,11 @@ const WIDE_RECORD_BYTES: usize = 40;
 const STATE_RUN: u8 = 0x08;
 const STATE_STOP: u8 = 0x04;
 
-pub(super) fn serve(plc: &Plc, request: &Userdata) -> Result<Bytes, Word> {
+pub(super) fn serve(plc: &Plc, request: &Userdata) -> Result<Bytes, ErrorWord> {
     if request.subfunction != READ {
-        return Err(UNAVAILABLE);
+        return Err(ErrorWord::FUNCTION_UNAVAILABLE);
     }
-    let asked = SzlRequest::decode(&request.payload).ok_or(BAD_VALUE)?;
+    let asked = SzlRequest::decode(&request.payload).ok_or(ErrorWord::CLOCK_VALUE)?;
     let records = match asked.id {
         LISTS => ALL.iter().map(|id| Bytes::copy_from_slice(&id.to_be_bytes())).collect(),
         MODULE => modules(plc),
@@ -48,10 +48,10 @@ pub(super) fn serve(plc: &Plc, request: &Userdata) -> Result<Bytes, Word> {
         STATE => vec![state(plc)],
         id if id == MODULE | ONE_RECORD => only(modules(plc), asked.index),
         id if id == COMPONENT | ONE_RECORD => only(components(plc), asked.index),
-        _ => return Err(SZL_MISSING),
+        _ => return Err(ErrorWord::SZL_UNAVAILABLE),
     };
     if records.is_empty() {
-        return Err(SZL_MISSING);
+        return Err(ErrorWord::SZL_UNAVAILABLE);
     }
     Ok(Szl { id: asked.id, index: asked.index, records }.encode())
 }

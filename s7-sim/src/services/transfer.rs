@@ -7,9 +7,9 @@ use s7_wire::transfer::{
     FUNCTION_UPLOAD, PART_OVERHEAD_BYTES, decode_part, encode_done, encode_download_job, encode_part,
     encode_upload_started,
 };
-use s7_wire::{BlockName, BlockType, Control, Pdu, TransferJob, control as wire};
+use s7_wire::{BlockName, BlockType, Control, ErrorWord, Pdu, TransferJob, control as wire};
 
-use super::{BAD_VALUE, BLOCK_MISSING, Deed, Desk, MALFORMED, PASSWORD_NEEDED, UNAVAILABLE, Word, control};
+use super::{Deed, Desk, control};
 use crate::config::DATA_BLOCK_BYTES_MAX;
 use crate::identity::Service;
 use crate::plc::Plc;
@@ -41,7 +41,7 @@ impl Desk {
         pdu: &Pdu,
         job: &Control,
         out: &mut BytesMut,
-    ) -> Result<(), Word> {
+    ) -> Result<(), ErrorWord> {
         self.permit(plc, Service::Control, Deed::Write)?;
         let status = control::serve(plc, job)?;
         wire::encode_control_answer(out, pdu.reference, job.function(), status);
@@ -56,24 +56,25 @@ impl Desk {
         job: &TransferJob,
         pdu_length: usize,
         out: &mut BytesMut,
-    ) -> Result<(), Word> {
+    ) -> Result<(), ErrorWord> {
         match *job {
             TransferJob::StartUpload { block } => {
                 self.permit(plc, Service::Transfer, Deed::Read)?;
-                let image = image(plc, block).ok_or(BLOCK_MISSING)?;
+                let image = image(plc, block).ok_or(ErrorWord::BLOCK_NOT_FOUND)?;
                 let id = self.upload.take().map_or(1, |before| before.id.wrapping_add(1));
                 encode_upload_started(out, pdu.reference, id, image.len() as u32);
                 self.upload = Some(Upload { id, rest: image });
             }
             TransferJob::Upload { id } => {
-                let upload = self.upload.as_mut().filter(|upload| upload.id == id).ok_or(MALFORMED)?;
+                let upload =
+                    self.upload.as_mut().filter(|upload| upload.id == id).ok_or(ErrorWord::PDU_LENGTH)?;
                 let part = upload.rest.split_to(upload.rest.len().min(pdu_length - PART_OVERHEAD_BYTES));
                 let more = !upload.rest.is_empty();
                 encode_part(out, pdu.reference, FUNCTION_UPLOAD, &part, more)
                     .expect("a part fits the negotiated PDU, which fits a packet");
             }
             TransferJob::EndUpload { id } => {
-                self.upload.take_if(|upload| upload.id == id).ok_or(MALFORMED)?;
+                self.upload.take_if(|upload| upload.id == id).ok_or(ErrorWord::PDU_LENGTH)?;
                 encode_done(out, pdu.reference, FUNCTION_END_UPLOAD);
             }
             TransferJob::RequestDownload { block, load_bytes } => {
@@ -130,19 +131,19 @@ impl Desk {
         encode_download_job(out, download.reference, function, download.block);
     }
 
-    fn permit(&self, plc: &Plc, service: Service, deed: Deed) -> Result<(), Word> {
+    fn permit(&self, plc: &Plc, service: Service, deed: Deed) -> Result<(), ErrorWord> {
         if !plc.config().services.contains(&service) {
-            return Err(UNAVAILABLE);
+            return Err(ErrorWord::FUNCTION_UNAVAILABLE);
         }
-        if self.may(plc, deed) { Ok(()) } else { Err(PASSWORD_NEEDED) }
+        if self.may(plc, deed) { Ok(()) } else { Err(ErrorWord::PASSWORD_NEEDED) }
     }
 }
 
 impl Download {
-    fn begin(block: BlockName, load_bytes: usize, reference: u16) -> Result<Self, Word> {
+    fn begin(block: BlockName, load_bytes: usize, reference: u16) -> Result<Self, ErrorWord> {
         let fits = block.kind == BlockType::Db && (1..=IMAGE_BYTES_MAX).contains(&load_bytes);
         let download = Self { block, load_bytes, image: BytesMut::new(), reference, asked: 0 };
-        if fits { Ok(download) } else { Err(BAD_VALUE) }
+        if fits { Ok(download) } else { Err(ErrorWord::CLOCK_VALUE) }
     }
 }
 

@@ -5,6 +5,7 @@ mod binary;
 mod client;
 mod faults;
 mod faults_rules;
+mod fuzz;
 mod hostile;
 mod recording;
 mod services;

@@ -34,8 +34,8 @@ async fn ask(
         let pdu = client.pdu().await.expect("the session goes on");
         let answer = Userdata::decode(&pdu).unwrap();
         assert_eq!((pdu.reference, answer.kind, answer.group), (7, Kind::Answer, group));
-        if answer.error != 0 {
-            return Err(answer.error);
+        if answer.error.is_error() {
+            return Err(answer.error.0);
         }
         whole.extend_from_slice(&answer.payload);
         parts += 1;
@@ -121,7 +121,7 @@ async fn a_part_that_nobody_owes_is_refused() {
     let whole = Userdata::request(Group::Cpu, szl::READ, SzlRequest { id: 0x11, index: 0 }.encode());
     let stray = Userdata { sequence: 9, ..whole }.follow_up();
     client.send_with(|out| stray.encode(out, 7).unwrap()).await;
-    assert_eq!(Userdata::decode(&client.pdu().await.unwrap()).unwrap().error, 0x8500);
+    assert_eq!(Userdata::decode(&client.pdu().await.unwrap()).unwrap().error.0, 0x8500);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,9 +9,10 @@
 //! a peer states has a bound. Nothing here panics on what a peer sends.
 //!
 //! In reading order, from the wire upwards: [`tpkt`], [`tsap`], [`cotp`], [`decoder`], [`pdu`], [`code`], [`job`], [`setup`],
-//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`]; beside variables, [`block`], [`transfer`],
-//! [`control`] and [`userdata`].
+//! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`], [`address`]; beside variables, [`block`],
+//! [`transfer`], [`control`] and [`userdata`].
 
+pub mod address;
 pub mod area;
 pub mod block;
 pub mod code;
@@ -33,9 +34,10 @@ pub mod write;
 
 mod byte_enum;
 
+pub use address::{Address, AddressError, Region};
 pub use area::{Area, DataTransport, TransportSize};
 pub use block::{BlockName, BlockType, FileSystem};
-pub use code::{HeaderError, ReturnCode};
+pub use code::{ErrorWord, HeaderError, ReturnCode};
 pub use control::Control;
 pub use cotp::{Connection, Disconnect, TpduSize};
 pub use decoder::{DecodeError, Decoder, Message};
@@ -51,7 +53,7 @@ pub use size::Budget;
 pub use transfer::TransferJob;
 pub use tsap::{ConnectionType, Tsap};
 pub use userdata::{Group, Userdata};
-pub use value::{Value, ValueError, ValueType};
+pub use value::{DataError, DataType, DataValue, Shape, Value, ValueError, ValueType};
 pub use write::{WriteAnswer, WriteAnswerWriter, WriteItem, WriteRequest, encode_write_request};
 
 /// The README's examples compile and run with the tests.

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::area::DataTransport;
 use crate::byte_enum::byte_enum;
-use crate::code::{HeaderError, ReturnCode};
+use crate::code::{ErrorWord, HeaderError, ReturnCode};
 use crate::pdu::{Pdu, PduWriter, Rosctr, TooLong};
 
 pub mod blocks;
@@ -78,8 +78,8 @@ pub struct Userdata {
     pub sequence: u8,
     /// Whether more parts follow.
     pub more: bool,
-    /// The error word of an answer; 0: none.
-    pub error: u16,
+    /// The error word of an answer.
+    pub error: ErrorWord,
     /// The return code of the data.
     pub code: ReturnCode,
     /// The data, a slice of the packet.
@@ -117,7 +117,7 @@ impl Userdata {
     /// A request for a service; without a payload it asks with a null item, as programmers' tools do.
     pub fn request(group: Group, subfunction: u8, payload: Bytes) -> Self {
         let code = if payload.is_empty() { ReturnCode::ObjectMissing } else { ReturnCode::Success };
-        let (kind, sequence, more, error) = (Kind::Request, 0, false, 0);
+        let (kind, sequence, more, error) = (Kind::Request, 0, false, ErrorWord::NONE);
         Self { kind, group, subfunction, sequence, more, error, code, payload }
     }
 
@@ -133,11 +133,11 @@ impl Userdata {
     /// The answer to `self` with this payload, whole.
     pub fn answer(&self, payload: Bytes) -> Self {
         let code = if payload.is_empty() { ReturnCode::ObjectMissing } else { ReturnCode::Success };
-        Self { kind: Kind::Answer, more: false, error: 0, code, payload, ..self.clone() }
+        Self { kind: Kind::Answer, more: false, error: ErrorWord::NONE, code, payload, ..self.clone() }
     }
 
     /// The refusal of `self` with an error word.
-    pub fn refusal(&self, error: u16) -> Self {
+    pub fn refusal(&self, error: ErrorWord) -> Self {
         Self { error, ..self.answer(Bytes::new()) }
     }
 
@@ -166,7 +166,7 @@ impl Userdata {
             subfunction: rest[1],
             sequence: rest[2],
             more: more != 0,
-            error,
+            error: ErrorWord(error),
             code,
             payload,
         })
@@ -183,7 +183,7 @@ impl Userdata {
             Kind::Answer => writer.put(&[8, METHOD_ANSWER, 0x80 | group, self.subfunction, self.sequence]),
         }
         if self.kind != Kind::Request {
-            let [hi, lo] = self.error.to_be_bytes();
+            let [hi, lo] = self.error.0.to_be_bytes();
             // Only parts of a longer answer are numbered as data units.
             writer.put(&[if self.more { self.sequence } else { 0 }, self.more.into(), hi, lo]);
         }
@@ -232,7 +232,9 @@ mod tests {
     fn requests_answers_follow_ups_and_refusals_survive_the_wire() {
         let request = Userdata::request(Group::Cpu, 1, Bytes::from_static(&[0, 0x11, 0, 0]));
         let part = Userdata { sequence: 3, more: true, ..request.answer(Bytes::from_static(b"part")) };
-        for userdata in [request.clone(), part.clone(), part.follow_up(), request.refusal(0xd402)] {
+        for userdata in
+            [request.clone(), part.clone(), part.follow_up(), request.refusal(ErrorWord::SZL_UNAVAILABLE)]
+        {
             assert_eq!(through_the_wire(&userdata), (77, userdata));
         }
     }

@@ -7,7 +7,8 @@ use s7_wire::userdata::clock::ClockTime;
 use s7_wire::userdata::szl::{Szl, SzlRequest};
 use s7_wire::userdata::{Kind, blocks, security};
 use s7_wire::{
-    BlockName, BlockType, Control, FileSystem, Group, Job, Message, Pdu, Rosctr, TransferJob, Userdata,
+    BlockName, BlockType, Control, ErrorWord, FileSystem, Group, Job, Message, Pdu, Rosctr, TransferJob,
+    Userdata,
 };
 
 use crate::recording::{LIBSNAP7_SERVICES, PYTHON_SNAP7_SERVICES, Packet, packets};
@@ -92,7 +93,7 @@ fn libsnap7s_lists_hold_together_and_are_written_again() {
         assert_eq!(szl.encode(), answer.payload, "{step}");
     }
     let (_, refusal) = exchange(LIBSNAP7_SERVICES, "a list that there is not");
-    assert_eq!(refusal.error, 0xd402);
+    assert_eq!(refusal.error, ErrorWord::SZL_UNAVAILABLE);
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn the_clock_and_the_password_have_the_bytes_that_tools_send() {
         };
         // Both write the century as 19 whatever the year is; the two digits of the year decide.
         assert_eq!((set.payload[1], set.payload[2..].to_vec()), (0x19, time.encode()[2..].to_vec()));
-        assert!(done.payload.is_empty() && done.error == 0);
+        assert!(done.payload.is_empty() && !done.error.is_error());
         let (password, _) = exchange(recording, "set the password");
         assert_eq!(password.payload[..], security::encode_password("secret12").unwrap());
     }
