@@ -63,6 +63,7 @@ impl std::fmt::Debug for Token {
 /// - `GET /metrics`: Prometheus text, one label `plc`.
 /// - `GET /stats`: a list, one `{"name": .., "stats": ..}` for each PLC, in their order.
 /// - `GET /faults/{index}`: a PLC's fault knobs; `PUT` sets them, absent ones to their defaults.
+/// - `GET /cpu/{index}`: whether a PLC's CPU runs; `PUT` starts or stops it.
 /// - `GET /sessions/{index}`: a PLC's [`SessionList`]; `DELETE /sessions/{index}/{id}` ends one of them.
 pub async fn serve(
     plcs: Arc<[Plc]>,
@@ -74,6 +75,7 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/stats", get(stats))
         .route("/faults/{index}", get(faults).put(set_faults))
+        .route("/cpu/{index}", get(cpu).put(set_cpu))
         .route("/sessions/{index}", get(sessions))
         .route("/sessions/{index}/{id}", delete(end_session))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -121,6 +123,27 @@ async fn set_faults(
     Json(faults): Json<Faults>,
 ) -> Result<StatusCode, Missing> {
     find(&plcs, index)?.set_faults(faults);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The CPU in `/cpu/{index}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CpuState {
+    /// RUN, else STOP.
+    pub running: bool,
+}
+
+async fn cpu(State(plcs): State<Arc<[Plc]>>, Path(index): Path<usize>) -> Result<Json<CpuState>, Missing> {
+    Ok(Json(CpuState { running: find(&plcs, index)?.is_running() }))
+}
+
+async fn set_cpu(
+    State(plcs): State<Arc<[Plc]>>,
+    Path(index): Path<usize>,
+    Json(cpu): Json<CpuState>,
+) -> Result<StatusCode, Missing> {
+    find(&plcs, index)?.switch(cpu.running);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -97,6 +97,18 @@ fn two_plcs_serve_count_and_end_with_zero_on_sigterm() {
 }
 
 #[test]
+fn the_cpu_is_stopped_and_started_over_http() {
+    let mut program =
+        Program::start(&["--profile", "s7-300", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    let (_plc, address) = (program.line("listening on "), program.line("metrics on http://"));
+    let http = address.strip_suffix("/metrics").unwrap();
+    let json = "Content-Type: application/json\r\n";
+    assert!(get(http, "/cpu/0").ends_with(r#"{"running":true}"#));
+    assert!(request(http, "PUT", "/cpu/0", json, r#"{"running": false}"#).starts_with("HTTP/1.1 204"));
+    assert!(get(http, "/cpu/0").ends_with(r#"{"running":false}"#));
+}
+
+#[test]
 fn sessions_are_listed_and_ended_and_faults_are_set_over_http() {
     let mut program = Program::start(&["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
     let plc = program.line("listening on ");
