@@ -324,6 +324,17 @@ mod tests {
     }
 
     #[test]
+    fn single_bytes_share_their_write_with_nothing() {
+        let mut outbox = Outbox::default();
+        deliver(&mut outbox, "one", Duration::ZERO, Turn::Own);
+        let piece = |text, ends| Chunk { alone: true, ends, ..chunk(text, Duration::ZERO, Turn::Own) };
+        let chunks = vec![piece("a", false), piece("b", true)];
+        outbox.deliver(Delivery { chunks, then: crate::faults::delivery::Then::GoOn }, Duration::ZERO);
+        deliver(&mut outbox, "two", Duration::ZERO, Turn::Own);
+        assert_eq!(writes(&mut outbox), ["one", "a", "b", "two"]);
+    }
+
+    #[test]
     fn a_held_answer_comes_right_behind_the_next_and_two_of_them_are_swapped() {
         let mut outbox = Outbox::default();
         deliver(&mut outbox, "1", Duration::ZERO, Turn::AfterNext);

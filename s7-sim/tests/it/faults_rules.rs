@@ -196,6 +196,17 @@ async fn a_stop_in_mid_frame_is_the_last_that_is_heard() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_answer_does_not_come_after_the_last_that_is_heard() {
+    let late = r#"{"when": {"request": 2}, "do": {"late": {"by": "1s"}}}"#;
+    let plc = with_rules(&format!(r#"{late}, {{"when": {{"request": 3}}, "do": "stop_mid_frame"}}"#));
+    let mut client = Client::ready(&plc).await;
+    client.send_read(7, &[ITEM]).await;
+    client.send_read(1, &[ITEM]).await;
+    assert_eq!(bytes(&mut client, 14).await, ANSWER[..14]);
+    assert!(client.hears_nothing_for(Duration::from_secs(30)).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_half_open_session_neither_reads_nor_closes_until_the_idle_policy() {
     let (plc, mut client) = asked(r#""half_open""#).await;
     let start = Instant::now();
@@ -307,6 +318,21 @@ async fn chance_is_the_seeds_and_no_neighbour_changes_it() {
     assert!((8..32).contains(&first.len()), "{first:?}");
     assert_eq!(answered(1, 5).await, first);
     assert_ne!(answered(2, 0).await, first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_have_chances_of_their_own() {
+    let plc = with_rules(r#"{"when": {"function": "read", "p": 0.5}, "do": {"wrong_reference": 1000}}"#);
+    let struck = async |mut client: Client| {
+        let mut struck = Vec::new();
+        for reference in 0..40 {
+            client.send_read(reference, &[ITEM]).await;
+            struck.push(references(&mut client).await != [reference]);
+        }
+        struck
+    };
+    let (first, second) = (Client::ready(&plc).await, Client::ready(&plc).await);
+    assert_ne!(struck(first).await, struck(second).await);
 }
 
 #[tokio::test(start_paused = true)]
