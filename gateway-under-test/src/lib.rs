@@ -7,6 +7,7 @@
 //!
 //! What a simulated run needs holds throughout: time is tokio's, chance comes from one seed, iteration order is fixed.
 
+pub mod client;
 pub mod config;
 pub mod net;
 pub mod tasks;
