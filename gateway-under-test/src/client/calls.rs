@@ -86,16 +86,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let pdu_length = self.agreed().pdu_length;
         let plan = ReadPlan::new(items, pdu_length, Merge::Neighbours)?;
         let answers = self.carry_out(&plan).await?;
-        let refused_together = |(read, data): (&Coalesced, &Option<ItemData>)| {
-            read.parts.len() > 1 && data.as_ref().is_some_and(|data| data.code != ReturnCode::Success)
-        };
-        if !plan.reads.iter().zip(&answers).any(refused_together) {
-            return Ok(assemble(items, &plan, &answers));
+        let mut results = assemble(items, &plan, &answers);
+        let again = refused_together(&plan, &answers);
+        if !again.is_empty() {
+            // One of several that were read together has a bad address, say: now each of them answers for itself.
+            let apart: Vec<Item> = again.iter().map(|&wish| items[wish]).collect();
+            let plan = ReadPlan::new(&apart, pdu_length, Merge::Nothing)?;
+            let answers = self.carry_out(&plan).await?;
+            for (wish, result) in again.into_iter().zip(assemble(&apart, &plan, &answers)) {
+                results[wish] = result;
+            }
         }
-        // One of several that were read together has a bad address, say: now each answers for itself.
-        let plan = ReadPlan::new(items, pdu_length, Merge::Nothing)?;
-        let answers = self.carry_out(&plan).await?;
-        Ok(assemble(items, &plan, &answers))
+        Ok(results)
     }
 
     /// Carries out a plan, with as many requests under way as may be; the answer to each of its items.
@@ -122,6 +124,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
         }
     }
+}
+
+/// The items of the batch of which a part was refused together with others, in their order.
+fn refused_together(plan: &ReadPlan, answers: &[Option<ItemData>]) -> Vec<usize> {
+    let refused = |(read, data): &(&Coalesced, &Option<ItemData>)| {
+        read.parts.len() > 1 && data.as_ref().is_some_and(|data| data.code != ReturnCode::Success)
+    };
+    let reads = plan.reads.iter().zip(answers).filter(refused);
+    let mut wishes: Vec<usize> =
+        reads.flat_map(|(read, _)| read.parts.iter().map(|(part, _)| part.wish)).collect();
+    wishes.sort_unstable();
+    wishes.dedup();
+    wishes
 }
 
 /// Puts the parts of each item of the batch together.

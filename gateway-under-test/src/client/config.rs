@@ -34,6 +34,8 @@ pub struct ClientConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnTimeout {
     /// The connection goes on; the reference is not used again until its late answer came, which is dropped.
+    ///
+    /// The request no longer counts as under way, although the PLC may still work on it.
     Quarantine,
     /// The connection is over.
     Disconnect,

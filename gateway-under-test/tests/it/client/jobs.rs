@@ -87,13 +87,16 @@ async fn each_item_has_a_result_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_address_spoils_no_neighbour_with_which_it_was_read() {
-    let (_plc, mut client) = simulated(240).await;
+    let (plc, mut client) = simulated(240).await;
+    let before = plc.stats().requests;
     // The last two are read as one item first, which ends past the end of DB2.
     let items = [Item::db_bytes(2, 0, 300), Item::db_bytes(2, 1020, 4), Item::db_bytes(2, 1024, 4)];
     let results = client.read(&items).await.expect("a batch");
     assert_eq!(results[1], Ok(Bytes::from_static(&[0; 4])));
     assert_eq!(results[2], refusal(ReturnCode::InvalidAddress));
     assert_eq!(results[0].as_ref().map(Bytes::len), Ok(300));
+    // Two, and one in which these two are asked apart.
+    assert_eq!(plc.stats().requests - before, 3);
 }
 
 #[tokio::test(start_paused = true)]

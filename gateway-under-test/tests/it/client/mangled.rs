@@ -46,12 +46,45 @@ fn mangle(bytes: &mut Vec<u8>, change: &Mangle) {
     }
 }
 
-/// Two reads of `items`, the first of them answered with a mangled answer; the results of each that gave any.
-fn read_twice(items: Vec<Item>, changes: Vec<Mangle>) -> Vec<Vec<ReadResult>> {
+/// One change to what is answered: the answer stays well-formed.
+#[derive(Debug, Clone)]
+enum Lie {
+    Length(prop::sample::Index, u16),
+    Drop(prop::sample::Index),
+    Add(u16),
+    Reference(u16),
+}
+
+fn any_lie() -> impl Strategy<Value = Lie> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        3 => (index(), 0..40_u16).prop_map(|(at, bytes)| Lie::Length(at, bytes)),
+        1 => index().prop_map(Lie::Drop),
+        1 => (0..40_u16).prop_map(Lie::Add),
+        1 => (0..3_u16).prop_map(Lie::Reference),
+    ]
+}
+
+fn lie(reference: &mut u16, items: &mut Vec<Item>, lie: &Lie) {
+    match lie {
+        Lie::Add(bytes) => items.push(Item::db_bytes(5, 0, *bytes)),
+        Lie::Reference(off) => *reference = reference.wrapping_add(*off),
+        _ if items.is_empty() => {}
+        Lie::Length(at, bytes) => {
+            let at = at.index(items.len());
+            items[at].count = *bytes;
+        }
+        Lie::Drop(at) => drop(items.remove(at.index(items.len()))),
+    }
+}
+
+/// Two reads of `items`, the first of them answered with lies and then mangled; the results of each that gave any.
+fn read_twice(items: Vec<Item>, lies: Vec<Lie>, changes: Vec<Mangle>) -> Vec<Vec<ReadResult>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a current-thread runtime").block_on(async move {
         let mut client = scripted(config(), 8, |mut peer: Peer| async move {
-            let Some((reference, items)) = peer.read().await else { return };
+            let Some((mut reference, mut items)) = peer.read().await else { return };
+            lies.iter().for_each(|change| lie(&mut reference, &mut items, change));
             let mut answer = BytesMut::new();
             put_right_answer(&mut answer, reference, &items);
             let mut answer = answer.to_vec();
@@ -78,9 +111,10 @@ proptest! {
     #[test]
     fn mangled_answers_never_panic_and_never_are_data_of_another_length(
         items in any_items(),
-        changes in prop::collection::vec(any_mangle(), 1..4),
+        lies in prop::collection::vec(any_lie(), 0..3),
+        changes in prop::collection::vec(any_mangle(), 0..3),
     ) {
-        for results in read_twice(items.clone(), changes) {
+        for results in read_twice(items.clone(), lies, changes) {
             prop_assert_eq!(results.len(), items.len());
             for (result, item) in results.into_iter().zip(&items) {
                 if let Ok(data) = result {
