@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use s7_wire::{Item, ItemData, ReturnCode, WriteItem};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::plan::{Coalesced, Merge, ReadPlan, WritePlan};
+use super::plan::{Coalesced, Merge, Part, ReadPlan, WritePlan};
 use super::{Client, ClientError, ItemRefusal, Reply};
 
 /// What became of one item that was to be read.
@@ -71,13 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             batch.clear();
             batch.extend(parts.iter().map(|part| WritePlan::write(part, items)));
             call.ask_write(0, &batch)?;
-            if let Reply::Write(answer) = call.next().await?.reply? {
-                for (part, code) in parts.iter().zip(answer.codes()) {
-                    if code != ReturnCode::Success && results[part.wish].is_ok() {
-                        results[part.wish] = Err(ItemRefusal(code));
-                    }
-                }
-            }
+            note_refusals(&call.next().await?.reply?, parts, &mut results);
         }
         Ok(results)
     }
@@ -122,6 +116,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 }
                 Err(error) => failed = failed.or(Some(error)),
             }
+        }
+    }
+}
+
+/// Notes for each item of the batch the first code with which a part of it was refused.
+fn note_refusals(reply: &Reply, parts: &[Part], results: &mut [WriteResult]) {
+    let Reply::Write(answer) = reply else { return };
+    for (part, code) in parts.iter().zip(answer.codes()) {
+        if code != ReturnCode::Success && results[part.wish].is_ok() {
+            results[part.wish] = Err(ItemRefusal(code));
         }
     }
 }
