@@ -67,39 +67,35 @@ async fn pipelined(client: &mut Client<TcpStream>, reads: u64) {
     }
 }
 
-/// Reads a second over `COMPARED`.
-fn rate(runtime: &Runtime, read: impl AsyncFn(u64)) -> f64 {
+/// Reads a second over `COMPARED`; `read` carries out as many as it is told.
+fn rate(mut read: impl FnMut(u64) -> Duration) -> f64 {
     const BATCH: u64 = 1000;
-    let (began, mut reads) = (Instant::now(), 0);
-    while began.elapsed() < COMPARED {
-        runtime.block_on(read(BATCH));
+    let (mut took, mut reads) = (Duration::ZERO, 0);
+    while took < COMPARED {
+        took += read(BATCH);
         reads += BATCH;
     }
-    reads as f64 / began.elapsed().as_secs_f64()
+    reads as f64 / took.as_secs_f64()
+}
+
+fn timed(run: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    run();
+    began.elapsed()
 }
 
 fn reads_of_64_bytes(c: &mut Criterion) {
-    let (runtime, address) = (runtime(), simulator());
+    let runtime = runtime();
+    let mut client = runtime.block_on(connect(simulator()));
+    let mut one = |reads| timed(|| runtime.block_on(sequential(&mut client, reads)));
     let mut group = c.benchmark_group("read of 64 bytes over loopback");
     group.throughput(Throughput::Elements(1));
-    let client = std::cell::RefCell::new(runtime.block_on(connect(address)));
-    group.bench_function("one after the other", |bencher| {
-        bencher.iter_custom(|reads| {
-            let began = Instant::now();
-            runtime.block_on(sequential(&mut client.borrow_mut(), reads));
-            began.elapsed()
-        });
-    });
-    group.bench_function("eight under way", |bencher| {
-        bencher.iter_custom(|reads| {
-            let began = Instant::now();
-            runtime.block_on(pipelined(&mut client.borrow_mut(), reads));
-            began.elapsed()
-        });
-    });
+    group.bench_function("one after the other", |bencher| bencher.iter_custom(&mut one));
+    let one = rate(one);
+    let mut eight = |reads| timed(|| runtime.block_on(pipelined(&mut client, reads)));
+    group.bench_function("eight under way", |bencher| bencher.iter_custom(&mut eight));
     group.finish();
-    let one = rate(&runtime, async |reads| sequential(&mut client.borrow_mut(), reads).await);
-    let eight = rate(&runtime, async |reads| pipelined(&mut client.borrow_mut(), reads).await);
+    let eight = rate(eight);
     println!("sequential {one:.0}/s, {AMQ} under way {eight:.0}/s, ratio {:.2}", eight / one);
 }
 
