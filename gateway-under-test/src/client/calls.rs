@@ -24,8 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         match call.ask_read(0, items) {
             Ok(()) => Ok(take_first(&call.next().await?.reply?)?),
             Err(ClientError::TooLarge { .. }) => {
-                let mut results = call.read_planned(items).await?;
-                Ok(results.pop().unwrap_or(Err(ItemRefusal(ReturnCode::Reserved)))?)
+                Ok(call.read_planned(items).await?.pop().expect("one result an item")?)
             }
             Err(error) => Err(error),
         }
@@ -97,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Carries out a plan, with as many requests under way as may be; the answer to each of its items.
     ///
     /// After an error nothing more is asked, and the answers under way are still awaited: so fewer of them come late.
-    async fn carry_out(&mut self, plan: &ReadPlan) -> Result<Vec<Option<ItemData>>, ClientError> {
+    async fn carry_out(&mut self, plan: &ReadPlan) -> Result<Vec<ItemData>, ClientError> {
         let mut answers = vec![None; plan.items.len()];
         let (mut asked, mut failed) = (0, None);
         loop {
@@ -106,7 +105,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 asked += 1;
             }
             if self.under_way() == 0 {
-                return failed.map_or(Ok(answers), Err);
+                let all =
+                    answers.into_iter().map(|data| data.expect("every request is settled with its items"));
+                return failed.map_or_else(|| Ok(all.collect()), Err);
             }
             let settled = self.next().await?;
             match settled.reply {
@@ -131,10 +132,9 @@ fn note_refusals(reply: &Reply, parts: &[Part], results: &mut [WriteResult]) {
 }
 
 /// The items of the batch of which a part was refused together with others, in their order.
-fn refused_together(plan: &ReadPlan, answers: &[Option<ItemData>]) -> Vec<usize> {
-    let refused = |(read, data): &(&Coalesced, &Option<ItemData>)| {
-        read.parts.len() > 1 && data.as_ref().is_some_and(|data| data.code != ReturnCode::Success)
-    };
+fn refused_together(plan: &ReadPlan, answers: &[ItemData]) -> Vec<usize> {
+    let refused =
+        |(read, data): &(&Coalesced, &ItemData)| read.parts.len() > 1 && data.code != ReturnCode::Success;
     let reads = plan.reads.iter().zip(answers).filter(refused);
     let mut wishes: Vec<usize> =
         reads.flat_map(|(read, _)| read.parts.iter().map(|(part, _)| part.wish)).collect();
@@ -144,11 +144,11 @@ fn refused_together(plan: &ReadPlan, answers: &[Option<ItemData>]) -> Vec<usize>
 }
 
 /// Puts the parts of each item of the batch together.
-fn assemble(items: &[Item], plan: &ReadPlan, answers: &[Option<ItemData>]) -> Vec<ReadResult> {
+fn assemble(items: &[Item], plan: &ReadPlan, answers: &[ItemData]) -> Vec<ReadResult> {
     let mut results: Vec<ReadResult> = vec![Ok(Bytes::new()); items.len()];
     let mut joined: Vec<BytesMut> = vec![BytesMut::new(); items.len()];
     for (read, data) in plan.reads.iter().zip(answers) {
-        let answer = data.clone().map_or(Err(ItemRefusal(ReturnCode::Reserved)), outcome);
+        let answer = outcome(data.clone());
         for &(part, offset) in &read.parts {
             let whole = items[part.wish].payload_bytes() == Some(part.bytes);
             match (&answer, &results[part.wish]) {
@@ -184,7 +184,7 @@ fn outcome(data: ItemData) -> ReadResult {
 }
 
 fn take_first(reply: &Reply) -> ReadResult {
-    datas(reply).next().map_or(Err(ItemRefusal(ReturnCode::Reserved)), outcome)
+    outcome(datas(reply).next().expect("a reply has as many items as its request"))
 }
 
 /// A read or write under way: dropped at whichever await, it abandons its requests.

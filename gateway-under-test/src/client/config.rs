@@ -8,6 +8,9 @@ use s7_wire::{ConnectionType, Setup, Tsap};
 /// Requests under way at once on one connection, whatever is configured and granted.
 pub const PIPELINE_MAX: u16 = 16;
 
+/// The longest wait for an answer: who waits longer has forgotten what was asked.
+pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Who we say we are; a PLC looks at the called TSAP only.
 const CALLING: Tsap = Tsap::two(0x01, 0x00);
 
@@ -22,7 +25,7 @@ pub struct ClientConfig {
     pub pdu_length: u16,
     /// Requests under way asked for (AmQ), within 1..=[`PIPELINE_MAX`]; the PLC may grant fewer.
     pub pipeline: u16,
-    /// From asking to the answer.
+    /// From asking to the answer, at most [`REQUEST_TIMEOUT_MAX`].
     pub request_timeout: Duration,
     /// What happens when that time is over.
     pub on_timeout: OnTimeout,

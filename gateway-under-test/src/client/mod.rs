@@ -35,7 +35,7 @@ use self::matching::Expected;
 use self::pending::{Pending, QuarantineFull, Waiting, Whose};
 
 pub use self::calls::{ReadResult, WriteResult};
-pub use self::config::{ClientConfig, OnTimeout, PIPELINE_MAX};
+pub use self::config::{ClientConfig, OnTimeout, PIPELINE_MAX, REQUEST_TIMEOUT_MAX};
 pub use self::error::{ClientError, ItemRefusal, Stage};
 pub use self::handshake::Agreed;
 pub use self::matching::Reply;
@@ -70,6 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let agreed = shaken.unwrap_or_else(|_| Err(ClientError::HandshakeTimeout { stage: link.stage() }))?;
         link.enter(Stage::Jobs);
         let pending = Pending::new(agreed.pipeline, config.first_reference);
+        let request_timeout = config.request_timeout.min(REQUEST_TIMEOUT_MAX);
+        let config = ClientConfig { request_timeout, ..config };
         Ok(Self { link: Ok(link), config, agreed, pending, stats: ClientStats::default() })
     }
 
@@ -202,7 +204,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let Message::Pdu(pdu) = message else {
             return Err(unexpected(Stage::Jobs, "an answer", message));
         };
+        let sent = open(&mut self.link)?.sent();
         match self.pending.answered(pdu.reference) {
+            // Came before it was asked: a guess, or the answer to another connection's request.
+            Whose::Waiting(waiting) if waiting.to > sent => {
+                Err(ClientError::Unmatched { reference: pdu.reference })
+            }
             Whose::Waiting(waiting) => self.check(&waiting, pdu).map(Some),
             Whose::Late => {
                 self.stats.late_answers += 1;

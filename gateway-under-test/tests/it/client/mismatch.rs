@@ -95,6 +95,24 @@ async fn an_answer_that_comes_twice_is_data_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_came_before_the_request_went_out_is_never_data() {
+    let mut client = scripted(config(), 8, |mut peer: Peer| async move {
+        let (reference, items) = peer.read().await.expect("a read");
+        peer.send(|out| {
+            put_right_answer(out, reference, &items);
+            put_right_answer(out, reference + 1, &items);
+        })
+        .await;
+        peer.serve().await;
+    })
+    .await;
+    assert_eq!(client.read_one(&ITEMS[0]).await.expect("the first"), bytes_of(&ITEMS[0]));
+    let same_length = Item::db_bytes(7, 70, 4);
+    let error = client.read_one(&same_length).await.expect_err("a guess");
+    assert!(matches!(error, ClientError::Unmatched { reference: 2 }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_length_of_a_refused_item_is_ignored() {
     let mut client = scripted(config(), 8, |mut peer: Peer| async move {
         let (reference, _items) = peer.read().await.expect("a read");
