@@ -1,5 +1,10 @@
 //! A connection's byte stream, cut into messages. Knows no deadlines: its callers have them.
 
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
 use bytes::BytesMut;
 use s7_wire::{DecodeError, Decoder, Message};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -80,10 +85,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.send_all().await.map_err(|error| ClientError::of_stream(error, self.stage))
     }
 
-    async fn send_all(&mut self) -> std::io::Result<()> {
+    async fn send_all(&mut self) -> io::Result<()> {
         while self.taken < self.outbound.len() {
             match self.stream.write(&self.outbound[self.taken..]).await? {
-                0 => return Err(std::io::ErrorKind::WriteZero.into()),
+                0 => return Err(io::ErrorKind::WriteZero.into()),
                 written => self.taken += written,
             }
             self.unflushed = true;
@@ -103,7 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.decoder.decode(&mut self.inbound)
     }
 
-    /// The next message. Cancel-safe: a dropped call loses nothing.
+    /// The next message; sends what was written meanwhile, so that two full buffers never wait for each other. Cancel-safe:
+    /// a dropped call loses nothing.
     pub async fn receive(&mut self) -> Result<Message, ClientError> {
         loop {
             if let Some(message) = self.decode()? {
@@ -111,12 +117,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             // What the decoder leaves is less than one packet, so this buffer stays small whatever the PLC sends.
             self.inbound.reserve(READ_BYTES);
-            match self.stream.read_buf(&mut self.inbound).await {
+            match poll_fn(|context| self.poll_exchange(context)).await {
                 Ok(0) => return Err(ClientError::Closed { stage: self.stage }),
                 Ok(_) => {}
                 Err(error) => return Err(ClientError::of_stream(error, self.stage)),
             }
         }
+    }
+
+    /// Sends what can be sent, reads what can be read. Both futures are cancel-safe, so one of each for a poll will do.
+    fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.is_unsent()
+            && let Poll::Ready(Err(error)) = pin!(self.send_all()).poll(context)
+        {
+            return Poll::Ready(Err(error));
+        }
+        pin!(self.stream.read_buf(&mut self.inbound)).poll(context)
     }
 }
 

@@ -144,14 +144,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn send_in_time(&mut self) -> Result<(), ClientError> {
         let link = open(&mut self.link)?;
         let Some(deadline) = self.pending.deadline().filter(|_| link.is_unsent()) else { return Ok(()) };
-        let after = self.config.request_timeout;
-        timeout_at(deadline, link.send()).await.unwrap_or_else(|_| {
-            self.stats.timeouts += 1;
-            Err(ClientError::SendTimeout { after })
-        })
+        let sent = timeout_at(deadline, link.send()).await;
+        sent.unwrap_or_else(|_elapsed| Err(self.stuck()))
     }
 
-    /// The next request to be settled, in whatever order the PLC answers; sends what was asked first. Cancel-safe.
+    fn stuck(&mut self) -> ClientError {
+        self.stats.timeouts += 1;
+        ClientError::SendTimeout { after: self.config.request_timeout }
+    }
+
+    /// The next request to be settled, in whatever order the PLC answers; sends what was asked. Cancel-safe.
     ///
     /// An error is of the connection, and final; what goes wrong with one request alone is in [`Settled::reply`].
     pub async fn next(&mut self) -> Result<Settled, ClientError> {
@@ -166,14 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             // What has come already is taken before anything is sent, so that requests and answers travel in batches.
             let message = match link.decode()? {
                 Some(message) => message,
-                None => {
-                    self.send_in_time().await?;
-                    let link = open(&mut self.link)?;
-                    match timeout_at(deadline, link.receive()).await {
-                        Ok(message) => message?,
-                        Err(_elapsed) => return self.give_up_overdue(deadline),
-                    }
-                }
+                None => match timeout_at(deadline, link.receive()).await {
+                    Ok(message) => message?,
+                    Err(_elapsed) if link.is_unsent() => return Err(self.stuck()),
+                    Err(_elapsed) => return self.give_up_overdue(deadline),
+                },
             };
             if let Some(settled) = self.settle(&message)? {
                 return Ok(settled);

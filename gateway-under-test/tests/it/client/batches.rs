@@ -13,7 +13,7 @@ use s7_wire::{Area, Item};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
 
-use super::peer::config;
+use super::peer::{Peer, bytes_of, config, connect};
 use crate::world::LINK_BYTES;
 
 /// Counts the writes.
@@ -64,4 +64,21 @@ async fn a_batch_of_many_requests_is_a_write_for_each_pipeline_full() {
     let results = client.read(&items).await.expect("a batch");
     assert!(results.iter().all(Result::is_ok));
     assert_eq!((plc.stats().requests, writes.load(Ordering::Relaxed)), (1 + 12, 2 + 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_full_buffers_do_not_wait_for_each_other() {
+    // Four requests are longer than the link, and so is each answer: who sends all before reading waits for ever.
+    let (ours, theirs) = duplex(60);
+    tokio::spawn(async move {
+        let mut peer = Peer::new(theirs);
+        peer.shake_hands(4).await;
+        peer.serve().await;
+    });
+    let mut client = connect(ours, config()).await.expect("the peer shakes hands");
+    let items: Vec<Item> = (0..8).map(|db| Item::db_bytes(db, 3, 90)).collect();
+    let results = client.read(&items).await.expect("a batch");
+    for (item, result) in items.iter().zip(results) {
+        assert_eq!(result.as_ref().map(|data| &data[..]), Ok(&bytes_of(item)[..]));
+    }
 }

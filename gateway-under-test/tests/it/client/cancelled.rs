@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gateway_under_test::client::{ClientConfig, ClientError, OnTimeout};
-use s7_wire::{Item, Job, WriteItem};
+use s7_wire::{Item, WriteItem};
 use tokio::io::duplex;
 use tokio::time::{sleep, timeout};
 
@@ -81,9 +81,7 @@ async fn a_request_cut_in_the_middle_is_never_finished_later() {
     let (ours, theirs) = duplex(48);
     let peer = tokio::spawn(async move {
         let mut peer = Peer::new(theirs);
-        peer.confirm().await;
-        let Some((reference, Job::Setup(wish))) = peer.job().await else { panic!("expected setup") };
-        peer.send(|out| wish.agree(240, 4).encode_answer(out, reference)).await;
+        peer.shake_hands(4).await;
         sleep(TIMEOUT / 2).await;
         peer.job().await
     });
@@ -94,6 +92,40 @@ async fn a_request_cut_in_the_middle_is_never_finished_later() {
     assert!(matches!(error, ClientError::Over { after: "abandoned" }), "{error}");
     // The stream is closed although the client is still there, and the write never carried out.
     assert_eq!(peer.await.expect("no panic"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_dropped_after_any_poll_leaves_a_client_that_reads_rightly_or_is_over() {
+    let items: Vec<Item> = (0..6).map(|db| Item::db_bytes(db, 3, 90)).collect();
+    let (mut usable, mut over) = (0, 0);
+    for polls in 0..60 {
+        // A link so short that one request takes several polls to send; three make the batch.
+        let (ours, theirs) = duplex(20);
+        tokio::spawn(async move {
+            let mut peer = Peer::new(theirs);
+            peer.shake_hands(4).await;
+            peer.serve().await;
+        });
+        let mut client = connect(ours, config()).await.expect("the peer shakes hands");
+        {
+            let mut read = tokio_test::task::spawn(client.read(&items));
+            for _ in 0..polls {
+                if read.poll().is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        match client.read_one(&OTHER).await {
+            Ok(data) => {
+                assert_eq!(data, bytes_of(&OTHER), "after {polls} polls");
+                usable += 1;
+            }
+            Err(ClientError::Over { after: "abandoned" }) => over += 1,
+            Err(error) => panic!("after {polls} polls: {error}"),
+        }
+    }
+    assert!(usable > 5 && over > 5, "{usable} usable, {over} over");
 }
 
 #[tokio::test(start_paused = true)]

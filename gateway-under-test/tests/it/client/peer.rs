@@ -107,7 +107,8 @@ impl Peer {
         self.send(|out| request.confirm(1).encode_confirm(out)).await;
     }
 
-    async fn shake_hands(&mut self, amq: u16) {
+    /// Grants a CR, and in setup PDU 240 and this AmQ.
+    pub async fn shake_hands(&mut self, amq: u16) {
         self.confirm().await;
         let Some((reference, Job::Setup(wish))) = self.job().await else { panic!("expected setup") };
         self.send(|out| wish.agree(240, amq).encode_answer(out, reference)).await;
