@@ -32,9 +32,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Reads any number of items of any length; one result an item, in their order.
     ///
-    /// What fits one PDU goes out as it is. Otherwise neighbours are read together, long items in parts, and as many requests are under way
-    /// as the PLC grants. An item in parts is not consistent: the PLC's program may run between two of them. A job that
-    /// is refused or not answered as a whole is an error, and gives no data at all.
+    /// What fits one PDU goes out as it is. Otherwise neighbours are read together, long items in parts, and as many
+    /// requests are under way as the PLC grants. An item in parts is not consistent: the PLC's program may run between
+    /// two of them. A job that is refused or not answered as a whole is an error, and gives no data at all.
     ///
     /// What comes are slices of the receive buffer: copy out what you keep.
     pub async fn read(&mut self, items: &[Item]) -> Result<Vec<ReadResult>, ClientError> {
@@ -57,9 +57,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Writes any number of items of any length, in their order; one result an item.
     ///
-    /// Each request waits for the one before, since a PLC may work on two in any order. An item longer than a PDU is written in
-    /// parts, and refused when one of its parts is. After an error nothing more is written; what went out before it
-    /// may have been carried out, also where its answer did not come.
+    /// Each request waits for the one before, since a PLC may work on two in any order. An item longer than a PDU is
+    /// written in parts, and refused when one of its parts is. After an error nothing more is written; what went out
+    /// before it may have been carried out, also where its answer did not come.
     pub async fn write(&mut self, items: &[WriteItem<'_>]) -> Result<Vec<WriteResult>, ClientError> {
         let mut call = Call::begin(self)?;
         let plan = WritePlan::new(items, call.agreed().pdu_length)?;

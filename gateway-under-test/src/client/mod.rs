@@ -4,13 +4,13 @@
 //! length and divide them into PDUs; [`ask_read`](Client::ask_read), [`ask_write`](Client::ask_write) and
 //! [`next`](Client::next) are the pipelined form, for callers with a plan of their own.
 //!
-//! **What is data.** An answer is, when its PDU reference, function, item count and every length match a request that waits for
-//! it. Anything else ends the connection, or is an answer that came too late and is dropped.
+//! **What is data.** An answer is, when its PDU reference, function, item count and every length match a request that
+//! waits for it. Anything else ends the connection, or is an answer that came too late and is dropped.
 //!
-//! **Cancellation.** Every future may be dropped at any await. `send`, `next` and `watch` lose nothing by it. A dropped `read`
-//! or `write` abandons its requests, as [`Client::abandon`] says: those of which nothing has gone out are taken back, those that
-//! have gone out are treated as if they had timed out. After that the client is usable, or says with every call
-//! that it is over; its stream is closed then. No task runs beside a client, so nothing is left behind.
+//! **Cancellation.** Every future may be dropped at any await. `send`, `next` and `watch` lose nothing by it. A dropped
+//! `read` or `write` abandons its requests, as [`Client::abandon`] says: those of which nothing has gone out are taken
+//! back, those that have gone out are treated as if they had timed out. After that the client is usable, or says with
+//! every call that it is over; its stream is closed then. No task runs beside a client, so nothing is left behind.
 //!
 //! In reading order: [`config`], `link`, `handshake`, `matching`, `pending`, this file, `calls`, [`plan`], [`error`].
 
@@ -100,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         !self.pending.is_full()
     }
 
-    /// Writes down a read, to be sent by the next [`send`](Self::send) or [`next`](Self::next); `tag` comes back with its answer.
+    /// Writes down a read, to be sent by the next [`send`](Self::send) or [`next`](Self::next); `tag` comes back with its
+    /// answer.
     ///
     /// The request and its answer have to fit one PDU. Its time runs from now on.
     pub fn ask_read(&mut self, tag: usize, items: &[Item]) -> Result<(), ClientError> {
@@ -108,7 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.ask(tag, expected, |out, reference| encode_read_request(out, reference, items))
     }
 
-    /// Writes down a write, to be sent by the next [`send`](Self::send) or [`next`](Self::next); `tag` comes back with its answer.
+    /// Writes down a write, to be sent by the next [`send`](Self::send) or [`next`](Self::next); `tag` comes back with
+    /// its answer.
     ///
     /// The request has to fit one PDU. Its time runs from now on.
     pub fn ask_write(&mut self, tag: usize, items: &[WriteItem<'_>]) -> Result<(), ClientError> {

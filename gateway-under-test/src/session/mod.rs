@@ -1,9 +1,9 @@
 //! One session with one PLC: connected and agreed, polled until something ends it.
 //!
-//! A session is one future, in which everything it holds lives. Whoever drops it has closed the connection and freed
-//! the rest; its heartbeat, the one task beside it, ends with its token. It stands on a [`Client`], which shakes hands, keeps
-//! requests and answers together, and lets no doubtful answer through; the session asks what [`plan`] says and hands
-//! data to [`intake`].
+//! A session is one future, in which everything it holds lives. Whoever drops it has closed the connection and freed the
+//! rest; its heartbeat, the one task beside it, ends with its token. It stands on a [`Client`], which shakes hands, keeps
+//! requests and answers together, and lets no doubtful answer through; the session asks what [`plan`] says and hands data
+//! to [`intake`].
 
 use s7_wire::{ConnectionType, ReadAnswer};
 use tokio::sync::mpsc;

@@ -29,7 +29,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the reads of `tags` for a session of this PDU length: in the order of memory, so that a poll looks like the one before.
+    /// Plans the reads of `tags` for a session of this PDU length: in the order of memory, so that a poll looks like the
+    /// one before.
     pub fn new(tags: &[TagConfig], pdu_length: u16, merge: Merge) -> Self {
         let parts = in_memory_order(tags).into_iter().map(|index| part(index, &tags[index]));
         let reads = coalesce(parts, read_payload_max(pdu_length), merge);

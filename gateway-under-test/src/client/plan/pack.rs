@@ -25,8 +25,8 @@ pub fn pack_in_order<'i>(items: impl IntoIterator<Item = &'i Item>, empty: Budge
     requests
 }
 
-/// Packs items in any order, into fewer requests where that is possible: each item, longest first, goes into the first request
-/// that has room for it. Gives the items of each request.
+/// Packs items in any order, into fewer requests where that is possible: each item, longest first, goes into the first
+/// request that has room for it. Gives the items of each request.
 pub fn pack_tightly(items: &[Item], empty: Budget) -> Vec<Vec<usize>> {
     let mut longest_first: Vec<usize> = (0..items.len()).collect();
     longest_first.sort_by_key(|&index| Reverse(items[index].payload_bytes()));
