@@ -1,9 +1,9 @@
 //! An S7 gateway: stations polled over S7, their latest values out by HTTP.
 //!
 //! Read it in this order. A [`config`] names stations and limits; the gateway reaches the world through [`net`] alone;
-//! every task starts in [`tasks`], so that shutdown can name what did not end. One supervised session per station polls
-//! its tags into a bounded cache, from which HTTP serves values and event streams. [`gateway`] starts and stops it all,
-//! [`cli`] is the program.
+//! every task starts in [`tasks`], so that shutdown can name what did not end. One supervised session per station, standing
+//! on the S7 [`client`], polls its tags into a bounded cache, from which HTTP serves values and event streams. [`gateway`]
+//! starts and stops it all, [`cli`] is the program.
 //!
 //! What a simulated run needs holds throughout: time is tokio's, chance comes from one seed, iteration order is fixed.
 
@@ -15,6 +15,7 @@ mod chance;
 mod meters;
 mod parts;
 
+pub mod client;
 mod session;
 mod station;
 
@@ -32,3 +33,8 @@ pub mod cli;
 
 pub use config::Config;
 pub use gateway::{Gateway, ShutdownError, StartError};
+
+/// The README's example compiles with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,9 +9,12 @@ mod world;
 use std::process::Command;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use gateway_under_test::Gateway;
+use gateway_under_test::client::{Client, ClientConfig};
 use gateway_under_test::config::{Config, TagConfig, TagType};
-use tokio::io::AsyncReadExt as _;
+use s7_wire::{ConnectionType, DataTransport, Decoder, Item, Message, ReadAnswerWriter, Setup};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, sleep_until};
 use watertight_probe::heap::{self, Live};
 
@@ -107,6 +110,83 @@ fn a_flapping_network_leaves_not_one_byte() {
         play(configuration(), WARM_UP + 200, |_, floor| floors.push(floor));
         let counted = &floors[WARM_UP..];
         assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
+    });
+}
+
+/// Shakes hands, then answers every read of 64 bytes, of one item, without allocating.
+async fn answer_in_place(mut stream: DuplexStream) {
+    /// TPKT, DT and S7 headers, function and count, one item.
+    const READ_BYTES: usize = 7 + 10 + 2 + 12;
+    /// Where in a packet the PDU reference is.
+    const REFERENCE: std::ops::Range<usize> = 11..13;
+    let (mut decoder, mut inbound, mut out) = (Decoder::new(), BytesMut::new(), BytesMut::new());
+    for _ in 0..2 {
+        while inbound.is_empty() {
+            stream.read_buf(&mut inbound).await.expect("the client is there");
+        }
+        match decoder.decode(&mut inbound).expect("the client speaks S7").expect("a whole message") {
+            Message::ConnectRequest(request) => request.confirm(1).encode_confirm(&mut out),
+            other => {
+                let Message::Pdu(pdu) = other else { panic!("expected setup, found {other:?}") };
+                Setup { amq_calling: 8, amq_called: 8, pdu_length: 480 }
+                    .encode_answer(&mut out, pdu.reference);
+            }
+        }
+        stream.write_all(&out).await.expect("the client is there");
+        out.clear();
+    }
+    let mut writer = ReadAnswerWriter::begin(&mut out, 0, 1);
+    assert!(writer.success(DataTransport::Byte, &[7; 64]));
+    writer.finish().expect("short enough");
+    let mut request = [0; READ_BYTES];
+    while stream.read_exact(&mut request).await.is_ok() {
+        out[REFERENCE].copy_from_slice(&request[REFERENCE]);
+        stream.write_all(&out).await.expect("the client is there");
+    }
+}
+
+fn blocks_allocated() -> u64 {
+    heap::total().expect("the probe's allocator counts").blocks
+}
+
+/// Blocks allocated by a hundred reads and more, `under_way` at a time: the fewest of ten rounds, since the thread
+/// that waits for this test allocates now and then, and the first round warms buffers up.
+fn blocks_of_a_hundred_reads(under_way: usize) -> u64 {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().expect("a current-thread runtime").block_on(async {
+        let (ours, theirs) = duplex(world::LINK_BYTES);
+        tokio::spawn(answer_in_place(theirs));
+        let config = ClientConfig::new(ConnectionType::Pg, 0, 1);
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let mut client = Client::connect(ours, config, deadline).await.expect("the peer shakes hands");
+        let mut fewest = u64::MAX;
+        for _round in 0..10 {
+            let before = blocks_allocated();
+            for _ in 0..100 / under_way {
+                read_together(&mut client, under_way).await;
+            }
+            fewest = fewest.min(blocks_allocated() - before);
+        }
+        fewest
+    })
+}
+
+/// So many reads under way together, and then one alone.
+async fn read_together(client: &mut Client<DuplexStream>, under_way: usize) {
+    let item = Item::db_bytes(1, 0, 64);
+    for tag in 0..under_way {
+        client.ask_read(tag, &[item]).expect("there is room");
+    }
+    for _ in 0..under_way {
+        drop(client.next().await.expect("an answer").reply.expect("data"));
+    }
+    drop(client.read_one(&item).await.expect("data"));
+}
+
+#[test]
+fn asking_and_reading_allocate_nothing() {
+    alone("asking_and_reading_allocate_nothing", || {
+        assert_eq!((blocks_of_a_hundred_reads(1), blocks_of_a_hundred_reads(8)), (0, 0));
     });
 }
 

@@ -1,32 +1,28 @@
 //! One session with one PLC: connected and agreed, polled until something ends it.
 //!
-//! A session is one future, in which everything it holds lives. Whoever drops it has closed the connection and freed
-//! the rest; its heartbeat, the one task beside it, ends with its token. The steps: [`handshake`], then polls as
-//! [`plan`] says, requests under way in [`pending`], data through [`intake`].
+//! A session is one future, in which everything it holds lives. Whoever drops it has closed the connection and freed the
+//! rest; its heartbeat, the one task beside it, ends with its token. It stands on a [`Client`], which shakes hands, keeps
+//! requests and answers together, and lets no doubtful answer through; the session asks what [`plan`] says and hands data
+//! to [`intake`].
 
+use s7_wire::{ConnectionType, ReadAnswer};
 use tokio::sync::mpsc;
-use tokio::time::{self, Instant, MissedTickBehavior, timeout, timeout_at};
+use tokio::time::{self, Instant, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use s7_wire::read::ItemError;
-use s7_wire::{Answer, Item, ItemData, Message, Pdu, ReadAnswer, encode_read_request};
-
-use self::handshake::{Agreed, shake_hands};
 use self::heartbeat::{BEATS, Beat};
 use self::intake::Intake;
-use self::link::Link;
-use self::pending::Pending;
-use self::plan::{Merge, Plan};
+use self::plan::Plan;
+use crate::client::plan::Merge;
+use crate::client::{Client, ClientConfig, ClientError, OnTimeout, Reply};
 use crate::config::StationConfig;
 use crate::gateway::Shared;
 use crate::meters::Held;
+use crate::net::BoxStream;
 
 pub mod error;
-mod handshake;
 pub mod heartbeat;
 pub mod intake;
-mod link;
-mod pending;
 pub mod plan;
 
 pub use error::SessionError;
@@ -36,11 +32,11 @@ pub struct Session<'a> {
     shared: &'a Shared,
     station: usize,
     config: &'a StationConfig,
-    link: Link,
-    agreed: Agreed,
+    client: Client<BoxStream>,
     merge: Merge,
     plan: Plan,
-    pending: Pending<'a>,
+    /// One for each request under way.
+    pending: Vec<Held<'a>>,
     intake: Box<dyn Intake>,
     /// When the PLC last answered.
     heard: Instant,
@@ -65,25 +61,24 @@ impl<'a> Session<'a> {
         first_reference: u16,
     ) -> Result<Self, SessionError> {
         let config = &shared.config.stations[station];
-        let limit = config.connect_timeout;
-        let opening = async {
-            let stream = shared.net.connect(&config.address).await.map_err(SessionError::Connect)?;
-            let connected = shared.meters.plc_connections.hold();
-            let mut link = Link::new(stream);
-            let agreed = shake_hands(&mut link, config).await?;
-            Ok((link, agreed, connected))
+        let deadline = Instant::now() + config.connect_timeout;
+        let late = || SessionError::ConnectTimeout(config.connect_timeout);
+        let connecting = timeout_at(deadline, shared.net.connect(&config.address)).await;
+        let stream = connecting.map_err(|_elapsed| late())?.map_err(SessionError::Connect)?;
+        let _connected = shared.meters.plc_connections.hold();
+        let client = match Client::connect(stream, client_config(config, first_reference), deadline).await {
+            Err(ClientError::HandshakeTimeout { .. }) => return Err(late()),
+            client => client?,
         };
-        let opened = timeout(limit, opening).await.unwrap_or(Err(SessionError::ConnectTimeout(limit)));
-        let (link, agreed, _connected) = opened?;
+        let agreed = client.agreed();
         Ok(Self {
             shared,
             station,
             config,
-            link,
-            agreed,
+            client,
             merge: Merge::Neighbours,
             plan: Plan::new(&config.tags, agreed.pdu_length, Merge::Neighbours),
-            pending: Pending::new(&shared.meters.pending_requests, agreed.pipeline, first_reference),
+            pending: Vec::with_capacity(agreed.pipeline),
             intake: shared.parts.intake.open(),
             heard: Instant::now(),
             _connected,
@@ -109,9 +104,10 @@ impl<'a> Session<'a> {
                 _ = ticks.tick() => self.poll().await,
                 Some(Beat) = wishes.recv() => self.beat().await,
                 // Between polls nothing is asked: a message now is the end of the session, or too late.
-                unasked = self.link.receive() => Err(unasked.map_or_else(|error| error, |message| self.unasked(&message))),
+                unasked = self.client.watch() => Err(unasked.into()),
             };
             if let Err(error) = step {
+                self.count(&error);
                 return error;
             }
         }
@@ -137,12 +133,12 @@ impl<'a> Session<'a> {
         let mut requests = 0;
         while requests < self.plan.requests.len() || !self.pending.is_empty() {
             let asked = requests;
-            while requests < self.plan.requests.len() && !self.pending.is_full() {
+            while requests < self.plan.requests.len() && self.client.has_room() {
                 self.ask(requests)?;
                 requests += 1;
             }
             if requests > asked {
-                self.send().await?;
+                self.client.send().await?;
             }
             self.settle_one(Purpose::Values).await?;
         }
@@ -157,7 +153,7 @@ impl<'a> Session<'a> {
         let merged = self.plan.items.len() < self.config.tags.len();
         if merged && self.merge == Merge::Neighbours {
             self.merge = Merge::Nothing;
-            self.plan = Plan::new(&self.config.tags, self.agreed.pdu_length, self.merge);
+            self.plan = Plan::new(&self.config.tags, self.client.agreed().pdu_length, self.merge);
         }
     }
 
@@ -168,70 +164,26 @@ impl<'a> Session<'a> {
         }
         self.shared.meters.heartbeats.up();
         self.ask(0)?;
-        self.send().await?;
+        self.client.send().await?;
         self.settle_one(Purpose::Life).await
     }
 
     fn ask(&mut self, request: usize) -> Result<(), SessionError> {
-        let deadline = Instant::now() + self.config.request_timeout;
-        let reference = self.pending.begin(request, deadline);
         let items = &self.plan.items[self.plan.requests[request].clone()];
-        Ok(encode_read_request(self.link.outbound(), reference, items)?)
-    }
-
-    async fn send(&mut self) -> Result<(), SessionError> {
-        let deadline = self.pending.deadline().unwrap_or_else(Instant::now);
-        match timeout_at(deadline, self.link.send()).await {
-            Ok(sent) => sent,
-            Err(_elapsed) => Err(self.overdue()),
-        }
+        self.client.ask_read(request, items)?;
+        self.pending.push(self.shared.meters.pending_requests.hold());
+        Ok(())
     }
 
     /// Waits for the next answer and takes it in.
     async fn settle_one(&mut self, purpose: Purpose) -> Result<(), SessionError> {
-        let deadline = self.pending.deadline().unwrap_or_else(Instant::now);
-        let message = match timeout_at(deadline, self.link.receive()).await {
-            Ok(message) => message?,
-            Err(_elapsed) => return Err(self.overdue()),
-        };
-        let Message::Pdu(pdu) = message else { return Err(self.unasked(&message)) };
+        let settled = self.client.next().await?;
+        self.pending.pop();
         self.heard = Instant::now();
-        self.settle(&pdu, purpose)
-    }
-
-    /// Matches an answer with its request: by reference, then function, item count, and each item's length.
-    fn settle(&mut self, pdu: &Pdu, purpose: Purpose) -> Result<(), SessionError> {
-        let reference = pdu.reference;
-        let Some(request) = self.pending.answered(reference) else {
-            self.shared.meters.unmatched_answers.up();
-            return Err(SessionError::Unmatched { reference });
-        };
-        let answer = match Answer::decode(pdu)? {
-            Answer::Read(answer) => answer,
-            Answer::Refused(error) => return Err(SessionError::Refused(error)),
-            Answer::Setup(_) | Answer::Write(_) => {
-                return Err(SessionError::Unexpected { expected: "the answer to a read", found: "another" });
-            }
-        };
-        self.check(request, reference, &answer)?;
-        if let Purpose::Values = purpose {
-            self.take(request, &answer);
+        if let (Reply::Read(answer), Purpose::Values) = (settled.reply?, purpose) {
+            self.take(settled.tag, &answer);
         }
         Ok(())
-    }
-
-    /// Checks the whole answer before any of it becomes data.
-    fn check(&self, request: usize, reference: u16, answer: &ReadAnswer) -> Result<(), SessionError> {
-        let items = &self.plan.items[self.plan.requests[request].clone()];
-        let (expected, found) = (items.len(), answer.items.len());
-        if expected != found {
-            return Err(SessionError::ItemCount { reference, expected, found });
-        }
-        let wrong = |(item, data): (&Item, ItemData)| match data.for_item(item) {
-            Err(error @ ItemError::Length { .. }) => Some(SessionError::Item(error)),
-            Ok(_) | Err(ItemError::Refused(_)) => None,
-        };
-        items.iter().zip(answer.items.iter()).find_map(wrong).map_or(Ok(()), Err)
     }
 
     fn take(&mut self, request: usize, answer: &ReadAnswer) {
@@ -248,19 +200,27 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn unasked(&self, message: &Message) -> SessionError {
-        match message {
-            Message::DisconnectRequest(over) => SessionError::Disconnected { reason: over.reason },
-            Message::Pdu(pdu) => {
-                self.shared.meters.unmatched_answers.up();
-                SessionError::Unmatched { reference: pdu.reference }
+    fn count(&self, error: &SessionError) {
+        let meters = &self.shared.meters;
+        match error {
+            SessionError::Client(ClientError::Unmatched { .. }) => meters.unmatched_answers.up(),
+            SessionError::Client(ClientError::RequestTimeout { .. } | ClientError::SendTimeout { .. }) => {
+                meters.request_timeouts.up();
             }
-            other => SessionError::Unexpected { expected: "an answer", found: link::name(other) },
+            _ => {}
         }
     }
+}
 
-    fn overdue(&self) -> SessionError {
-        self.shared.meters.request_timeouts.up();
-        SessionError::RequestTimeout(self.config.request_timeout)
+/// A gateway observes like an operator panel, and so leaves the programming device's slots alone. After a timeout it
+/// starts afresh: what it wants is the latest value, and a new connection gives that sooner than an old answer.
+fn client_config(config: &StationConfig, first_reference: u16) -> ClientConfig {
+    ClientConfig {
+        pdu_length: config.pdu_length,
+        pipeline: config.pipeline,
+        request_timeout: config.request_timeout,
+        on_timeout: OnTimeout::Disconnect,
+        first_reference,
+        ..ClientConfig::new(ConnectionType::Op, config.rack, config.slot)
     }
 }

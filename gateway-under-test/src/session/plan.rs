@@ -2,14 +2,11 @@
 
 use std::ops::Range;
 
-use s7_wire::item::ITEM_BYTES;
-use s7_wire::size::{ITEM_DATA_HEAD_BYTES, read_payload_max};
+use s7_wire::size::read_payload_max;
 use s7_wire::{Area as WireArea, Budget, Item};
 
+use crate::client::plan::{Coalesced, Merge, Part, coalesce, pack_in_order};
 use crate::config::{Area, TagConfig};
-
-/// What one more item costs, in request and answer together; a gap up to this is cheaper read than skipped.
-const ITEM_COST_BYTES: u32 = (ITEM_BYTES + ITEM_DATA_HEAD_BYTES) as u32;
 
 /// Where a tag lies in the answer to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,50 +28,15 @@ pub struct Plan {
     pub requests: Vec<Range<usize>>,
 }
 
-/// Whether tags that lie close together are read as one item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Merge {
-    /// Where it saves bytes.
-    Neighbours,
-    /// Never: each tag answers for itself, so that one bad address spoils no other tag.
-    Nothing,
-}
-
 impl Plan {
-    /// Plans the reads of `tags` for a session of this PDU length.
+    /// Plans the reads of `tags` for a session of this PDU length: in the order of memory, so that a poll looks like the
+    /// one before.
     pub fn new(tags: &[TagConfig], pdu_length: u16, merge: Merge) -> Self {
-        let mut plan = Self { items: Vec::new(), tags: Vec::new(), requests: Vec::new() };
-        let payload_max = read_payload_max(pdu_length) as u32;
-        for tag in in_memory_order(tags) {
-            plan.place(tag, &tags[tag], payload_max, merge);
-        }
-        plan.pack(pdu_length);
-        plan
-    }
-
-    fn place(&mut self, index: usize, tag: &TagConfig, payload_max: u32, merge: Merge) {
-        if merge == Merge::Neighbours
-            && let (Some(item), Some(placed)) = (self.items.last_mut(), self.tags.last_mut())
-            && let Some(length) = length_with(item, tag, payload_max)
-        {
-            item.count = length;
-            placed.push(Placed { tag: index, offset: (tag.offset - item.start_byte()) as usize });
-            return;
-        }
-        self.items.push(Item::bytes(wire_area(tag.area), tag.db as u16, tag.offset, tag.kind.bytes() as u16));
-        self.tags.push(vec![Placed { tag: index, offset: 0 }]);
-    }
-
-    fn pack(&mut self, pdu_length: u16) {
-        let mut start = 0;
-        while start < self.items.len() {
-            let mut budget = Budget::read(pdu_length);
-            let fitting = self.items[start..].iter().take_while(|item| budget.take(item)).count();
-            debug_assert!(fitting > 0, "an item is never longer than the payload of a PDU");
-            let end = start + fitting.max(1);
-            self.requests.push(start..end);
-            start = end;
-        }
+        let parts = in_memory_order(tags).into_iter().map(|index| part(index, &tags[index]));
+        let reads = coalesce(parts, read_payload_max(pdu_length), merge);
+        let items: Vec<Item> = reads.iter().map(|read| read.item).collect();
+        let requests = pack_in_order(&items, Budget::read(pdu_length));
+        Self { tags: reads.iter().map(placed).collect(), items, requests }
     }
 }
 
@@ -84,17 +46,15 @@ fn in_memory_order(tags: &[TagConfig]) -> Vec<usize> {
     order
 }
 
-/// The length of `item` stretched over `tag`; `None` where that is impossible or costs more than it saves.
-fn length_with(item: &Item, tag: &TagConfig, payload_max: u32) -> Option<u16> {
-    if item.area != wire_area(tag.area) || u32::from(item.db) != tag.db {
-        return None;
-    }
-    let end = item.start_byte() + u32::from(item.count);
-    if tag.offset > end + ITEM_COST_BYTES {
-        return None;
-    }
-    let length = end.max(tag.offset + tag.kind.bytes()) - item.start_byte();
-    u16::try_from(length).ok().filter(|_| length <= payload_max)
+/// A tag as a part of its own: none is longer than a PDU.
+fn part(index: usize, tag: &TagConfig) -> Part {
+    let bytes = tag.kind.bytes();
+    let item = Item::bytes(wire_area(tag.area), tag.db as u16, tag.offset, bytes as u16);
+    Part { item, wish: index, offset: 0, bytes: bytes as usize }
+}
+
+fn placed(read: &Coalesced) -> Vec<Placed> {
+    read.parts.iter().map(|&(part, offset)| Placed { tag: part.wish, offset }).collect()
 }
 
 const fn wire_area(area: Area) -> WireArea {

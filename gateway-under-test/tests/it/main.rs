@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
 
+mod client;
 mod config;
 #[cfg(feature = "defects")]
 mod defects;
