@@ -80,6 +80,14 @@ mod tests {
     }
 
     #[test]
+    fn the_readmes_model_is_a_plc() {
+        let readme = include_str!("../README.md");
+        let json = readme.split("## Models").nth(1).unwrap().split("```json\n").nth(1).unwrap();
+        let config = PlcConfig::from_json(json.split("```").next().unwrap()).unwrap();
+        assert_eq!((config.validate(), config.slots, config.pdu_length), (Ok(()), 4, 960));
+    }
+
+    #[test]
     fn unknown_profiles_and_keys_are_named() {
         let error = PlcConfig::from_json(r#"{"profile": "s7-200"}"#).unwrap_err().to_string();
         assert!(error.starts_with("unknown profile \"s7-200\": expected one of `s7-300`, "), "{error}");

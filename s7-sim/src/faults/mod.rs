@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_readmes_rules_are_rules() {
-        let json = README.split("```json\n").nth(2).unwrap().split("```").next().unwrap();
+        let json = README.split("## Fault knobs").nth(1).unwrap().split("```json\n").nth(1).unwrap();
+        let json = json.split("```").next().unwrap();
         let faults: Faults = serde_json::from_str(json).unwrap();
         assert_eq!(faults.rules.as_slice().len(), 3);
         let again = serde_json::to_string(&faults).unwrap();
