@@ -29,7 +29,7 @@ pub struct ClientConfig {
     pub request_timeout: Duration,
     /// What happens when that time is over.
     pub on_timeout: OnTimeout,
-    /// The PDU reference of the first request; each that follows has the next.
+    /// The PDU reference of the first request; those that follow lie far apart, so that no PLC that miscounts hits a neighbour's.
     pub first_reference: u16,
 }
 

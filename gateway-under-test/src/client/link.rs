@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use s7_wire::{DecodeError, Decoder, Message};
+use s7_wire::{DecodeError, Decoder, Message, tpkt};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::error::{ClientError, Stage};
@@ -104,8 +104,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// The next message of what has come already.
+    ///
+    /// What has come behind it must begin as a packet does. Else the stream is out of step: the message's length was a lie, and its last
+    /// bytes may be another's first.
     pub fn decode(&mut self) -> Result<Option<Message>, DecodeError> {
-        self.decoder.decode(&mut self.inbound)
+        let message = self.decoder.decode(&mut self.inbound)?;
+        if message.is_some() {
+            tpkt::packet_length(&self.inbound)?;
+        }
+        Ok(message)
     }
 
     /// The next message; sends what was written meanwhile, so that two full buffers never wait for each other. Cancel-safe:

@@ -10,6 +10,11 @@ use super::matching::Expected;
 /// References in quarantine at once: a full pipeline may be late twice before the connection is given up.
 pub const QUARANTINED_MAX: usize = 2 * PIPELINE_MAX as usize;
 
+/// From one reference to the next. Far more than 1: a PLC that is off by one with a reference then names no request that waits, so
+/// its answer cannot pass for that of a neighbour. Odd, so that all references are used; near 2^16 divided by the golden
+/// ratio, so that those in use at one time lie far apart.
+const REFERENCE_STEP: u16 = 40_503;
+
 /// A request under way.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
@@ -60,9 +65,9 @@ impl Pending {
 
     /// The reference of the next request: different from all that wait or are in quarantine.
     pub fn free_reference(&mut self) -> u16 {
-        // 65,536 references, and at most 16 + 32 in use: there is always a free one near.
+        // 65,536 references, and at most 16 + 32 in use: there is always a free one.
         while self.is_used(self.next_reference) {
-            self.next_reference = self.next_reference.wrapping_add(1);
+            self.next_reference = self.next_reference.wrapping_add(REFERENCE_STEP);
         }
         self.next_reference
     }
@@ -75,7 +80,7 @@ impl Pending {
     /// Enters a request under a free reference. Check [`is_full`](Self::is_full) before.
     pub fn begin(&mut self, request: Waiting) {
         debug_assert!(!self.is_full(), "the caller respects what the PLC granted");
-        self.next_reference = request.reference.wrapping_add(1);
+        self.next_reference = request.reference.wrapping_add(REFERENCE_STEP);
         self.waiting.push_back(request);
     }
 
@@ -172,7 +177,7 @@ mod tests {
         let now = Instant::now();
         let first = begin(&mut pending, 7, now + Duration::from_secs(2));
         let second = begin(&mut pending, 8, now + Duration::from_secs(1));
-        assert_eq!((first, second), (u16::MAX, 0));
+        assert_eq!((first, second), (u16::MAX, u16::MAX.wrapping_add(REFERENCE_STEP)));
         assert!(pending.is_full());
         assert_eq!(pending.deadline(), Some(now + Duration::from_secs(1)));
         assert_eq!(tag(pending.answered(second)), Some(8));
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!(pending.overdue(now).map(|waiting| waiting.reference), Some(late));
         assert_eq!(pending.quarantine(late), Ok(()));
         pending.next_reference = late;
-        assert_eq!(pending.free_reference(), late + 1);
+        assert_eq!(pending.free_reference(), late + REFERENCE_STEP);
         assert!(matches!(pending.answered(late), Whose::Late));
         assert!(matches!(pending.answered(late), Whose::Nobody));
         pending.next_reference = late;

@@ -8,3 +8,4 @@ mod mangled;
 mod mismatch;
 mod peer;
 mod refused;
+mod robustness;
