@@ -1,5 +1,9 @@
 //! What the measurements share: servers as children, and a raw client that costs next to nothing.
 
+mod blocking;
+
+pub use blocking::Blocking;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -11,8 +15,8 @@ use s7_wire::{Connection, ConnectionType, Item, Setup, Tsap, encode_read_request
 
 /// What every measurement reads: 64 bytes of a data block.
 pub const ITEM: Item = Item::db_bytes(1, 0, 64);
-/// An answer to that: 4 + 3 + 12 + 2 + 4 + 64.
-pub const ANSWER_BYTES: usize = 89;
+/// Longest silence of a server before it is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The workspace's root.
 pub fn root() -> PathBuf {
@@ -75,6 +79,8 @@ pub struct Raw {
     stream: TcpStream,
     request: Vec<u8>,
     input: Vec<u8>,
+    /// Bytes of an answer, as this server writes it.
+    answer_bytes: usize,
 }
 
 impl Raw {
@@ -82,32 +88,34 @@ impl Raw {
     pub fn connect(port: u16) -> std::io::Result<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let mut out = BytesMut::new();
         Connection::request(Tsap::two(1, 0), Tsap::s7(ConnectionType::Pg, 0, 1)).encode_request(&mut out);
         stream.write_all(&out)?;
-        stream.read_exact(&mut [0; 22])?;
+        read_packet(&mut stream)?;
         out.clear();
         Setup { amq_calling: 8, amq_called: 8, pdu_length: 480 }.encode_request(&mut out, 0);
         stream.write_all(&out)?;
-        stream.read_exact(&mut [0; 27])?;
+        read_packet(&mut stream)?;
         let mut request = BytesMut::new();
         encode_read_request(&mut request, 1, &[ITEM]).expect("one item");
-        Ok(Self { stream, request: request.to_vec(), input: vec![0; 64 * 1024] })
+        Ok(Self { stream, request: request.to_vec(), input: vec![0; 64 * 1024], answer_bytes: 0 })
     }
 
     /// Reads for `time` with `outstanding` requests under way; how many answers came.
     pub fn reads(&mut self, outstanding: usize, time: Duration) -> std::io::Result<usize> {
+        self.read()?;
         let began = Instant::now();
         let (mut answers, mut bytes) = (0, 0);
         self.stream.write_all(&self.request.repeat(outstanding))?;
         while began.elapsed() < time {
             bytes += self.stream.read(&mut self.input)?;
-            let came = bytes / ANSWER_BYTES;
-            bytes %= ANSWER_BYTES;
+            let came = bytes / self.answer_bytes;
+            bytes %= self.answer_bytes;
             answers += came;
             self.stream.write_all(&self.request.repeat(came))?;
         }
-        let rest = outstanding * ANSWER_BYTES - bytes;
+        let rest = outstanding * self.answer_bytes - bytes;
         self.stream.read_exact(&mut self.input[..rest])?;
         Ok(answers)
     }
@@ -115,6 +123,16 @@ impl Raw {
     /// One read.
     pub fn read(&mut self) -> std::io::Result<()> {
         self.stream.write_all(&self.request)?;
-        self.stream.read_exact(&mut self.input[..ANSWER_BYTES])
+        self.answer_bytes = read_packet(&mut self.stream)?;
+        Ok(())
     }
+}
+
+/// Reads one packet; its length.
+fn read_packet(stream: &mut TcpStream) -> std::io::Result<usize> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head)?;
+    let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+    stream.read_exact(&mut vec![0; length - head.len()])?;
+    Ok(length)
 }

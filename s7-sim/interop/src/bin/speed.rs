@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use gateway_under_test::client::{Client, ClientConfig};
-use s7_interop::{ITEM, Raw, SERVERS, Server};
-use s7_wire::{ConnectionType, Tsap};
+use s7_interop::{Blocking, ITEM, Raw, SERVERS, Server};
+use s7_wire::ConnectionType;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -28,7 +29,10 @@ fn main() -> Outcome<()> {
         };
         print(&format!("servers, {outstanding} outstanding"), &rounds(&servers, measure)?);
     }
-    print("sessions: connect, setup, read, close", &rounds(&servers, |server| rate(|| sessions(server.port)))?);
+    print(
+        "sessions: connect, setup, read, close",
+        &rounds(&servers, |server| rate(|| sessions(server.port)))?,
+    );
     print("clients against libsnap7's server, sequentially", &clients(servers[LIBSNAP7].port)?);
     print("clients against s7-sim", &clients(servers[OURS].port)?);
     Ok(())
@@ -62,26 +66,39 @@ fn sessions(port: u16) -> Outcome<usize> {
 
 fn clients(port: u16) -> Outcome<Vec<Row>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut rows: Vec<Row> = ["ours", "ours, 8 outstanding", "rust7 0.1.2", "snap7-client 0.1.7"]
-        .map(|name| (name.to_owned(), Vec::new()))
-        .into();
+    let mut rows: Vec<Row> = [
+        "ours",
+        "ours, over a blocking socket",
+        "ours, 8 outstanding",
+        "rust7 0.1.2 (blocking)",
+        "snap7-client 0.1.7",
+    ]
+    .map(|name| (name.to_owned(), Vec::new()))
+    .into();
     for _ in 0..ROUNDS {
-        rows[0].1.push(rate(|| runtime.block_on(ours(port, 1)))?);
-        rows[1].1.push(rate(|| runtime.block_on(ours(port, 8)))?);
-        rows[2].1.push(rate(|| rust7(port))?);
-        rows[3].1.push(rate(|| runtime.block_on(snap7_client(port)))?);
+        rows[0].1.push(rate(|| runtime.block_on(asynchronous(port, 1)))?);
+        rows[1].1.push(rate(|| runtime.block_on(blocking(port)))?);
+        rows[2].1.push(rate(|| runtime.block_on(asynchronous(port, 8)))?);
+        rows[3].1.push(rate(|| rust7(port))?);
+        rows[4].1.push(rate(|| runtime.block_on(snap7_client(port)))?);
     }
     Ok(rows)
 }
 
-async fn ours(port: u16, outstanding: usize) -> Outcome<usize> {
+async fn asynchronous(port: u16, outstanding: u16) -> Outcome<usize> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
-    let config = ClientConfig {
-        called: Tsap::s7(ConnectionType::Pg, 0, 1),
-        pipeline: outstanding,
-        ..ClientConfig::default()
-    };
+    ours(stream, outstanding).await
+}
+
+async fn blocking(port: u16) -> Outcome<usize> {
+    let stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
+    ours(Blocking(stream), 1).await
+}
+
+async fn ours(stream: impl AsyncRead + AsyncWrite + Unpin, outstanding: u16) -> Outcome<usize> {
+    let config = ClientConfig { pipeline: outstanding, ..ClientConfig::new(ConnectionType::Pg, 0, 1) };
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     let mut client = Client::connect(stream, config, deadline).await?;
     let (began, mut done) = (Instant::now(), 0);
@@ -113,7 +130,8 @@ fn rust7(port: u16) -> Outcome<usize> {
 
 async fn snap7_client(port: u16) -> Outcome<usize> {
     let address = ([127, 0, 0, 1], port).into();
-    let client = snap7_client::S7Client::connect(address, snap7_client::types::ConnectParams::default()).await?;
+    let client =
+        snap7_client::S7Client::connect(address, snap7_client::types::ConnectParams::default()).await?;
     let (began, mut done) = (Instant::now(), 0);
     while began.elapsed() < TIME {
         client.db_read(1, 0, 64).await?;
@@ -126,7 +144,8 @@ fn print(title: &str, rows: &[Row]) {
     println!("\n| {title} | a second | lowest | highest | ours is |\n| --- | ---: | ---: | ---: | ---: |");
     let ours = median(&rows[0].1);
     for (name, figures) in rows {
-        let (low, high) = figures.iter().fold((f64::MAX, 0.0_f64), |(low, high), &one| (low.min(one), high.max(one)));
+        let (low, high) =
+            figures.iter().fold((f64::MAX, 0.0_f64), |(low, high), &one| (low.min(one), high.max(one)));
         let middle = median(figures);
         println!("| {name} | {middle:.0} | {low:.0} | {high:.0} | {:.2} × |", ours / middle);
     }
