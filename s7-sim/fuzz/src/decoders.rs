@@ -7,7 +7,7 @@ use s7_wire::decoder::ASSEMBLED_BYTES_MAX;
 use s7_wire::job::{FUNCTION_READ, FUNCTION_WRITE};
 use s7_wire::transfer::{FUNCTION_UPLOAD, decode_part};
 use s7_wire::userdata::blocks::{self, BlockInfo};
-use s7_wire::userdata::clock::ClockTime;
+use s7_wire::userdata::clock;
 use s7_wire::userdata::szl::{Szl, SzlRequest};
 use s7_wire::{
     Answer, BlockName, DecodeError, Decoder, HeaderError, Item, ItemDataList, Job, Message, Pdu,
@@ -181,8 +181,8 @@ fn payload(payload: &Bytes) {
     if let Some(szl) = Szl::decode(payload) {
         assert_eq!(szl.records.iter().map(Bytes::len).sum::<usize>() + Szl::HEAD_BYTES, payload.len());
     }
-    if let Ok(time) = ClockTime::decode(payload) {
-        assert_eq!(ClockTime::decode(&time.encode()), Ok(time));
+    if let Ok(time) = clock::decode(payload) {
+        assert_eq!(clock::encode(time).map(|wire| clock::decode(&wire)), Some(Ok(time)));
     }
     if let Some(info) = BlockInfo::decode(payload) {
         assert_eq!(BlockInfo::decode(&info.encode()), Some(info));

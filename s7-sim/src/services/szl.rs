@@ -3,7 +3,6 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use s7_wire::ErrorWord;
 use s7_wire::userdata::Userdata;
-use s7_wire::userdata::clock::ClockTime;
 use s7_wire::userdata::szl::{READ, Szl, SzlRequest};
 
 use super::clock::on_the_wire;
@@ -131,11 +130,10 @@ fn protection(plc: &Plc) -> Bytes {
 fn state(plc: &Plc) -> Bytes {
     let cpu = plc.cpu();
     let state = if cpu.is_running() { STATE_RUN } else { STATE_STOP };
-    let changed: ClockTime = on_the_wire(cpu.changed());
     let mut record = BytesMut::with_capacity(20);
     record.put_slice(&[0x51, 0x44, 0xff, state]);
     record.put_bytes(0, 8);
-    record.put_slice(&changed.encode()[2..]);
+    record.put_slice(&on_the_wire(cpu.changed())[2..]);
     record.freeze()
 }
 

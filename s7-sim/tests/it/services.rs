@@ -8,7 +8,7 @@ use s7_wire::block::ImageHeader;
 use s7_wire::transfer::{
     self, FUNCTION_DOWNLOAD_BLOCK, FUNCTION_DOWNLOAD_ENDED, FUNCTION_UPLOAD, encode_done, encode_part,
 };
-use s7_wire::userdata::clock::{self, ClockTime};
+use s7_wire::userdata::clock;
 use s7_wire::userdata::szl::{self, Szl, SzlRequest};
 use s7_wire::userdata::{Kind, blocks, security};
 use s7_wire::{
@@ -144,18 +144,18 @@ async fn blocks_are_counted_listed_and_described() {
 async fn the_clock_goes_and_is_set_to_what_is_in_the_calendar() {
     let plc = plc(PlcConfig::default());
     let mut client = Client::ready(&plc).await;
-    let read = |payload: Bytes| ClockTime::decode(&payload).unwrap();
+    let read = |payload: Bytes| clock::decode(&payload).unwrap();
     let first = read(ask(&mut client, Group::Clock, clock::READ, Bytes::new()).await.unwrap().0);
-    assert_eq!((first.year, first.month, first.day, first.hour), (2020, 1, 1, 0));
+    assert_eq!((first.date.year(), first.date.month(), first.date.day(), first.time.hour()), (2020, 1, 1, 0));
     tokio::time::advance(Duration::from_secs(3)).await;
     let later = read(ask(&mut client, Group::Clock, clock::READ, Bytes::new()).await.unwrap().0);
-    assert_eq!(later.second, first.second + 3);
-    let leap = ClockTime { year: 2024, month: 2, day: 29, weekday: 5, ..first };
-    let set = |time: ClockTime| Bytes::copy_from_slice(&time.encode());
+    assert_eq!(later.time.second(), first.time.second() + 3);
+    let leap = [0, 0x20, 0x24, 0x02, 0x29, 0x13, 0x37, 0x59, 0x00, 0x05];
+    let set = |wire: [u8; 10]| Bytes::copy_from_slice(&wire);
     ask(&mut client, Group::Clock, clock::SET, set(leap)).await.unwrap();
-    let now = read(ask(&mut client, Group::Clock, clock::READ, Bytes::new()).await.unwrap().0);
-    assert_eq!((now.year, now.month, now.day, now.weekday), (2024, 2, 29, 5));
-    let no_leap = ClockTime { year: 2023, ..leap };
+    let now = ask(&mut client, Group::Clock, clock::READ, Bytes::new()).await.unwrap().0;
+    assert_eq!(now[..5], leap[..5]);
+    let no_leap = [0, 0x20, 0x23, 0x02, 0x29, 0x13, 0x37, 0x59, 0x00, 0x05];
     assert_eq!(ask(&mut client, Group::Clock, clock::SET, set(no_leap)).await, Err(0xdc01));
 }
 

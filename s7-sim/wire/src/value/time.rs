@@ -39,7 +39,7 @@ impl DateAndTime {
         Self { date, time, weekday: date.weekday() }
     }
 
-    fn from_wire(wire: [u8; 8]) -> Result<Self, DataError> {
+    pub(crate) fn from_wire(wire: [u8; 8]) -> Result<Self, DataError> {
         const KIND: DataType = DataType::DateAndTime;
         let [year, month, day, hour, minute, second, hundredths, last] = wire;
         let digits = |byte, found| bcd(KIND, byte, found);
@@ -54,7 +54,7 @@ impl DateAndTime {
         Ok(Self { date, time, weekday: weekday(KIND, last & 0x0f)? })
     }
 
-    fn to_wire(self) -> Option<[u8; 8]> {
+    pub(crate) fn to_wire(self) -> Option<[u8; 8]> {
         let year = (1990..=2089).contains(&self.date.year()).then(|| self.date.year() % 100)?;
         let milliseconds = (self.time.milliseconds()? % 1000) as u16;
         let tail = (to_bcd3(milliseconds) << 4) | u16::from(self.weekday.number());

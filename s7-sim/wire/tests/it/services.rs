@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use s7_wire::block::ImageHeader;
 use s7_wire::transfer::{self, FUNCTION_DOWNLOAD_BLOCK, FUNCTION_UPLOAD};
-use s7_wire::userdata::clock::ClockTime;
+use s7_wire::userdata::clock;
 use s7_wire::userdata::szl::{Szl, SzlRequest};
 use s7_wire::userdata::{Kind, blocks, security};
+use s7_wire::value::{CivilDate, ClockTime, DateAndTime, Weekday};
 use s7_wire::{
     BlockName, BlockType, Control, ErrorWord, FileSystem, Group, Job, Message, Pdu, Rosctr, TransferJob,
     Userdata,
@@ -117,18 +118,11 @@ fn block_lists_and_information_are_understood() {
 fn the_clock_and_the_password_have_the_bytes_that_tools_send() {
     for (recording, weekday) in [(LIBSNAP7_SERVICES, 1), (PYTHON_SNAP7_SERVICES, 5)] {
         let (set, done) = exchange(recording, "set the clock");
-        let time = ClockTime {
-            year: 2024,
-            month: 2,
-            day: 29,
-            hour: 13,
-            minute: 37,
-            second: 59,
-            millisecond: 0,
-            weekday,
-        };
+        let (date, time) = (CivilDate::new(2024, 2, 29).unwrap(), ClockTime::new(13, 37, 59, 0).unwrap());
+        let weekday = Weekday::new(weekday).unwrap();
+        assert_eq!(clock::decode(&set.payload), Ok(DateAndTime { date, time, weekday }));
         // Both write the century as 19 whatever the year is; the two digits of the year decide.
-        assert_eq!((set.payload[1], set.payload[2..].to_vec()), (0x19, time.encode()[2..].to_vec()));
+        assert_eq!(set.payload[1], 0x19);
         assert!(done.payload.is_empty() && !done.error.is_error());
         let (password, _) = exchange(recording, "set the password");
         assert_eq!(password.payload[..], security::encode_password("secret12").unwrap());
