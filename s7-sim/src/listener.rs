@@ -28,12 +28,14 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves every connection until `stop` is cancelled; then ends all sessions and returns when they are gone.
 pub async fn serve(plc: Plc, listener: TcpListener, stop: CancellationToken) {
     let mut sessions = JoinSet::new();
+    // Every connection's, unless the listener takes those to any address of the machine.
+    let ours = listener.local_addr().ok().filter(|address| !address.ip().is_unspecified());
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
-                    sessions.spawn(serve_one(plc.clone(), stream, client));
+                    sessions.spawn(serve_one(plc.clone(), stream, client, ours));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -43,10 +45,10 @@ pub async fn serve(plc: Plc, listener: TcpListener, stop: CancellationToken) {
     sessions.shutdown().await;
 }
 
-async fn serve_one(plc: Plc, mut stream: TcpStream, client: SocketAddr) {
+async fn serve_one(plc: Plc, mut stream: TcpStream, client: SocketAddr, ours: Option<SocketAddr>) {
     // Without it each answer would wait for the client's delayed ACK. Where it fails, answers are late, not wrong.
     let _ = stream.set_nodelay(true);
-    let ends = stream.local_addr().ok().map(|server| Ends { client, server });
+    let ends = ours.or_else(|| stream.local_addr().ok()).map(|server| Ends { client, server });
     if plc.serve_between(&mut stream, ends).await.asks_for_reset() {
         // Dropping the stream now sends an RST. Where it fails, the client sees an end instead.
         let _ = stream.set_zero_linger();

@@ -115,7 +115,8 @@ impl<'p, S: AsyncRead + AsyncWrite + Unpin> Session<'p, S> {
         if let Some(tape) = &mut self.tape {
             tape.server_ends(end.asks_for_reset());
         }
-        if !end.asks_for_reset() {
+        // Behind a client that has closed there is nobody to tell; dropping the stream does the rest.
+        if !end.asks_for_reset() && !matches!(end, SessionEnd::Closed) {
             // The session is over whatever comes of this; a stream that cannot even end does not hold it.
             let _ = timeout(SHUTDOWN_TIMEOUT, self.stream.shutdown()).await;
         }

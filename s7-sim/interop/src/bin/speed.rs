@@ -29,10 +29,10 @@ fn main() -> Outcome<()> {
         };
         print(&format!("servers, {outstanding} outstanding"), &rounds(&servers, measure)?);
     }
-    print(
-        "sessions: connect, setup, read, close",
-        &rounds(&servers, |server| rate(|| sessions(server.port)))?,
-    );
+    for clients in [1, 8] {
+        let title = format!("sessions of {clients} clients: connect, setup, read, close");
+        print(&title, &rounds(&servers, |server| rate(|| crowd(server.port, clients)))?);
+    }
     print("clients against libsnap7's server, sequentially", &clients(servers[LIBSNAP7].port)?);
     print("clients against s7-sim", &clients(servers[OURS].port)?);
     Ok(())
@@ -53,6 +53,18 @@ fn rate(work: impl FnOnce() -> Outcome<usize>) -> Outcome<f64> {
     let began = Instant::now();
     let done = work()?;
     Ok(done as f64 / began.elapsed().as_secs_f64())
+}
+
+/// So many clients at once; sessions of all together.
+fn crowd(port: u16, clients: usize) -> Outcome<usize> {
+    let threads: Vec<_> = (0..clients)
+        .map(|_| std::thread::spawn(move || sessions(port).map_err(|error| error.to_string())))
+        .collect();
+    let mut all = 0;
+    for thread in threads {
+        all += thread.join().expect("a client that fails says so")?;
+    }
+    Ok(all)
 }
 
 fn sessions(port: u16) -> Outcome<usize> {
