@@ -115,7 +115,7 @@ impl Memory {
 
     /// The bytes of an item; a bit comes as a byte of 0 or 1.
     pub(crate) fn read(&self, item: &Item) -> Result<&[u8], ReturnCode> {
-        let place = self.place(item)?;
+        let place = self.place(item, Area::Inputs)?;
         let bytes = &self.areas[&place.key][place.bytes];
         Ok(match place.bit {
             None => bytes,
@@ -126,7 +126,7 @@ impl Memory {
 
     /// Writes an item; the payload must have its size.
     pub(crate) fn write(&mut self, item: &Item, payload: &[u8]) -> Result<(), ReturnCode> {
-        let place = self.place(item)?;
+        let place = self.place(item, Area::Outputs)?;
         if payload.len() != place.bytes.len() {
             return Err(ReturnCode::TypeInconsistent);
         }
@@ -141,11 +141,19 @@ impl Memory {
     }
 
     /// Finds an item. What does not exist is told before what is of a wrong type, and that before what is out of range.
-    fn place(&self, item: &Item) -> Result<Place, ReturnCode> {
-        let db = if item.area == Area::DataBlocks { item.db } else { 0 };
-        let key = (item.area, db);
+    ///
+    /// The peripheral is read where the inputs are and written where the outputs are, as `peripheral` says; an instance block is a
+    /// data block.
+    fn place(&self, item: &Item, peripheral: Area) -> Result<Place, ReturnCode> {
+        let named = match item.area {
+            Area::InstanceBlocks => Area::DataBlocks,
+            Area::Peripheral => peripheral,
+            area => area,
+        };
+        let db = if named == Area::DataBlocks { item.db } else { 0 };
+        let key = (named, db);
         let area = self.areas.get(&key).ok_or(ReturnCode::ObjectMissing)?;
-        if item.area == Area::DataBlocks && self.broken.contains(&db) {
+        if named == Area::DataBlocks && self.broken.contains(&db) {
             return Err(ReturnCode::Hardware);
         }
         let element = item.transport.element_bytes().ok_or(ReturnCode::TypeUnsupported)?;
@@ -218,6 +226,21 @@ mod tests {
         memory.write(&bit, &[1]).unwrap();
         assert_eq!(memory.read(&bit), Ok(&[1][..]));
         assert_eq!(memory.read(&byte), Ok(&[0b1000_0101][..]));
+    }
+
+    #[test]
+    fn the_peripheral_is_inputs_to_read_and_outputs_to_write_and_an_instance_block_is_a_data_block() {
+        let mut memory = memory();
+        memory.write(&Item::bytes(Area::Inputs, 0, 4, 2), &[1, 2]).unwrap();
+        let peripheral = Item::bytes(Area::Peripheral, 0, 4, 2);
+        assert_eq!(memory.read(&peripheral), Ok(&[1, 2][..]));
+        memory.write(&peripheral, &[3, 4]).unwrap();
+        assert_eq!(memory.read(&Item::bytes(Area::Outputs, 0, 4, 2)), Ok(&[3, 4][..]));
+        assert_eq!(memory.read(&peripheral), Ok(&[1, 2][..]));
+        memory.write(&Item::db_bytes(2, 0, 2), &[5, 6]).unwrap();
+        assert_eq!(memory.read(&Item::bytes(Area::InstanceBlocks, 2, 0, 2)), Ok(&[5, 6][..]));
+        let missing = Item::bytes(Area::InstanceBlocks, 77, 0, 2);
+        assert_eq!(memory.read(&missing), Err(ReturnCode::ObjectMissing));
     }
 
     #[test]

@@ -30,9 +30,18 @@ fn main() -> Outcome<()> {
         print(&format!("servers, {outstanding} outstanding"), &rounds(&servers, measure)?);
     }
     for clients in [1, 8] {
-        let title = format!("sessions of {clients} clients: connect, setup, read, close");
+        let title = format!("sessions, {clients} at once: connect, setup, read, close");
         print(&title, &rounds(&servers, |server| rate(|| crowd(server.port, clients)))?);
     }
+    let of_processor = |server: &Server| {
+        let before = server.processor_time()?;
+        let done = crowd(server.port, 8)?;
+        Ok(done as f64 / (server.processor_time()? - before).as_secs_f64())
+    };
+    print(
+        "sessions, 8 at once, in a second of the server's processor time",
+        &rounds(&servers, of_processor)?,
+    );
     print("clients against libsnap7's server, sequentially", &clients(servers[LIBSNAP7].port)?);
     print("clients against s7-sim", &clients(servers[OURS].port)?);
     Ok(())
