@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::{Barrier, Mutex};
 
 use watertight_probe::heap::{self, Live, Mode};
 use watertight_probe::{Tenant, frames, plant};
@@ -166,25 +167,32 @@ fn grow(bytes: &mut Vec<u8>) {
 }
 
 fn blocks_freed_on_another_thread_leave_nothing() {
-    let (send, receive) = std::sync::mpsc::sync_channel::<Vec<Vec<u8>>>(0);
-    let (done, finished) = std::sync::mpsc::sync_channel::<()>(0);
-    let other = std::thread::spawn(move || {
-        for blocks in receive {
-            drop(black_box(blocks));
-            done.send(()).expect("the test waits");
-        }
+    // Two barriers and a place, none of which ever allocates: a channel does when it first blocks, whenever that is.
+    let (filled, emptied) = (Barrier::new(2), Barrier::new(2));
+    let place = Mutex::new(Some(Vec::<Vec<u8>>::new()));
+    let take = || place.lock().expect("no thread panics with it").take();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            loop {
+                filled.wait();
+                let Some(blocks) = take() else { return };
+                drop(black_box(blocks));
+                emptied.wait();
+            }
+        });
+        let round = || {
+            let blocks = black_box((1..200).map(|n| vec![1_u8; n]).collect());
+            *place.lock().expect("no thread panics with it") = Some(blocks);
+            filled.wait();
+            emptied.wait();
+        };
+        round();
+        let before = heap::sites();
+        (0..100).for_each(|_| round());
+        let changes = heap::changes(&before, &heap::sites());
+        filled.wait(); // an empty place ends the other thread, whatever the changes are
+        assert_eq!(changes, []);
     });
-    let round = || {
-        send.send(black_box((1..200).map(|n| vec![1_u8; n]).collect())).expect("the thread runs");
-        finished.recv().expect("the thread answers");
-    };
-    // What channels allocate when they block first is no part of the question.
-    (0..3).for_each(|_| round());
-    let before = heap::sites();
-    (0..100).for_each(|_| round());
-    assert_eq!(heap::changes(&before, &heap::sites()), []);
-    drop(send);
-    other.join().expect("it does not panic");
 }
 
 fn threads_beyond_the_own_shards_are_counted_exactly_too() {
