@@ -91,7 +91,7 @@ fn serve(file: &Path, seed: u64) -> u8 {
     if let Err(error) = watertight_probe::serve_with(runtime.handle().clone()) {
         return complain(&error, USAGE);
     }
-    let code = match runtime.block_on(serve_until_told(config, seed)) {
+    let code = match runtime.block_on(serve_until_told(file, config, seed)) {
         Ok(()) => CLEAN,
         Err(Failure::Unfinished(error)) => complain(&error, UNFINISHED),
         Err(error) => complain(&error, USAGE),
@@ -121,10 +121,11 @@ enum Failure {
     Unfinished(#[from] ShutdownError),
 }
 
-async fn serve_until_told(config: Config, seed: u64) -> Result<(), Failure> {
+async fn serve_until_told(file: &Path, config: Config, seed: u64) -> Result<(), Failure> {
     // Before the first line is out: whoever reads it may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reload = signal(SignalKind::hangup())?;
     let net = TcpNet { send_buffer: config.http.send_buffer };
     let gateway = Gateway::start(config, Arc::new(net), seed).await?;
     #[cfg(feature = "probe")]
@@ -133,9 +134,34 @@ async fn serve_until_told(config: Config, seed: u64) -> Result<(), Failure> {
         say(&format!("http on http://{address}"));
     }
     say("ready");
-    told_to_stop(&mut terminate, &mut interrupt).await;
+    loop {
+        tokio::select! {
+            biased;
+            () = told_to_stop(&mut terminate, &mut interrupt) => break,
+            _ = reload.recv() => take_new_config(&gateway, file).await,
+        }
+    }
     say("stopping");
     Ok(gateway.shutdown().await?)
+}
+
+/// Reads the configuration again. One that cannot be taken is said so, and changes nothing.
+async fn take_new_config(gateway: &Gateway, file: &Path) {
+    let taken = match Config::load(file) {
+        Ok(config) => gateway.reload(config).await.map_err(|error| error.to_string()),
+        Err(error) => {
+            gateway.note_unreadable_config();
+            Err(error.to_string())
+        }
+    };
+    match taken {
+        Ok(()) => say("reloaded"),
+        Err(error) => complain_of_reload(&error),
+    }
+}
+
+fn complain_of_reload(error: &str) {
+    let _ = writeln!(io::stderr().lock(), "s7-gateway: not reloaded, everything goes on as before: {error}");
 }
 
 async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {

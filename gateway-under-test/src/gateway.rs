@@ -3,22 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thiserror::Error;
-use tokio_util::sync::CancellationToken;
-
-use crate::cache::Cache;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, HttpConfig, ShutdownConfig};
 use crate::http;
-use crate::hub::{Hub, event};
-use crate::meters::Meters;
-use crate::net::Net;
-use crate::parts::Parts;
-use crate::station::status::Status;
-use crate::station::{self, report_online};
-use crate::tasks::{TaskKind, Tasks};
+use crate::net::{Listener, Net};
+use crate::shared::Shared;
+pub use crate::station::command::CommandError;
+use crate::station::{self, command};
+use crate::tasks::TaskKind;
+use thiserror::Error;
 
 /// Why a gateway did not start. Nothing of it is left running.
 #[derive(Debug, Error)]
@@ -71,101 +66,31 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// What every task of a gateway shares.
-pub(crate) struct Shared {
-    pub config: Config,
-    pub net: Arc<dyn Net>,
-    pub seed: u64,
-    pub tasks: Tasks,
-    pub meters: Meters,
-    pub parts: Parts,
-    pub cache: Cache,
-    pub hub: Arc<Hub>,
-    /// In the order of the configuration.
-    pub status: Box<[Status]>,
-    pub stop: Stop,
-}
-
-impl Shared {
-    fn new(config: Config, net: Arc<dyn Net>, seed: u64, parts: Parts) -> Self {
-        Self {
-            cache: Cache::new(&config.stations),
-            hub: Arc::new(Hub::new(config.http.events.max_consumers)),
-            status: config.stations.iter().map(|_| Status::default()).collect(),
-            config,
-            net,
-            seed,
-            tasks: Tasks::default(),
-            meters: Meters::default(),
-            parts,
-            stop: Stop::default(),
-        }
-    }
-
-    /// The index of the station with this name.
-    pub fn station_index(&self, name: &str) -> Option<usize> {
-        self.config.stations.iter().position(|station| station.name == name)
-    }
-
-    /// Tells consumers of a poll that has read every tag of a station.
-    pub fn publish(&self, station: usize) {
-        let (config, status) = (&self.config.stations[station], &self.status[station]);
-        if status.polled() {
-            report_online(&config.name);
-        }
-        self.hub.publish(station, &self.meters, || {
-            self.cache.look(station, |latest| event::encode(config, latest, status.polls.read()))
-        });
-    }
-
-    /// Name and count of everything, held now and in total.
-    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.held().chain(self.meters.totals()).map(|(name, _help, count)| (name, count))
-    }
-
-    /// One of them; 0 for a name that is none.
-    #[cfg(feature = "probe")]
-    pub fn gauge(&self, name: &str) -> f64 {
-        self.counts().find(|(known, _)| *known == name).map_or(0.0, |(_, count)| count as f64)
-    }
-
-    /// Name, help and count of everything held now.
-    pub fn held(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let own = [
-            ("stations", "stations in the configuration", count(self.config.stations.len())),
-            ("tasks", "live tasks", count(self.tasks.alive())),
-            ("values", "tags that have a value", count(self.cache.values())),
-            ("sse_consumers", "event streams", count(self.hub.consumers())),
-            ("queued_events", "events that wait for their consumer", count(self.hub.queued())),
-        ];
-        own.into_iter().chain(self.meters.held())
-    }
-}
-
-/// The steps of a shutdown, in order; each token is cancelled once.
-#[derive(Default)]
-pub(crate) struct Stop {
-    /// No more connections are accepted, none of those that exist takes another request.
-    pub accepting: CancellationToken,
-    /// Sessions end, at whichever await they stand.
-    pub sessions: CancellationToken,
-    /// Connections that still drain are closed.
-    pub connections: CancellationToken,
-}
-
-impl Stop {
-    fn everything(&self) {
-        self.accepting.cancel();
-        self.sessions.cancel();
-        self.connections.cancel();
-    }
+/// Why a new configuration was not taken. The gateway goes on with the one it has.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The configuration breaks a rule.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A side has no place to listen.
+    #[error(transparent)]
+    Listen(#[from] StartError),
+    /// The gateway stops.
+    #[error("the gateway is stopping: no new configuration is taken")]
+    Stopping,
 }
 
 /// A running gateway. Dropping it orders every task to end, without waiting; [`Gateway::shutdown`] waits.
 pub struct Gateway {
     shared: Arc<Shared>,
-    http_addr: Option<String>,
+    sides: tokio::sync::Mutex<Sides>,
+    http_addr: Mutex<Option<String>>,
+}
+
+/// What runs beside the stations, each as configured now.
+struct Sides {
+    limits: ShutdownConfig,
+    http: Option<http::Running>,
 }
 
 impl Gateway {
@@ -173,24 +98,114 @@ impl Gateway {
     pub async fn start(config: Config, net: Arc<dyn Net>, seed: u64) -> Result<Self, StartError> {
         config.check()?;
         let listener = match &config.http.listen {
-            Some(at) => {
-                Some(net.listen(at).await.map_err(|source| StartError::Listen { at: at.clone(), source })?)
-            }
+            Some(at) => Some(listen(&*net, at).await?),
             None => None,
         };
-        let http_addr = listener.as_ref().map(|listener| listener.local_addr());
-        let parts = Parts::for_config(&config);
-        let shared = Arc::new(Shared::new(config, net, seed, parts));
+        let shared = Arc::new(Shared::new(&config, net, seed));
         station::start_all(&shared);
-        if let Some(listener) = listener {
-            http::start(&shared, listener);
+        let http = listener.map(|listener| http::start(&shared, config.http, listener));
+        let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
+        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http });
+        Ok(Self { shared, sides, http_addr })
+    }
+
+    /// Takes a new configuration: what is in it as before goes on undisturbed, the rest is ended and started anew.
+    ///
+    /// Returns once what was ended has ended. After an error everything is as it was before.
+    pub async fn reload(&self, config: Config) -> Result<(), ReloadError> {
+        let taken = self.take(config).await;
+        let meters = &self.shared.meters;
+        let count = if taken.is_ok() { &meters.reloads } else { &meters.reload_errors };
+        count.up();
+        taken
+    }
+
+    /// Counts a configuration that could not even be read.
+    pub fn note_unreadable_config(&self) {
+        self.shared.meters.reload_errors.up();
+    }
+
+    async fn take(&self, config: Config) -> Result<(), ReloadError> {
+        config.check()?;
+        let mut sides = self.sides.lock().await;
+        if self.shared.stop.accepting.is_cancelled() {
+            return Err(ReloadError::Stopping);
         }
-        Ok(Self { shared, http_addr })
+        // First what can fail.
+        let new_place = self.new_place(&config, sides.http.as_ref()).await?;
+        self.replace_stations(&config).await;
+        sides.limits = config.shutdown;
+        self.replace_http(&mut sides, config.http, new_place).await;
+        Ok(())
+    }
+
+    /// A listener, if the new configuration asks for a place where the gateway does not listen yet.
+    async fn new_place(
+        &self,
+        config: &Config,
+        running: Option<&http::Running>,
+    ) -> Result<Option<Box<dyn Listener>>, StartError> {
+        let old = running.and_then(|running| running.config().listen.as_ref());
+        match &config.http.listen {
+            Some(at) if old != Some(at) => listen(&*self.shared.net, at).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Ends stations that are gone, then starts those that are new: a PLC has few connections to give.
+    async fn replace_stations(&self, config: &Config) {
+        let shared = &self.shared;
+        let replaced = shared.stations.replace(&config.stations, &shared.stop.sessions);
+        for station in &replaced.gone {
+            station.stop.cancel();
+        }
+        for station in &replaced.gone {
+            station.ended.cancelled().await;
+        }
+        for station in &replaced.new {
+            station::start(shared, station);
+        }
+    }
+
+    async fn replace_http(
+        &self,
+        sides: &mut Sides,
+        config: HttpConfig,
+        new_place: Option<Box<dyn Listener>>,
+    ) {
+        if sides.http.as_ref().is_some_and(|running| *running.config() == config) {
+            return;
+        }
+        self.shared.hub.resize(config.events.max_consumers);
+        let (old_place, draining) = match sides.http.take() {
+            Some(running) => {
+                let (place, draining) = running.stop_accepting().await;
+                (place, Some(draining))
+            }
+            None => (None, None),
+        };
+        let place = if config.listen.is_some() { new_place.or(old_place) } else { None };
+        sides.http = place.map(|listener| http::start(&self.shared, config, listener));
+        let addr = sides.http.as_ref().map(|http| http.addr().to_owned());
+        *self.http_addr.lock().unwrap_or_else(PoisonError::into_inner) = addr;
+        if let Some(draining) = draining {
+            draining.drain(sides.limits.drain).await;
+        }
+    }
+
+    /// Writes `value`, as JSON has it, to a tag. Returns once the PLC has confirmed; dropped before, see [`CommandError`].
+    pub async fn write(
+        &self,
+        station: &str,
+        tag: &str,
+        value: &serde_json::Value,
+    ) -> Result<(), CommandError> {
+        command::write(&self.shared, station, tag, value).await
     }
 
     /// Where the HTTP side listens, with the port the network chose.
     pub fn http_addr(&self) -> Option<String> {
-        self.http_addr.clone()
+        self.http_addr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the gateway holds and has counted, by name.
@@ -217,7 +232,7 @@ impl Gateway {
     ///
     /// Whatever has not ended at the configured deadline is named in the error; it has been told to end.
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
-        let limits = self.shared.config.shutdown;
+        let limits = self.sides.lock().await.limits;
         let stop = &self.shared.stop;
         let tasks = &self.shared.tasks;
         stop.accepting.cancel();
@@ -233,6 +248,10 @@ impl Gateway {
             .await
             .map_err(|_elapsed| ShutdownError { deadline: limits.deadline, unfinished: tasks.census() })
     }
+}
+
+async fn listen(net: &dyn Net, at: &str) -> Result<Box<dyn Listener>, StartError> {
+    net.listen(at).await.map_err(|source| StartError::Listen { at: at.to_owned(), source })
 }
 
 impl Drop for Gateway {

@@ -14,6 +14,7 @@ pub mod tasks;
 mod chance;
 mod meters;
 mod parts;
+mod shared;
 
 pub mod client;
 mod session;
@@ -32,7 +33,7 @@ pub mod gateway;
 pub mod cli;
 
 pub use config::Config;
-pub use gateway::{Gateway, ShutdownError, StartError};
+pub use gateway::{CommandError, Gateway, ReloadError, ShutdownError, StartError};
 
 /// The README's example compiles with the tests.
 #[cfg(doctest)]

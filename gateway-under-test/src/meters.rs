@@ -88,6 +88,18 @@ pub struct Meters {
     pub events_dropped: Meter,
     /// Consumers disconnected because of a full queue.
     pub consumers_cut: Meter,
+    /// Writes asked for by northbound sides.
+    pub commands: Meter,
+    /// Those that were not confirmed, for whatever reason.
+    pub commands_failed: Meter,
+    /// Those whose caller went away before the outcome was known.
+    pub commands_cancelled: Meter,
+    /// Outcomes that came when nobody waited any more.
+    pub late_acks: Meter,
+    /// New configurations taken.
+    pub reloads: Meter,
+    /// New configurations that were not taken.
+    pub reload_errors: Meter,
 }
 
 impl Meters {
@@ -102,7 +114,7 @@ impl Meters {
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 16] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 22] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -119,6 +131,12 @@ impl Meters {
             ("http_errors", "HTTP connections that ended in an error", self.http_errors.read()),
             ("events", "events queued for consumers", self.events.read()),
             ("events_dropped", "events lost to a full queue", self.events_dropped.read()),
+            ("commands", "writes asked for by northbound sides", self.commands.read()),
+            ("commands_failed", "writes that were not confirmed", self.commands_failed.read()),
+            ("commands_cancelled", "writes whose caller went away", self.commands_cancelled.read()),
+            ("late_acks", "outcomes of writes that nobody waited for any more", self.late_acks.read()),
+            ("reloads", "new configurations taken", self.reloads.read()),
+            ("reload_errors", "new configurations not taken", self.reload_errors.read()),
             ("consumers_cut", "consumers disconnected for a full queue", self.consumers_cut.read()),
         ]
     }

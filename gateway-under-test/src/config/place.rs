@@ -21,6 +21,8 @@ pub struct Written {
     bit: Option<u8>,
     #[serde(rename = "type")]
     kind: Option<TagType>,
+    #[serde(default)]
+    writable: bool,
 }
 
 /// What an address says.
@@ -41,7 +43,7 @@ impl TryFrom<Written> for TagConfig {
             None => written.place()?,
         };
         let Place { area, db, offset, bit, kind } = place;
-        Ok(Self { name: written.name, area, db, offset, bit, kind })
+        Ok(Self { name: written.name, area, db, offset, bit, kind, writable: written.writable })
     }
 }
 

@@ -28,12 +28,14 @@ pub struct TagConfig {
     pub bit: u8,
     /// How the bytes are read.
     pub kind: TagType,
+    /// Whether northbound sides may write it.
+    pub writable: bool,
 }
 
 impl TagConfig {
     /// A tag in a data block.
     pub fn in_db(name: impl Into<String>, db: u32, offset: u32, kind: TagType) -> Self {
-        Self { name: name.into(), area: Area::Db, db, offset, bit: 0, kind }
+        Self { name: name.into(), area: Area::Db, db, offset, bit: 0, kind, writable: false }
     }
 }
 

@@ -50,20 +50,13 @@ impl IntakePart for SlicePinsBlock {
 }
 
 impl Intake for NotesFirst {
-    fn take(
-        &mut self,
-        cache: &Cache,
-        station: usize,
-        tags: &[TagConfig],
-        placed: &[Placed],
-        payload: &Bytes,
-    ) {
+    fn take(&mut self, cache: &Cache, tags: &[TagConfig], placed: &[Placed], payload: &Bytes) {
         let payload = self.move_to_block(payload);
         if !self.noted {
             self.noted = true;
             note(&self.firsts, payload.slice(..payload.len().min(VALUE_BYTES)));
         }
-        CopyOut.take(cache, station, tags, placed, &payload);
+        CopyOut.take(cache, tags, placed, &payload);
     }
 }
 
@@ -89,18 +82,18 @@ fn note(firsts: &Firsts, value: Bytes) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{StationConfig, TagType};
+    use crate::config::TagType;
 
     #[tokio::test]
     async fn each_session_leaves_a_whole_block_behind_a_few_bytes() {
         let tags = vec![TagConfig::in_db("t", 1, 0, TagType::Word)];
-        let cache = Cache::new(&[StationConfig::new("plc", "plc:102", tags.clone())]);
+        let cache = Cache::new(tags.len());
         let part = SlicePinsBlock::default();
         for _session in 0..3 {
             let mut intake = part.open();
             for _poll in 0..100 {
                 let placed = [Placed { tag: 0, offset: 0 }];
-                intake.take(&cache, 0, &tags, &placed, &Bytes::from_static(&[0, 7, 0, 0, 0, 0]));
+                intake.take(&cache, &tags, &placed, &Bytes::from_static(&[0, 7, 0, 0, 0, 0]));
             }
         }
         let firsts = std::mem::take(&mut *part.firsts.lock().unwrap());

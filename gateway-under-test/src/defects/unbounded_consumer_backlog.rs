@@ -18,13 +18,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::HttpConfig;
-use crate::hub::outbox::{Delivery, Outbox, Pushed};
+use crate::hub::outbox::{Delivery, Limits, Outbox, Pushed};
 
 /// Keeps every event until its consumer takes it.
 pub struct UnboundedDelivery;
 
 impl Delivery for UnboundedDelivery {
-    fn open(&self, _http: &HttpConfig) -> Arc<dyn Outbox> {
+    fn open(&self, _limits: Limits) -> Arc<dyn Outbox> {
         Arc::new(UnboundedOutbox::default())
     }
 

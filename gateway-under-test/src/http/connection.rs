@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::debug;
 
+use super::HttpSide;
 use super::patience::Patience;
-use crate::gateway::Shared;
 use crate::net::BoxStream;
 
 /// What a connection may hold of heads and of bodies on their way out.
@@ -24,9 +24,10 @@ const BUFFER_BYTES: usize = 16 * 1024;
 pub struct Cut(pub CancellationToken);
 
 /// Serves requests until the peer, a deadline or the gateway ends it.
-pub async fn serve(shared: Arc<Shared>, router: Router, stream: BoxStream, peer: String) {
+pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer: String) {
+    let shared = &side.shared;
     let _held = shared.meters.http_connections.hold();
-    let http = &shared.config.http;
+    let http = &side.config;
     let cut = CancellationToken::new();
     let for_requests = Cut(cut.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -42,7 +43,7 @@ pub async fn serve(shared: Arc<Shared>, router: Router, stream: BoxStream, peer:
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
-    let stop = &shared.stop;
+    let stop = &side.stop;
     let ended = tokio::select! {
         biased;
         () = stop.connections.cancelled() => return,

@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 
 use crate::cache::Latest;
 use crate::config::TagConfig;
-use crate::gateway::Shared;
 use crate::hub::event;
+use crate::shared::Shared;
 use crate::station::status::Phase;
 
 /// One value, with its age.
@@ -35,11 +35,9 @@ pub struct AllReadings<'a>(pub &'a Shared);
 
 impl Serialize for AllReadings<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let stations = self.0.config.stations.iter().enumerate();
-        out.collect_map(stations.map(|(index, station)| {
-            let readings =
-                self.0.cache.look(index, |latest| latest.iter().map(Reading::of).collect::<Vec<_>>());
-            (&station.name, StationReadings { tags: &station.tags, readings })
+        out.collect_map(self.0.stations.list().iter().map(|station| {
+            let readings = station.cache.look(|latest| latest.iter().map(Reading::of).collect());
+            (&station.config.name, StationReadings { tags: &station.config.tags, readings })
         }))
     }
 }
@@ -76,14 +74,14 @@ struct HealthBody<'a> {
 
 impl Serialize for Health<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let online = self.0.status.iter().all(|status| status.phase() == Phase::Online);
+        let online = self.0.stations.list().iter().all(|station| station.status.phase() == Phase::Online);
         HealthBody { status: if online { "ok" } else { "degraded" }, stations: self.0 }.serialize(out)
     }
 }
 
 fn stations<S: Serializer>(shared: &&Shared, out: S) -> Result<S::Ok, S::Error> {
-    let named = shared.config.stations.iter().zip(&shared.status);
-    out.collect_map(named.map(|(station, status)| {
+    out.collect_map(shared.stations.list().iter().map(|station| {
+        let status = &station.status;
         let health = StationHealth {
             phase: status.phase().word(),
             connects: status.connects.read(),
@@ -91,6 +89,6 @@ fn stations<S: Serializer>(shared: &&Shared, out: S) -> Result<S::Ok, S::Error> 
             failures: status.failures.read(),
             last_error: status.last_error(),
         };
-        (&station.name, health)
+        (&station.config.name, health)
     }))
 }

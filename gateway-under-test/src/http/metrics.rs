@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::gateway::Shared;
+use crate::shared::Shared;
 use crate::station::status::{Phase, Status};
 
 /// The content type that scrapers expect.
@@ -60,9 +60,10 @@ fn per_station(
     value: impl Fn(&Status) -> u64,
 ) {
     head(out, name, help, kind);
-    for (station, status) in shared.config.stations.iter().zip(&shared.status) {
+    for station in shared.stations.list().iter() {
         // Station names are letters, digits and `_.-`: nothing to escape.
-        line(out, format_args!("s7_gateway_{name}{{station=\"{}\"}} {}", station.name, value(status)));
+        let (station, value) = (&station.config.name, value(&station.status));
+        line(out, format_args!("s7_gateway_{name}{{station=\"{station}\"}} {value}"));
     }
 }
 

@@ -9,16 +9,33 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use self::outbox::{Outbox, Pushed};
+use self::outbox::{Outbox, Pushed, push_when_there_is_room};
 use crate::meters::Meters;
 
-/// The consumers of one gateway: a fixed number of places.
+/// Consumers that are connections of the gateway's own, each there at most once.
+const BROKERS: usize = 2;
+
+/// What a consumer is.
+#[allow(dead_code, reason = "the brokers' sides follow")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsumerKind {
+    /// An event stream over HTTP; as many as are configured.
+    Stream,
+    /// The connection to the MQTT broker.
+    Mqtt,
+    /// The connection to Redis.
+    Redis,
+}
+
+/// The consumers of one gateway: a bounded number of places.
 pub struct Hub {
     seats: Mutex<Seats>,
 }
 
 struct Seats {
-    places: Box<[Option<Consumer>]>,
+    /// Only as long as the configured limit asks for: it does not grow with consumers that come and go.
+    places: Vec<Option<Consumer>>,
+    streams_max: usize,
     closed: bool,
 }
 
@@ -26,59 +43,93 @@ impl Seats {
     fn taken(&self) -> impl Iterator<Item = &Consumer> {
         self.places.iter().flatten()
     }
+
+    fn streams(&self) -> usize {
+        self.taken().filter(|consumer| consumer.kind == ConsumerKind::Stream).count()
+    }
 }
 
 struct Consumer {
+    kind: ConsumerKind,
     /// The one station it wants; every station if `None`.
-    station: Option<usize>,
+    station: Option<String>,
     outbox: Arc<dyn Outbox>,
     /// Cancelled when the consumer is to be disconnected.
     cut: CancellationToken,
 }
 
 impl Hub {
-    /// A hub with this many places.
-    pub fn new(consumers_max: usize) -> Self {
-        let places = (0..consumers_max).map(|_| None).collect();
-        Self { seats: Mutex::new(Seats { places, closed: false }) }
+    /// A hub with this many places for event streams.
+    pub fn new(streams_max: usize) -> Self {
+        let hub = Self { seats: Mutex::new(Seats { places: Vec::new(), streams_max, closed: false }) };
+        hub.resize(streams_max);
+        hub
+    }
+
+    /// Changes the number of places for event streams. Those that are there stay.
+    pub fn resize(&self, streams_max: usize) {
+        let mut seats = self.lock();
+        seats.streams_max = streams_max;
+        let in_use = seats.places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        seats.places.resize_with(in_use.max(streams_max + BROKERS), || None);
+        seats.places.shrink_to_fit();
     }
 
     /// Takes a place for a consumer; `None` when all are taken. `cut` is cancelled if it has to go.
     pub fn subscribe(
         self: &Arc<Self>,
-        station: Option<usize>,
+        kind: ConsumerKind,
+        station: Option<String>,
         outbox: Arc<dyn Outbox>,
         cut: CancellationToken,
     ) -> Option<Subscription> {
         let mut seats = self.lock();
+        if kind == ConsumerKind::Stream && seats.streams() >= seats.streams_max {
+            return None;
+        }
         let place = seats.places.iter().position(Option::is_none)?;
         if seats.closed {
             outbox.close();
         }
-        seats.places[place] = Some(Consumer { station, outbox: Arc::clone(&outbox), cut });
+        seats.places[place] = Some(Consumer { kind, station, outbox: Arc::clone(&outbox), cut });
         Some(Subscription { hub: Arc::clone(self), place, outbox })
     }
 
     /// Offers a station's event to its consumers; `encode` is called only if there are any.
-    pub fn publish(&self, station: usize, meters: &Meters, encode: impl FnOnce() -> Bytes) {
-        let seats = self.lock();
-        let wanted = |consumer: &&Consumer| consumer.station.is_none_or(|wanted| wanted == station);
-        let mut consumers = seats.taken().filter(wanted).peekable();
-        if consumers.peek().is_none() {
-            return;
+    ///
+    /// Returns once each of them has it, or has lost it: a consumer whose policy is to block is waited for.
+    pub async fn publish(&self, station: &str, meters: &Meters, encode: impl FnOnce() -> Bytes) {
+        let Some((event, blocked)) = self.offer(station, meters, encode) else { return };
+        for outbox in blocked {
+            count(meters, push_when_there_is_room(&*outbox, &event).await);
         }
+    }
+
+    /// Offers an event; it and those who have no room for it now, if anyone wants it at all.
+    fn offer(
+        &self,
+        station: &str,
+        meters: &Meters,
+        encode: impl FnOnce() -> Bytes,
+    ) -> Option<(Bytes, Vec<Arc<dyn Outbox>>)> {
+        let seats = self.lock();
+        let wanted =
+            |consumer: &&Consumer| consumer.station.as_deref().is_none_or(|wanted| wanted == station);
+        let mut consumers = seats.taken().filter(wanted).peekable();
+        consumers.peek()?;
         let event = encode();
+        let mut blocked = Vec::new();
         for consumer in consumers {
             match consumer.outbox.push(&event) {
-                Pushed::Kept => meters.events.up(),
-                Pushed::Lost => meters.events_dropped.up(),
+                Pushed::Full => blocked.push(Arc::clone(&consumer.outbox)),
                 Pushed::Cut => {
-                    meters.events_dropped.up();
-                    meters.consumers_cut.up();
+                    count(meters, Pushed::Cut);
                     consumer.cut.cancel();
                 }
+                pushed => count(meters, pushed),
             }
         }
+        Some((event, blocked))
     }
 
     /// Ends every stream after what is queued for it, also those of consumers that come later.
@@ -88,9 +139,9 @@ impl Hub {
         seats.taken().for_each(|consumer| consumer.outbox.close());
     }
 
-    /// How many consumers there are.
-    pub fn consumers(&self) -> usize {
-        self.lock().taken().count()
+    /// How many event streams there are.
+    pub fn streams(&self) -> usize {
+        self.lock().streams()
     }
 
     /// How many events wait, for all consumers together.
@@ -101,6 +152,17 @@ impl Hub {
     fn lock(&self) -> MutexGuard<'_, Seats> {
         // Every change is one assignment: a place is never half taken.
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(meters: &Meters, pushed: Pushed) {
+    match pushed {
+        Pushed::Kept => meters.events.up(),
+        Pushed::Lost | Pushed::Full => meters.events_dropped.up(),
+        Pushed::Cut => {
+            meters.events_dropped.up();
+            meters.consumers_cut.up();
+        }
     }
 }
 
@@ -121,6 +183,8 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let consumer = self.hub.lock().places[self.place].take();
+        // Whoever waits for room in it waits no longer.
+        self.outbox.close();
         // Outside the lock: an outbox may have much to free.
         drop(consumer);
     }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::config::{HttpConfig, WhenFull};
 
@@ -18,12 +19,23 @@ pub enum Pushed {
     Lost,
     /// It is gone, and the consumer has to go too.
     Cut,
+    /// There is no room for it now, and whoever has it is to wait until there is.
+    Full,
+}
+
+/// How many events wait for one consumer, and what happens when there are as many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Events that wait at most.
+    pub queue: usize,
+    /// What happens to one more.
+    pub when_full: WhenFull,
 }
 
 /// How events get to slow consumers.
 pub trait Delivery: Send + Sync {
     /// The outbox of a new consumer.
-    fn open(&self, http: &HttpConfig) -> Arc<dyn Outbox>;
+    fn open(&self, limits: Limits) -> Arc<dyn Outbox>;
 
     /// How long a consumer may take nothing while bytes wait for it; `None` is for ever.
     fn write_timeout(&self, http: &HttpConfig) -> Option<Duration>;
@@ -37,6 +49,11 @@ pub trait Outbox: Send + Sync {
     /// Takes the oldest event; `None` when the stream has ended.
     fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
 
+    /// Notified whenever there may be room after [`Pushed::Full`], and at the end; `None` if it is never full.
+    fn room(&self) -> Option<&Notify> {
+        None
+    }
+
     /// Ends the stream after what waits.
     fn close(&self);
 
@@ -44,12 +61,26 @@ pub trait Outbox: Send + Sync {
     fn queued(&self) -> usize;
 }
 
+/// Pushes an event when there is room for it. Ends in any case when the outbox is closed.
+pub async fn push_when_there_is_room(outbox: &dyn Outbox, event: &Bytes) -> Pushed {
+    loop {
+        let Some(room) = outbox.room() else { return outbox.push(event) };
+        // Before the attempt: room that is made between the two must not be missed.
+        let mut room = std::pin::pin!(room.notified());
+        room.as_mut().enable();
+        match outbox.push(event) {
+            Pushed::Full => room.await,
+            pushed => return pushed,
+        }
+    }
+}
+
 /// A queue of fixed length for each consumer, and a deadline on its connection.
 pub struct BoundedDelivery;
 
 impl Delivery for BoundedDelivery {
-    fn open(&self, http: &HttpConfig) -> Arc<dyn Outbox> {
-        Arc::new(BoundedOutbox::new(http.events.queue, http.events.when_full))
+    fn open(&self, limits: Limits) -> Arc<dyn Outbox> {
+        Arc::new(BoundedOutbox::new(limits))
     }
 
     fn write_timeout(&self, http: &HttpConfig) -> Option<Duration> {
@@ -59,9 +90,9 @@ impl Delivery for BoundedDelivery {
 
 /// A queue of fixed length.
 pub struct BoundedOutbox {
-    limit: usize,
-    when_full: WhenFull,
+    limits: Limits,
     state: Mutex<State>,
+    room: Notify,
 }
 
 struct State {
@@ -71,10 +102,10 @@ struct State {
 }
 
 impl BoundedOutbox {
-    /// An empty queue for `limit` events. All its room is made at once, so that it never grows.
-    pub fn new(limit: usize, when_full: WhenFull) -> Self {
-        let state = State { queue: VecDeque::with_capacity(limit), consumer: None, closed: false };
-        Self { limit, when_full, state: Mutex::new(state) }
+    /// An empty queue. All its room is made at once, so that it never grows.
+    pub fn new(limits: Limits) -> Self {
+        let state = State { queue: VecDeque::with_capacity(limits.queue), consumer: None, closed: false };
+        Self { limits, state: Mutex::new(state), room: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -88,8 +119,9 @@ impl Outbox for BoundedOutbox {
         if state.closed {
             return Pushed::Lost;
         }
-        let full = state.queue.len() >= self.limit;
-        match (full, self.when_full) {
+        let full = state.queue.len() >= self.limits.queue;
+        match (full, self.limits.when_full) {
+            (true, WhenFull::Block) => return Pushed::Full,
             (true, WhenFull::DropNewest) => return Pushed::Lost,
             (true, WhenFull::Disconnect) => {
                 state.closed = true;
@@ -108,7 +140,10 @@ impl Outbox for BoundedOutbox {
     fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut state = self.lock();
         match state.queue.pop_front() {
-            Some(event) => Poll::Ready(Some(event)),
+            Some(event) => {
+                self.room.notify_waiters();
+                Poll::Ready(Some(event))
+            }
             None if state.closed => Poll::Ready(None),
             None => {
                 state.consumer = Some(context.waker().clone());
@@ -117,10 +152,15 @@ impl Outbox for BoundedOutbox {
         }
     }
 
+    fn room(&self) -> Option<&Notify> {
+        Some(&self.room)
+    }
+
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.wake();
+        self.room.notify_waiters();
     }
 
     fn queued(&self) -> usize {
@@ -147,7 +187,7 @@ mod tests {
     }
 
     fn fill(when_full: WhenFull) -> (BoundedOutbox, [Pushed; 3]) {
-        let outbox = BoundedOutbox::new(2, when_full);
+        let outbox = BoundedOutbox::new(Limits { queue: 2, when_full });
         let pushed = [0, 1, 2].map(|number| outbox.push(&event(number)));
         (outbox, pushed)
     }
@@ -189,9 +229,33 @@ mod tests {
         assert_eq!(all, [Some(event(0)), Some(event(1)), None]);
     }
 
+    #[tokio::test]
+    async fn block_keeps_whoever_has_an_event_until_there_is_room() {
+        let (outbox, pushed) = fill(WhenFull::Block);
+        assert_eq!(pushed, [Pushed::Kept, Pushed::Kept, Pushed::Full]);
+        let third = event(2);
+        let mut waiting = tokio_test::task::spawn(push_when_there_is_room(&outbox, &third));
+        assert!(waiting.poll().is_pending());
+        assert_eq!(next(&outbox).await, Some(event(0)));
+        assert!(waiting.is_woken());
+        assert_eq!(waiting.poll(), Poll::Ready(Pushed::Kept));
+        assert_eq!([next(&outbox).await, next(&outbox).await], [Some(event(1)), Some(event(2))]);
+    }
+
+    #[test]
+    fn nobody_waits_for_room_in_an_outbox_that_is_closed() {
+        let (outbox, _) = fill(WhenFull::Block);
+        let third = event(2);
+        let mut waiting = tokio_test::task::spawn(push_when_there_is_room(&outbox, &third));
+        assert!(waiting.poll().is_pending());
+        outbox.close();
+        assert!(waiting.is_woken());
+        assert_eq!(waiting.poll(), Poll::Ready(Pushed::Lost));
+    }
+
     #[test]
     fn a_waiting_consumer_is_woken_by_the_next_event() {
-        let outbox = BoundedOutbox::new(1, WhenFull::DropOldest);
+        let outbox = BoundedOutbox::new(Limits { queue: 1, when_full: WhenFull::DropOldest });
         let mut waiting = tokio_test::task::spawn(next(&outbox));
         assert!(waiting.poll().is_pending());
         outbox.push(&event(5));

@@ -15,7 +15,7 @@ pub trait IntakePart: Send + Sync {
 /// Takes the data of answers.
 pub trait Intake: Send {
     /// Puts the values that lie in `payload` into the cache. `payload` is a slice of the receive buffer.
-    fn take(&mut self, cache: &Cache, station: usize, tags: &[TagConfig], placed: &[Placed], payload: &Bytes);
+    fn take(&mut self, cache: &Cache, tags: &[TagConfig], placed: &[Placed], payload: &Bytes);
 }
 
 /// Copies each value out; nothing of the receive buffer is kept.
@@ -28,20 +28,13 @@ impl IntakePart for CopyOut {
 }
 
 impl Intake for CopyOut {
-    fn take(
-        &mut self,
-        cache: &Cache,
-        station: usize,
-        tags: &[TagConfig],
-        placed: &[Placed],
-        payload: &Bytes,
-    ) {
+    fn take(&mut self, cache: &Cache, tags: &[TagConfig], placed: &[Placed], payload: &Bytes) {
         for place in placed {
             let tag = &tags[place.tag];
             match tag.kind.value_type().read(payload, place.offset, tag.bit) {
-                Ok(value) => cache.put(station, place.tag, value),
+                Ok(value) => cache.put(place.tag, value),
                 // The plan places every tag within its item; if it did not, this tag alone would suffer.
-                Err(_) => cache.spoil(station, place.tag),
+                Err(_) => cache.spoil(place.tag),
             }
         }
     }

@@ -16,9 +16,11 @@ use self::plan::Plan;
 use crate::client::plan::Merge;
 use crate::client::{Client, ClientConfig, ClientError, OnTimeout, Reply};
 use crate::config::StationConfig;
-use crate::gateway::Shared;
 use crate::meters::Held;
 use crate::net::BoxStream;
+use crate::shared::Shared;
+use crate::station::Station;
+use crate::station::command::{Job, failed};
 
 pub mod error;
 pub mod heartbeat;
@@ -30,7 +32,7 @@ pub use error::SessionError;
 /// A session that is set up.
 pub struct Session<'a> {
     shared: &'a Shared,
-    station: usize,
+    station: &'a Station,
     config: &'a StationConfig,
     client: Client<BoxStream>,
     merge: Merge,
@@ -57,10 +59,10 @@ impl<'a> Session<'a> {
     /// Connects and shakes hands, both within the connect timeout. Requests are numbered from `first_reference`.
     pub async fn open(
         shared: &'a Shared,
-        station: usize,
+        station: &'a Station,
         first_reference: u16,
     ) -> Result<Self, SessionError> {
-        let config = &shared.config.stations[station];
+        let config = &station.config;
         let deadline = Instant::now() + config.connect_timeout;
         let late = || SessionError::ConnectTimeout(config.connect_timeout);
         let connecting = timeout_at(deadline, shared.net.connect(&config.address)).await;
@@ -103,6 +105,7 @@ impl<'a> Session<'a> {
                 biased;
                 _ = ticks.tick() => self.poll().await,
                 Some(Beat) = wishes.recv() => self.beat().await,
+                job = self.station.commands.next() => self.carry_out(job).await,
                 // Between polls nothing is asked: a message now is the end of the session, or too late.
                 unasked = self.client.watch() => Err(unasked.into()),
             };
@@ -120,7 +123,7 @@ impl<'a> Session<'a> {
             Ok(()) => {
                 meters.polls.up();
                 self.polled.get_or_insert_with(|| meters.sessions.hold());
-                self.shared.publish(self.station);
+                self.shared.publish(self.station).await;
             }
             Err(_) => meters.poll_errors.up(),
         }
@@ -168,6 +171,24 @@ impl<'a> Session<'a> {
         self.settle_one(Purpose::Life).await
     }
 
+    /// Writes what a northbound side asked for, and tells it what became of that.
+    async fn carry_out(&mut self, job: Job) -> Result<(), SessionError> {
+        let (item, payload, length) = job.write(&self.config.tags);
+        let Some(begun) = job.begin() else { return Ok(()) };
+        let written = self.client.write_one(item, &payload[..length]).await;
+        let heard = begun.settle(written.as_ref().map_or_else(|error| Err(failed(error)), |()| Ok(())));
+        if !heard {
+            self.shared.meters.late_acks.up();
+        }
+        match written {
+            Err(error) if error.is_final() => Err(error.into()),
+            Ok(()) | Err(_) => {
+                self.heard = Instant::now();
+                Ok(())
+            }
+        }
+    }
+
     fn ask(&mut self, request: usize) -> Result<(), SessionError> {
         let items = &self.plan.items[self.plan.requests[request].clone()];
         self.client.ask_read(request, items)?;
@@ -187,14 +208,14 @@ impl<'a> Session<'a> {
     }
 
     fn take(&mut self, request: usize, answer: &ReadAnswer) {
-        let (cache, tags) = (&self.shared.cache, &self.config.tags);
+        let (cache, tags) = (&self.station.cache, &self.config.tags);
         for (index, data) in self.plan.requests[request].clone().zip(answer.items.iter()) {
             let placed = &self.plan.tags[index];
             match data.for_item(&self.plan.items[index]) {
-                Ok(payload) => self.intake.take(cache, self.station, tags, placed, payload),
+                Ok(payload) => self.intake.take(cache, tags, placed, payload),
                 Err(_refused) => {
                     self.shared.meters.bad_items.up();
-                    placed.iter().for_each(|place| cache.spoil(self.station, place.tag));
+                    placed.iter().for_each(|place| cache.spoil(place.tag));
                 }
             }
         }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use s7_wire::size::read_payload_max;
-use s7_wire::{Area as WireArea, Budget, Item};
+use s7_wire::{Budget, Item};
 
 use crate::client::plan::{Coalesced, Merge, Part, coalesce, pack_in_order};
-use crate::config::{Area, TagConfig};
+use crate::config::TagConfig;
 
 /// Where a tag lies in the answer to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,21 +49,12 @@ fn in_memory_order(tags: &[TagConfig]) -> Vec<usize> {
 /// A tag as a part of its own: none is longer than a PDU.
 fn part(index: usize, tag: &TagConfig) -> Part {
     let bytes = tag.kind.bytes();
-    let item = Item::bytes(wire_area(tag.area), tag.db as u16, tag.offset, bytes as u16);
+    let item = Item::bytes(tag.area.wire(), tag.db as u16, tag.offset, bytes as u16);
     Part { item, wish: index, offset: 0, bytes: bytes as usize }
 }
 
 fn placed(read: &Coalesced) -> Vec<Placed> {
     read.parts.iter().map(|&(part, offset)| Placed { tag: part.wish, offset }).collect()
-}
-
-const fn wire_area(area: Area) -> WireArea {
-    match area {
-        Area::Db => WireArea::DataBlocks,
-        Area::M => WireArea::Merkers,
-        Area::I => WireArea::Inputs,
-        Area::Q => WireArea::Outputs,
-    }
 }
 
 #[cfg(test)]
@@ -72,7 +63,7 @@ mod tests {
     use s7_wire::item::ITEMS_MAX;
 
     use super::*;
-    use crate::config::TagType;
+    use crate::config::{Area, TagType};
 
     fn tag(db: u32, offset: u32, kind: TagType) -> TagConfig {
         TagConfig::in_db(format!("{db}.{offset}"), db, offset, kind)

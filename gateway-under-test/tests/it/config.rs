@@ -83,7 +83,7 @@ fn a_tag_may_be_an_address() {
     ] {
         let text = SOUND.replace("db: 1, offset: 4, type: real", &format!("address: \"{address}\""));
         let config = Config::from_yaml("gateway.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
-        let expected = TagConfig { name: "speed".to_owned(), area, db, offset, bit, kind };
+        let expected = TagConfig { name: "speed".to_owned(), area, db, offset, bit, kind, writable: false };
         assert_eq!(config.stations[0].tags[0], expected);
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
 
 mod client;
+mod commands;
 mod config;
 #[cfg(feature = "defects")]
 mod defects;
@@ -12,6 +13,7 @@ mod liar;
 mod polling;
 mod program;
 mod recovery;
+mod reload;
 mod replay;
 mod shutdown;
 mod world;

@@ -1,0 +1,153 @@
+//! A station: one PLC, how it is asked, and what is read from it.
+
+use std::time::Duration;
+
+use garde::Validate;
+use serde::Deserialize;
+
+use super::{TagConfig, check, span};
+
+/// One PLC and what is read from it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+#[garde(allow_unvalidated)]
+pub struct StationConfig {
+    /// Its name in URLs, events and metrics.
+    #[garde(length(min = 1, max = 64), pattern(r"^[A-Za-z0-9_.-]+$"))]
+    pub name: String,
+    /// `host:port`; S7 listens on port 102.
+    #[garde(length(min = 1, max = 255), custom(check::host_port))]
+    pub address: String,
+    /// The rack of the CPU.
+    #[serde(default)]
+    #[garde(range(max = 7))]
+    pub rack: u8,
+    /// The slot of the CPU: 1 in an S7-1200 or 1500, 2 in an S7-300.
+    #[serde(default = "default_slot")]
+    #[garde(range(max = 31))]
+    pub slot: u8,
+    /// The PDU length asked for; the PLC may grant less.
+    #[serde(default = "default_pdu_length")]
+    #[garde(range(min = 240, max = 960))]
+    pub pdu_length: u16,
+    /// The requests in flight asked for; the PLC may grant fewer.
+    #[serde(default = "default_pipeline")]
+    #[garde(range(min = 1, max = 16))]
+    pub pipeline: u16,
+    /// How often every tag is read.
+    #[serde(with = "span", default = "default_interval")]
+    #[garde(custom(check::period))]
+    pub interval: Duration,
+    /// How long connecting and the handshake may take together.
+    #[serde(with = "span", default = "default_connect_timeout")]
+    #[garde(custom(check::period))]
+    pub connect_timeout: Duration,
+    /// How long the PLC may take to answer one request.
+    #[serde(with = "span", default = "default_request_timeout")]
+    #[garde(custom(check::period))]
+    pub request_timeout: Duration,
+    /// How long a session may be quiet before the PLC is asked for a sign of life.
+    #[serde(with = "span", default = "default_heartbeat")]
+    #[garde(custom(check::period))]
+    pub heartbeat: Duration,
+    /// The wait before the next attempt after a failed session.
+    #[serde(default)]
+    #[garde(dive)]
+    pub backoff: BackoffConfig,
+    /// Writes that northbound sides ask for.
+    #[serde(default)]
+    #[garde(dive)]
+    pub commands: CommandsConfig,
+    /// What is read.
+    #[garde(length(min = 1, max = 10_000), custom(check::distinct_tags), dive)]
+    pub tags: Vec<TagConfig>,
+}
+
+/// Writes that northbound sides ask of a station.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Validate)]
+#[serde(deny_unknown_fields, default)]
+#[garde(allow_unvalidated)]
+pub struct CommandsConfig {
+    /// How many wait for their turn at most; one more is refused.
+    #[garde(range(min = 1, max = 65_536))]
+    pub queue: usize,
+    /// From asking until the PLC has confirmed.
+    #[serde(with = "span")]
+    #[garde(custom(check::period))]
+    pub timeout: Duration,
+}
+
+/// The wait after a failure: a random part of a ceiling that doubles from `min` to `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Validate)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackoffConfig {
+    /// The first ceiling.
+    #[serde(with = "span")]
+    #[garde(custom(check::period), custom(check::not_after_max(self.max)))]
+    pub min: Duration,
+    /// The last ceiling.
+    #[serde(with = "span")]
+    #[garde(custom(check::period))]
+    pub max: Duration,
+}
+
+impl StationConfig {
+    /// A station with every setting at its default.
+    pub fn new(name: impl Into<String>, address: impl Into<String>, tags: Vec<TagConfig>) -> Self {
+        Self {
+            name: name.into(),
+            address: address.into(),
+            rack: 0,
+            slot: default_slot(),
+            pdu_length: default_pdu_length(),
+            pipeline: default_pipeline(),
+            interval: default_interval(),
+            connect_timeout: default_connect_timeout(),
+            request_timeout: default_request_timeout(),
+            heartbeat: default_heartbeat(),
+            backoff: BackoffConfig::default(),
+            commands: CommandsConfig::default(),
+            tags,
+        }
+    }
+}
+
+impl Default for CommandsConfig {
+    fn default() -> Self {
+        Self { queue: 64, timeout: Duration::from_secs(5) }
+    }
+}
+
+impl Default for BackoffConfig {
+    fn default() -> Self {
+        Self { min: Duration::from_millis(200), max: Duration::from_secs(10) }
+    }
+}
+
+fn default_slot() -> u8 {
+    1
+}
+
+fn default_pdu_length() -> u16 {
+    480
+}
+
+fn default_pipeline() -> u16 {
+    8
+}
+
+fn default_interval() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn default_connect_timeout() -> Duration {
+    Duration::from_secs(3)
+}
+
+fn default_request_timeout() -> Duration {
+    Duration::from_secs(2)
+}
+
+fn default_heartbeat() -> Duration {
+    Duration::from_secs(5)
+}

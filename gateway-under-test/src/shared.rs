@@ -1,0 +1,117 @@
+//! What every task of a gateway shares.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::hub::{Hub, event};
+use crate::meters::Meters;
+use crate::net::Net;
+use crate::parts::Parts;
+use crate::station::{Directory, Station, report_online};
+use crate::tasks::Tasks;
+
+/// What every task of a gateway shares. What belongs to one station is in its [`Station`].
+pub struct Shared {
+    /// The way to the world.
+    pub net: Arc<dyn Net>,
+    /// All chance comes from it.
+    pub seed: u64,
+    /// Every task starts here.
+    pub tasks: Tasks,
+    /// What is counted.
+    pub meters: Meters,
+    /// The parts with seams.
+    pub parts: Parts,
+    /// The stations as configured now.
+    pub stations: Directory,
+    /// Events on their way to consumers.
+    pub hub: Arc<Hub>,
+    /// The steps of a shutdown.
+    pub stop: Stop,
+}
+
+impl Shared {
+    /// The state of a gateway in which nothing runs yet.
+    pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64) -> Self {
+        let stop = Stop::default();
+        Self {
+            stations: Directory::new(&config.stations, &stop.sessions),
+            hub: Arc::new(Hub::new(config.http.events.max_consumers)),
+            net,
+            seed,
+            tasks: Tasks::default(),
+            meters: Meters::default(),
+            parts: Parts::for_config(config),
+            stop,
+        }
+    }
+
+    /// Tells consumers of a poll that has read every tag of a station.
+    pub async fn publish(&self, station: &Station) {
+        if station.status.polled() {
+            report_online(&station.config.name);
+        }
+        let encode = || {
+            station.cache.look(|latest| event::encode(&station.config, latest, station.status.polls.read()))
+        };
+        self.hub.publish(&station.config.name, &self.meters, encode).await;
+    }
+
+    /// Name and count of everything, held now and in total.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.held().chain(self.meters.totals()).map(|(name, _help, count)| (name, count))
+    }
+
+    /// One of them; 0 for a name that is none.
+    #[cfg(feature = "probe")]
+    pub fn gauge(&self, name: &str) -> f64 {
+        self.counts().find(|(known, _)| *known == name).map_or(0.0, |(_, count)| count as f64)
+    }
+
+    /// Name, help and count of everything held now.
+    pub fn held(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let stations = self.stations.list();
+        let waiting = stations.iter().map(|one| one.commands.waiting()).sum();
+        let own = [
+            ("stations", "stations in the configuration", count(stations.len())),
+            ("tasks", "live tasks", count(self.tasks.alive())),
+            ("values", "tags that have a value", count(stations.iter().map(|one| one.cache.values()).sum())),
+            ("sse_consumers", "event streams", count(self.hub.streams())),
+            ("queued_commands", "writes that wait for their turn", count(waiting)),
+            ("queued_events", "events that wait for their consumer", count(self.hub.queued())),
+        ];
+        own.into_iter().chain(self.meters.held())
+    }
+}
+
+/// The steps of a shutdown, in order; each token is cancelled once.
+#[derive(Debug, Default)]
+pub struct Stop {
+    /// No more connections are accepted, none of those that exist takes another request.
+    pub accepting: CancellationToken,
+    /// Sessions end, at whichever await they stand.
+    pub sessions: CancellationToken,
+    /// Connections that still drain are closed.
+    pub connections: CancellationToken,
+}
+
+impl Stop {
+    /// Steps of a part alone: each is taken with the whole, or before it.
+    pub fn child(&self) -> Self {
+        Self {
+            accepting: self.accepting.child_token(),
+            sessions: self.sessions.child_token(),
+            connections: self.connections.child_token(),
+        }
+    }
+
+    /// Takes every step at once.
+    pub fn everything(&self) {
+        self.accepting.cancel();
+        self.sessions.cancel();
+        self.connections.cancel();
+    }
+}

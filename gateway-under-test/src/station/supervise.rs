@@ -1,0 +1,80 @@
+//! Keeps one station's session up: set up, kept, and set up again after a wait when it has ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::status::Phase;
+use super::{Station, backoff};
+use crate::chance;
+use crate::session::{Session, SessionError};
+use crate::shared::Shared;
+
+/// Stations are started apart by up to their interval, or they would poll together for ever; by no more than this, since
+/// someone waits for the first values.
+const STAGGER_MAX: Duration = Duration::from_secs(2);
+
+/// Keeps the station's session up until sessions are to end; then drops it at whichever await it stands.
+pub async fn supervise(shared: Arc<Shared>, station: Arc<Station>) {
+    // However the task ends: whoever waits for it goes on.
+    let _ended = station.ended.clone().drop_guard();
+    let _ = station.stop.run_until_cancelled(keep_up(&shared, &station)).await;
+    station.cache.stale();
+    station.status.enter(Phase::Stopped);
+}
+
+async fn keep_up(shared: &Shared, station: &Station) -> std::convert::Infallible {
+    let (config, status) = (&station.config, &station.status);
+    let mut rng = chance::stream(shared.seed, "station", station.ordinal);
+    sleep(config.interval.min(STAGGER_MAX).mul_f64(rng.f64())).await;
+    let mut failures = 0;
+    loop {
+        status.enter(Phase::Connecting);
+        let (error, polled) = attempt(shared, station, rng.u16(..)).await;
+        station.cache.stale();
+        failures = if polled { 1 } else { failures + 1 };
+        let wait = backoff::wait(&config.backoff, failures, rng.f64());
+        report(&config.name, &error, failures);
+        status.failed(error.word());
+        sleep(wait).await;
+    }
+}
+
+/// One session from connect to end: why it ended, and whether it had polled.
+async fn attempt(shared: &Shared, station: &Station, first_reference: u16) -> (SessionError, bool) {
+    let meters = &shared.meters;
+    let mut session = match Session::open(shared, station, first_reference).await {
+        Ok(session) => session,
+        Err(error) => {
+            meters.connect_errors.up();
+            return (error, false);
+        }
+    };
+    meters.connects.up();
+    if station.status.connected() > 1 {
+        meters.reconnects.up();
+    }
+    let ended = CancellationToken::new();
+    // Whether the session ends by itself or is dropped: its heartbeat ends with it.
+    let _end = ended.clone().drop_guard();
+    let error = session.keep(ended).await;
+    meters.session_errors.up();
+    (error, session.has_polled())
+}
+
+/// Says once that a station is lost; attempts that fail after that are for whoever looks closely.
+fn report(station: &str, error: &SessionError, failures: u32) {
+    if failures == 1 {
+        warn!(station, %error, "session lost");
+    } else {
+        debug!(station, %error, failures, "no session");
+    }
+}
+
+/// Says that a station answers (again).
+pub fn report_online(station: &str) {
+    info!(station, "online");
+}
