@@ -21,7 +21,11 @@ pub enum Step {
     Gate,
     /// Every benchmark, for its figures; not part of `all`.
     Bench,
-    /// Everything but the benchmarks.
+    /// The models of the cancellation logic, explored further than `test` does; not part of `all`.
+    Loom,
+    /// Errors built in on purpose against every model that could see them, further than `test` does; not part of `all`.
+    Mutants,
+    /// Everything but the benchmarks and what takes minutes to explore.
     All,
 }
 
@@ -68,7 +72,7 @@ impl Step {
         (started.elapsed(), result)
     }
 
-    /// Its commands, as one would type them; no shell is involved.
+    /// Its commands, as one would type them, variables first; no shell is involved.
     fn commands(self) -> &'static [&'static str] {
         match self {
             Self::Fmt => &["cargo fmt --all --check"],
@@ -77,16 +81,21 @@ impl Step {
             Self::Test => &["cargo test"],
             Self::Gate => &["cargo watertight run scenarios/gate"],
             Self::Bench => &["cargo bench"],
+            Self::Loom => &["WATERTIGHT_LOOM=long cargo test -p gateway-lifecycle --lib -- --skip mutant::"],
+            Self::Mutants => &["WATERTIGHT_MUTANTS=all cargo test -p gateway-lifecycle --lib -- mutant::"],
             Self::All => &[],
         }
     }
 }
 
 fn run(command: &str) -> Result<(), Failure> {
-    let mut words = command.split_whitespace();
+    let mut words = command.split_whitespace().peekable();
+    let variables = std::iter::from_fn(|| words.next_if(|word| word.contains('='))?.split_once('='));
+    let variables: Vec<_> = variables.collect();
     let program = words.next().unwrap_or_default();
     let status = Command::new(program)
         .args(words)
+        .envs(variables)
         .current_dir(root())
         .env("RUSTDOCFLAGS", "-D warnings")
         .status()
@@ -106,8 +115,18 @@ mod tests {
     #[test]
     fn all_runs_every_check_and_no_benchmark() {
         let parts = Step::All.parts();
-        let checks = Step::value_variants().iter().filter(|step| !matches!(step, Step::All | Step::Bench));
-        assert!(checks.eq(parts.iter()));
+        let is_check = |step: &&Step| !matches!(step, Step::All | Step::Bench | Step::Loom | Step::Mutants);
+        assert!(Step::value_variants().iter().filter(is_check).eq(parts.iter()));
+    }
+
+    #[test]
+    fn variables_before_a_command_reach_it() {
+        assert!(run("CARGO_TERM_COLOR=never CARGO_TERM_QUIET=true cargo --version").is_ok());
+        let failure = run("CARGO_TERM_COLOR=no-such-colour cargo check").unwrap_err();
+        assert!(
+            failure.to_string().starts_with("`CARGO_TERM_COLOR=no-such-colour cargo check` ended"),
+            "{failure}"
+        );
     }
 
     #[test]
