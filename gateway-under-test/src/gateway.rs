@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::{Config, ConfigError, HttpConfig, ShutdownConfig};
-use crate::http;
 use crate::net::{Listener, Net};
 use crate::shared::Shared;
 pub use crate::station::command::CommandError;
 use crate::station::{self, command};
 use crate::tasks::TaskKind;
+use crate::{housekeeping, http};
 use thiserror::Error;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Why a gateway did not start. Nothing of it is left running.
 #[derive(Debug, Error)]
@@ -103,6 +104,7 @@ impl Gateway {
         };
         let shared = Arc::new(Shared::new(&config, net, seed));
         station::start_all(&shared);
+        housekeeping::start(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
         let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http });
@@ -155,7 +157,7 @@ impl Gateway {
     /// Ends stations that are gone, then starts those that are new: a PLC has few connections to give.
     async fn replace_stations(&self, config: &Config) {
         let shared = &self.shared;
-        let replaced = shared.stations.replace(&config.stations, &shared.stop.sessions);
+        let replaced = shared.stations.replace(&config.stations);
         for station in &replaced.gone {
             station.stop.cancel();
         }
@@ -203,6 +205,15 @@ impl Gateway {
         command::write(&self.shared, station, tag, value).await
     }
 
+    /// Ends a station's connections, so that it connects anew; `false` if there is no such station.
+    pub fn reconnect(&self, station: &str) -> bool {
+        let station = self.shared.stations.find(station);
+        station.is_some_and(|station| {
+            station.pool.evict();
+            true
+        })
+    }
+
     /// Where the HTTP side listens, with the port the network chose.
     pub fn http_addr(&self) -> Option<String> {
         self.http_addr.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -228,23 +239,32 @@ impl Gateway {
         names.map(register).collect()
     }
 
-    /// Stops in order: no more connections, no more sessions, consumers drained, connections closed.
+    /// Stops in order: no more connections and commands; commands under way drained; no more sessions; consumers flushed;
+    /// connections closed.
     ///
     /// Whatever has not ended at the configured deadline is named in the error; it has been told to end.
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
+        self.stop().await
+    }
+
+    /// As [`shutdown`](Self::shutdown), for a gateway that others look at meanwhile.
+    pub async fn stop(&self) -> Result<(), ShutdownError> {
         let limits = self.sides.lock().await.limits;
-        let stop = &self.shared.stop;
-        let tasks = &self.shared.tasks;
+        let Shared { stop, tasks, .. } = &*self.shared;
         stop.accepting.cancel();
-        stop.sessions.cancel();
-        self.shared.hub.close();
+        let drained_by = Instant::now() + limits.drain;
         let in_order = async {
-            if tokio::time::timeout(limits.drain, tasks.ended()).await.is_err() {
+            self.shared.commands.close();
+            // Those that take longer learn that they are unconfirmed.
+            let _ = timeout_at(drained_by, self.shared.commands.drained()).await;
+            stop.sessions.cancel();
+            self.shared.hub.close();
+            if timeout_at(drained_by, tasks.ended()).await.is_err() {
                 stop.connections.cancel();
                 tasks.ended().await;
             }
         };
-        tokio::time::timeout(limits.deadline, in_order)
+        timeout(limits.deadline, in_order)
             .await
             .map_err(|_elapsed| ShutdownError { deadline: limits.deadline, unfinished: tasks.census() })
     }

@@ -12,6 +12,7 @@ pub mod net;
 pub mod tasks;
 
 mod chance;
+pub mod cpu;
 mod meters;
 mod parts;
 mod shared;
@@ -19,6 +20,8 @@ mod shared;
 pub mod client;
 mod session;
 mod station;
+
+mod housekeeping;
 
 mod cache;
 

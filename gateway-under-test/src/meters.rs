@@ -49,8 +49,6 @@ impl Drop for Held<'_> {
 pub struct Meters {
     /// Sessions that are connected and have polled every tag since they connected.
     pub sessions: Meter,
-    /// Connections to PLCs, handshake included.
-    pub plc_connections: Meter,
     /// Requests that wait for their answer.
     pub pending_requests: Meter,
     /// HTTP connections.
@@ -88,6 +86,10 @@ pub struct Meters {
     pub events_dropped: Meter,
     /// Consumers disconnected because of a full queue.
     pub consumers_cut: Meter,
+    /// Connections taken out of a pool.
+    pub pool_hits: Meter,
+    /// Connections opened because a pool had none to give.
+    pub pool_misses: Meter,
     /// Writes asked for by northbound sides.
     pub commands: Meter,
     /// Those that were not confirmed, for whatever reason.
@@ -104,17 +106,16 @@ pub struct Meters {
 
 impl Meters {
     /// Name, help and count of what is held now.
-    pub fn held(&self) -> [(&'static str, &'static str, u64); 4] {
+    pub fn held(&self) -> [(&'static str, &'static str, u64); 3] {
         [
             ("sessions", "sessions that are connected and polled", self.sessions.read()),
-            ("plc_connections", "connections to PLCs", self.plc_connections.read()),
             ("pending_requests", "requests that wait for an answer", self.pending_requests.read()),
             ("http_connections", "HTTP connections", self.http_connections.read()),
         ]
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 22] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 24] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -131,6 +132,8 @@ impl Meters {
             ("http_errors", "HTTP connections that ended in an error", self.http_errors.read()),
             ("events", "events queued for consumers", self.events.read()),
             ("events_dropped", "events lost to a full queue", self.events_dropped.read()),
+            ("pool_hits", "connections taken out of a pool", self.pool_hits.read()),
+            ("pool_misses", "connections opened because a pool had none", self.pool_misses.read()),
             ("commands", "writes asked for by northbound sides", self.commands.read()),
             ("commands_failed", "writes that were not confirmed", self.commands_failed.read()),
             ("commands_cancelled", "writes whose caller went away", self.commands_cancelled.read()),

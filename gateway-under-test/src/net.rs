@@ -10,6 +10,8 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::cpu::{self, Cpu};
+
 /// A byte stream to one peer.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -22,6 +24,11 @@ pub type BoxStream = Box<dyn Stream>;
 pub trait Net: Send + Sync + 'static {
     /// Connects to `to` (`host:port`). No deadline: the caller drops the future when it has waited enough.
     fn connect(&self, to: &str) -> BoxFuture<'static, io::Result<BoxStream>>;
+
+    /// What the machine says of its processor; nothing, unless it is this gateway's own.
+    fn cpu(&self) -> &dyn Cpu {
+        &cpu::Unknown
+    }
 
     /// Listens at `at` (`host:port`; port 0 lets the network choose).
     fn listen(&self, at: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>>;
@@ -48,6 +55,10 @@ pub struct TcpNet {
 }
 
 impl Net for TcpNet {
+    fn cpu(&self) -> &dyn Cpu {
+        &cpu::OfProcess
+    }
+
     fn connect(&self, to: &str) -> BoxFuture<'static, io::Result<BoxStream>> {
         let to = to.to_owned();
         async move {

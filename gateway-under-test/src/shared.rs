@@ -1,7 +1,8 @@
 //! What every task of a gateway shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use gateway_lifecycle::DrainGate;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -9,7 +10,8 @@ use crate::hub::{Hub, event};
 use crate::meters::Meters;
 use crate::net::Net;
 use crate::parts::Parts;
-use crate::station::{Directory, Station, report_online};
+use crate::station::blink::Blink;
+use crate::station::{Directory, Parents, Station, report_online};
 use crate::tasks::Tasks;
 
 /// What every task of a gateway shares. What belongs to one station is in its [`Station`].
@@ -26,8 +28,12 @@ pub struct Shared {
     pub parts: Parts,
     /// The stations as configured now.
     pub stations: Directory,
+    /// Stations that are lost together.
+    pub blink: Mutex<Blink>,
     /// Events on their way to consumers.
     pub hub: Arc<Hub>,
+    /// Who has a command under way is inside.
+    pub commands: DrainGate,
     /// The steps of a shutdown.
     pub stop: Stop,
 }
@@ -35,15 +41,18 @@ pub struct Shared {
 impl Shared {
     /// The state of a gateway in which nothing runs yet.
     pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64) -> Self {
-        let stop = Stop::default();
+        let (stop, parts) = (Stop::default(), Parts::for_config(config));
+        let parents = Parents { sessions: stop.sessions.clone(), cores: net.cpu().cores() };
         Self {
-            stations: Directory::new(&config.stations, &stop.sessions),
+            stations: Directory::new(&config.stations, parents),
+            blink: Mutex::default(),
             hub: Arc::new(Hub::new(config.http.events.max_consumers)),
             net,
             seed,
             tasks: Tasks::default(),
             meters: Meters::default(),
-            parts: Parts::for_config(config),
+            parts,
+            commands: DrainGate::new(),
             stop,
         }
     }
@@ -74,9 +83,13 @@ impl Shared {
     pub fn held(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let stations = self.stations.list();
+        let connections = stations.iter().map(|one| one.pool.connections()).sum();
+        let open = stations.iter().filter(|one| one.breaker().is_open()).count();
         let waiting = stations.iter().map(|one| one.commands.waiting()).sum();
         let own = [
             ("stations", "stations in the configuration", count(stations.len())),
+            ("plc_connections", "connections to PLCs", count(connections)),
+            ("breakers_open", "stations that are left alone for a while", count(open)),
             ("tasks", "live tasks", count(self.tasks.alive())),
             ("values", "tags that have a value", count(stations.iter().map(|one| one.cache.values()).sum())),
             ("sse_consumers", "event streams", count(self.hub.streams())),

@@ -13,6 +13,8 @@ pub enum TaskKind {
     Station,
     /// Asks a quiet PLC for a sign of life.
     Heartbeat,
+    /// Reaps and calibrates pools.
+    Housekeeping,
     /// Accepts HTTP connections.
     Accept,
     /// Serves one HTTP connection.
@@ -21,13 +23,15 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Station, Self::Heartbeat, Self::Accept, Self::Connection];
+    pub const ALL: [Self; 5] =
+        [Self::Station, Self::Heartbeat, Self::Housekeeping, Self::Accept, Self::Connection];
 
     /// The name in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Station => "station",
             Self::Heartbeat => "heartbeat",
+            Self::Housekeeping => "housekeeping",
             Self::Accept => "accept loop",
             Self::Connection => "http connection",
         }

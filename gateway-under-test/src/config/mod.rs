@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use http::{EventsConfig, HttpConfig, WhenFull};
 pub use read::ConfigError;
-pub use station::{BackoffConfig, CommandsConfig, StationConfig};
+pub use station::{BackoffConfig, BreakerConfig, CommandsConfig, PoolConfig, StationConfig};
 pub use tag::{Area, TagConfig, TagType};
 
 /// A gateway's configuration. Every limit has a default, so that a station with one tag is enough.

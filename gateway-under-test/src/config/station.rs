@@ -54,6 +54,14 @@ pub struct StationConfig {
     #[serde(default)]
     #[garde(dive)]
     pub backoff: BackoffConfig,
+    /// When the station is left alone for a while.
+    #[serde(default)]
+    #[garde(dive)]
+    pub breaker: BreakerConfig,
+    /// Its connections.
+    #[serde(default)]
+    #[garde(dive)]
+    pub pool: PoolConfig,
     /// Writes that northbound sides ask for.
     #[serde(default)]
     #[garde(dive)]
@@ -61,6 +69,38 @@ pub struct StationConfig {
     /// What is read.
     #[garde(length(min = 1, max = 10_000), custom(check::distinct_tags), dive)]
     pub tags: Vec<TagConfig>,
+}
+
+/// The circuit breaker: a station that fails again and again is left alone for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Validate)]
+#[serde(deny_unknown_fields, default)]
+#[garde(allow_unvalidated)]
+pub struct BreakerConfig {
+    /// Sessions and attempts in a row that ended before a poll was through.
+    #[garde(range(min = 1, max = 1_000))]
+    pub failures: u32,
+    /// How long nobody asks it then; after that, one attempt decides.
+    #[serde(with = "span")]
+    #[garde(custom(check::period))]
+    pub open: Duration,
+}
+
+/// The connections of a station.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Validate)]
+#[serde(deny_unknown_fields, default)]
+#[garde(allow_unvalidated)]
+pub struct PoolConfig {
+    /// How many at most; a PLC has few to give. One polls, the others carry out commands.
+    #[garde(range(min = 1, max = 32))]
+    pub connections: usize,
+    /// How long a connection for commands waits for the next one.
+    #[serde(with = "span")]
+    #[garde(custom(check::period))]
+    pub idle: Duration,
+    /// How old a connection for commands gets.
+    #[serde(with = "span")]
+    #[garde(custom(check::period))]
+    pub lifetime: Duration,
 }
 
 /// Writes that northbound sides ask of a station.
@@ -71,6 +111,8 @@ pub struct CommandsConfig {
     /// How many wait for their turn at most; one more is refused.
     #[garde(range(min = 1, max = 65_536))]
     pub queue: usize,
+    /// Whether they are carried out one after the other; if not, as many at once as there are connections for.
+    pub in_order: bool,
     /// From asking until the PLC has confirmed.
     #[serde(with = "span")]
     #[garde(custom(check::period))]
@@ -106,15 +148,29 @@ impl StationConfig {
             request_timeout: default_request_timeout(),
             heartbeat: default_heartbeat(),
             backoff: BackoffConfig::default(),
+            breaker: BreakerConfig::default(),
+            pool: PoolConfig::default(),
             commands: CommandsConfig::default(),
             tags,
         }
     }
 }
 
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self { failures: 5, open: Duration::from_secs(5) }
+    }
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self { connections: 2, idle: Duration::from_secs(30), lifetime: Duration::from_secs(30 * 60) }
+    }
+}
+
 impl Default for CommandsConfig {
     fn default() -> Self {
-        Self { queue: 64, timeout: Duration::from_secs(5) }
+        Self { queue: 64, in_order: true, timeout: Duration::from_secs(5) }
     }
 }
 

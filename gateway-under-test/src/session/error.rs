@@ -16,6 +16,9 @@ pub enum SessionError {
     /// Connecting and handshake took too long together.
     #[error("no session within {}", humantime::format_duration(*.0))]
     ConnectTimeout(Duration),
+    /// Its connection was evicted, to give back what it holds.
+    #[error("evicted")]
+    Evicted,
     /// The connection was refused or is over, or a job was refused on it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -27,6 +30,7 @@ impl SessionError {
         match self {
             Self::Connect(_) => "connect",
             Self::ConnectTimeout(_) => "connect_timeout",
+            Self::Evicted => "evicted",
             Self::Client(error) => error.word(),
         }
     }

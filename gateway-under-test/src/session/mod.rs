@@ -5,22 +5,24 @@
 //! requests and answers together, and lets no doubtful answer through; the session asks what [`plan`] says and hands data
 //! to [`intake`].
 
-use s7_wire::{ConnectionType, ReadAnswer};
+use gateway_lifecycle::Stamp;
+use s7_wire::ReadAnswer;
 use tokio::sync::mpsc;
-use tokio::time::{self, Instant, MissedTickBehavior, timeout_at};
+use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use self::heartbeat::{BEATS, Beat};
 use self::intake::Intake;
 use self::plan::Plan;
 use crate::client::plan::Merge;
-use crate::client::{Client, ClientConfig, ClientError, OnTimeout, Reply};
+use crate::client::{ClientError, Reply};
 use crate::config::StationConfig;
 use crate::meters::Held;
-use crate::net::BoxStream;
 use crate::shared::Shared;
 use crate::station::Station;
-use crate::station::command::{Job, failed};
+use crate::station::carry_out::{beside_the_session, write_next};
+use crate::station::connect::connection;
+use crate::station::pool::InUse;
 
 pub mod error;
 pub mod heartbeat;
@@ -34,7 +36,8 @@ pub struct Session<'a> {
     shared: &'a Shared,
     station: &'a Station,
     config: &'a StationConfig,
-    client: Client<BoxStream>,
+    connection: InUse<'a>,
+    stamp: Stamp,
     merge: Merge,
     plan: Plan,
     /// One for each request under way.
@@ -42,7 +45,6 @@ pub struct Session<'a> {
     intake: Box<dyn Intake>,
     /// When the PLC last answered.
     heard: Instant,
-    _connected: Held<'a>,
     polled: Option<Held<'a>>,
 }
 
@@ -56,34 +58,26 @@ enum Purpose {
 }
 
 impl<'a> Session<'a> {
-    /// Connects and shakes hands, both within the connect timeout. Requests are numbered from `first_reference`.
+    /// Gets a connection within the connect timeout. Requests are numbered from `first_reference`.
     pub async fn open(
         shared: &'a Shared,
         station: &'a Station,
         first_reference: u16,
     ) -> Result<Self, SessionError> {
         let config = &station.config;
-        let deadline = Instant::now() + config.connect_timeout;
-        let late = || SessionError::ConnectTimeout(config.connect_timeout);
-        let connecting = timeout_at(deadline, shared.net.connect(&config.address)).await;
-        let stream = connecting.map_err(|_elapsed| late())?.map_err(SessionError::Connect)?;
-        let _connected = shared.meters.plc_connections.hold();
-        let client = match Client::connect(stream, client_config(config, first_reference), deadline).await {
-            Err(ClientError::HandshakeTimeout { .. }) => return Err(late()),
-            client => client?,
-        };
-        let agreed = client.agreed();
+        let connection = connection(shared, station, first_reference).await?;
+        let agreed = connection.client.agreed();
         Ok(Self {
             shared,
             station,
             config,
-            client,
+            connection,
+            stamp: station.sessions.open(),
             merge: Merge::Neighbours,
             plan: Plan::new(&config.tags, agreed.pdu_length, Merge::Neighbours),
             pending: Vec::with_capacity(agreed.pipeline),
             intake: shared.parts.intake.open(),
             heard: Instant::now(),
-            _connected,
             polled: None,
         })
     }
@@ -98,6 +92,8 @@ impl<'a> Session<'a> {
         let (beats, mut wishes) = mpsc::channel(BEATS);
         let parts = &self.shared.parts;
         parts.heartbeat.start(&self.shared.tasks, ended, self.config.heartbeat, beats);
+        let station = self.station;
+        let is_alone = || !beside_the_session(station);
         let mut ticks = time::interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -105,13 +101,17 @@ impl<'a> Session<'a> {
                 biased;
                 _ = ticks.tick() => self.poll().await,
                 Some(Beat) = wishes.recv() => self.beat().await,
-                job = self.station.commands.next() => self.carry_out(job).await,
+                () = station.pool.evicted() => Ok(()),
+                () = station.commands.there_is_one(is_alone) => self.carry_out().await,
                 // Between polls nothing is asked: a message now is the end of the session, or too late.
-                unasked = self.client.watch() => Err(unasked.into()),
+                unasked = self.connection.client.watch() => Err(unasked.into()),
             };
             if let Err(error) = step {
                 self.count(&error);
                 return error;
+            }
+            if self.connection.is_evicted() {
+                return SessionError::Evicted;
             }
         }
     }
@@ -122,7 +122,10 @@ impl<'a> Session<'a> {
         match &polled {
             Ok(()) => {
                 meters.polls.up();
-                self.polled.get_or_insert_with(|| meters.sessions.hold());
+                self.polled.get_or_insert_with(|| {
+                    self.station.breaker().succeeded();
+                    meters.sessions.hold()
+                });
                 self.shared.publish(self.station).await;
             }
             Err(_) => meters.poll_errors.up(),
@@ -133,18 +136,20 @@ impl<'a> Session<'a> {
     /// Reads every tag, with as many requests under way as the PLC grants.
     async fn read_all(&mut self) -> Result<(), SessionError> {
         let refused_before = self.shared.meters.bad_items.read();
+        let began = Instant::now();
         let mut requests = 0;
         while requests < self.plan.requests.len() || !self.pending.is_empty() {
             let asked = requests;
-            while requests < self.plan.requests.len() && self.client.has_room() {
+            while requests < self.plan.requests.len() && self.connection.client.has_room() {
                 self.ask(requests)?;
                 requests += 1;
             }
             if requests > asked {
-                self.client.send().await?;
+                self.connection.client.send().await?;
             }
             self.settle_one(Purpose::Values).await?;
         }
+        self.station.status.note_latency(began.elapsed() / requests.max(1) as u32);
         if self.shared.meters.bad_items.read() != refused_before {
             self.plan_apart();
         }
@@ -156,7 +161,7 @@ impl<'a> Session<'a> {
         let merged = self.plan.items.len() < self.config.tags.len();
         if merged && self.merge == Merge::Neighbours {
             self.merge = Merge::Nothing;
-            self.plan = Plan::new(&self.config.tags, self.client.agreed().pdu_length, self.merge);
+            self.plan = Plan::new(&self.config.tags, self.connection.client.agreed().pdu_length, self.merge);
         }
     }
 
@@ -167,38 +172,27 @@ impl<'a> Session<'a> {
         }
         self.shared.meters.heartbeats.up();
         self.ask(0)?;
-        self.client.send().await?;
+        self.connection.client.send().await?;
         self.settle_one(Purpose::Life).await
     }
 
-    /// Writes what a northbound side asked for, and tells it what became of that.
-    async fn carry_out(&mut self, job: Job) -> Result<(), SessionError> {
-        let (item, payload, length) = job.write(&self.config.tags);
-        let Some(begun) = job.begin() else { return Ok(()) };
-        let written = self.client.write_one(item, &payload[..length]).await;
-        let heard = begun.settle(written.as_ref().map_or_else(|error| Err(failed(error)), |()| Ok(())));
-        if !heard {
-            self.shared.meters.late_acks.up();
-        }
-        match written {
-            Err(error) if error.is_final() => Err(error.into()),
-            Ok(()) | Err(_) => {
-                self.heard = Instant::now();
-                Ok(())
-            }
-        }
+    /// Writes what a northbound side asked for, where the PLC grants no second connection for that.
+    async fn carry_out(&mut self) -> Result<(), SessionError> {
+        write_next(self.shared, self.station, &mut self.connection).await?;
+        self.heard = Instant::now();
+        Ok(())
     }
 
     fn ask(&mut self, request: usize) -> Result<(), SessionError> {
         let items = &self.plan.items[self.plan.requests[request].clone()];
-        self.client.ask_read(request, items)?;
+        self.connection.client.ask_read(request, items)?;
         self.pending.push(self.shared.meters.pending_requests.hold());
         Ok(())
     }
 
     /// Waits for the next answer and takes it in.
     async fn settle_one(&mut self, purpose: Purpose) -> Result<(), SessionError> {
-        let settled = self.client.next().await?;
+        let settled = self.connection.client.next().await?;
         self.pending.pop();
         self.heard = Instant::now();
         if let (Reply::Read(answer), Purpose::Values) = (settled.reply?, purpose) {
@@ -208,6 +202,12 @@ impl<'a> Session<'a> {
     }
 
     fn take(&mut self, request: usize, answer: &ReadAnswer) {
+        let stamp = self.stamp.clone();
+        // Whatever comes of a session that is over stays out of the cache.
+        stamp.while_current(|| self.put(request, answer));
+    }
+
+    fn put(&mut self, request: usize, answer: &ReadAnswer) {
         let (cache, tags) = (&self.station.cache, &self.config.tags);
         for (index, data) in self.plan.requests[request].clone().zip(answer.items.iter()) {
             let placed = &self.plan.tags[index];
@@ -230,18 +230,5 @@ impl<'a> Session<'a> {
             }
             _ => {}
         }
-    }
-}
-
-/// A gateway observes like an operator panel, and so leaves the programming device's slots alone. After a timeout it
-/// starts afresh: what it wants is the latest value, and a new connection gives that sooner than an old answer.
-fn client_config(config: &StationConfig, first_reference: u16) -> ClientConfig {
-    ClientConfig {
-        pdu_length: config.pdu_length,
-        pipeline: config.pipeline,
-        request_timeout: config.request_timeout,
-        on_timeout: OnTimeout::Disconnect,
-        first_reference,
-        ..ClientConfig::new(ConnectionType::Op, config.rack, config.slot)
     }
 }

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gateway_lifecycle::pending::{KEYS_MAX, Limits, Replied};
+use gateway_lifecycle::{PendingTable, Ticket};
 use s7_wire::{Item, Value};
 use thiserror::Error;
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{error::Elapsed, timeout};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::Station;
+use super::calibrate::SIZE_MAX;
 use super::status::Phase;
 use crate::client::ClientError;
 use crate::config::{Area, TagConfig, TagType};
@@ -86,13 +89,16 @@ const fn range(kind: TagType) -> &'static str {
 /// What became of a command.
 pub type Outcome = Result<(), CommandError>;
 
+/// Commands of one station that are being carried out at once: as many as a pool has connections.
+const UNDER_WAY_MAX: usize = SIZE_MAX;
+
 /// A write that waits for its turn, or is being carried out.
 #[derive(Debug)]
 pub struct Job {
+    /// Under which its caller waits for the outcome.
+    key: u16,
     tag: usize,
     value: Value,
-    begun: oneshot::Sender<()>,
-    reply: oneshot::Sender<Outcome>,
 }
 
 /// The commands of one station, in the order in which they came.
@@ -100,55 +106,116 @@ pub struct Job {
 pub struct Commands {
     queue: Mutex<VecDeque<Job>>,
     came: Notify,
+    /// Callers that wait for an outcome.
+    pending: PendingTable<Outcome>,
 }
 
 impl Commands {
-    /// No commands. Room is made when the first one comes.
-    pub fn new() -> Self {
-        Self { queue: Mutex::default(), came: Notify::new() }
+    /// No commands; at most `queue_max` will wait for their turn. Room is made when the first one comes.
+    pub fn new(queue_max: usize) -> Self {
+        let waiting = queue_max + UNDER_WAY_MAX;
+        // The outcomes of those that are under way may come late, all of them.
+        let limits = Limits { waiting, keys: (waiting + UNDER_WAY_MAX).min(KEYS_MAX) };
+        Self { queue: Mutex::default(), came: Notify::new(), pending: PendingTable::new(limits, 1) }
     }
 
-    /// How many wait.
+    /// How many wait for their turn.
     pub fn waiting(&self) -> usize {
         self.lock().len()
     }
 
-    /// The next command whose caller still waits. Cancel-safe.
-    pub async fn next(&self) -> Job {
+    /// Waits until there is a command, and `is_mine` says yes: who carries it out depends on how many connections there are.
+    pub async fn there_is_one(&self, is_mine: impl Fn() -> bool) {
         loop {
-            let came = self.came.notified();
-            if let Some(job) = self.take() {
-                return job;
+            // Before the look: a command that comes between the two must not be missed.
+            let mut came = std::pin::pin!(self.came.notified());
+            came.as_mut().enable();
+            if is_mine() && self.waiting() > 0 {
+                return;
             }
             came.await;
         }
     }
 
-    fn take(&self) -> Option<Job> {
-        let mut queue = self.lock();
-        while let Some(job) = queue.pop_front() {
-            if !job.reply.is_closed() {
-                return Some(job);
-            }
-        }
-        None
+    /// Takes the next command, to ask the PLC at once.
+    pub fn begin(&self) -> Option<Job> {
+        self.lock().pop_front()
     }
 
-    fn put(&self, station: &Station, job: Job) -> Result<(), CommandError> {
+    /// Tells the caller of a command what became of it; `false` when it waits no longer.
+    pub fn settle(&self, job: &Job, outcome: Outcome) -> bool {
+        self.pending.reply(job.key, outcome) == Replied::Delivered
+    }
+
+    /// Has those who look after the commands look again whether they are theirs.
+    pub fn look_again(&self) {
+        self.came.notify_waiters();
+    }
+
+    fn put(&self, station: &Station, tag: usize, value: Value) -> Result<Call<'_>, CommandError> {
         let limit = station.config.commands.queue;
+        let full = || CommandError::QueueFull { station: station.config.name.clone(), limit };
         let mut queue = self.lock();
-        queue.retain(|job| !job.reply.is_closed());
         if queue.len() >= limit {
-            return Err(CommandError::QueueFull { station: station.config.name.clone(), limit });
+            return Err(full());
         }
-        queue.push_back(job);
-        self.came.notify_one();
-        Ok(())
+        let ticket = self.pending.register().map_err(|_full| full())?;
+        queue.push_back(Job { key: ticket.key(), tag, value });
+        drop(queue);
+        self.came.notify_waiters();
+        Ok(Call { commands: self, ticket: Some(ticket) })
+    }
+
+    /// Takes a command out of the queue, if its turn has not come.
+    fn withdraw(&self, key: u16) -> bool {
+        let mut queue = self.lock();
+        let place = queue.iter().position(|job| job.key == key);
+        place.and_then(|place| queue.remove(place)).is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
         // Each change is one push or pop.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller that waits. Dropping it takes the command back, if its turn has not come.
+struct Call<'c> {
+    commands: &'c Commands,
+    ticket: Option<Ticket<Outcome>>,
+}
+
+impl Call<'_> {
+    /// The outcome, once there is one.
+    async fn outcome(&mut self) -> Outcome {
+        let ticket = self.ticket.as_mut().expect("polled until the outcome is there");
+        let outcome = ticket.await;
+        self.ticket = None;
+        outcome.unwrap_or(Err(CommandError::Stopping))
+    }
+
+    /// Ends the wait after `within`. An outcome that came first counts.
+    fn expire(mut self, within: Duration) -> Outcome {
+        let ticket = self.ticket.take().expect("expires once");
+        if self.commands.withdraw(ticket.key()) {
+            ticket.withdraw();
+            return Err(CommandError::NotBegun(within));
+        }
+        let unconfirmed = |_lost| {
+            let within = humantime::format_duration(within);
+            Err(CommandError::Unconfirmed(format!("no answer within {within}")))
+        };
+        ticket.expire().unwrap_or_else(unconfirmed)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take()
+            && self.commands.withdraw(ticket.key())
+        {
+            ticket.withdraw();
+        }
     }
 }
 
@@ -165,22 +232,6 @@ impl Job {
         let length = tag.kind.bytes() as usize;
         self.value.write(&mut bytes, 0, 0).expect("the longest value fits");
         (Item::bytes(area, db, tag.offset, length as u16), bytes, length)
-    }
-
-    /// Notes that the PLC is about to be asked; `None` when nobody wants that any more.
-    pub fn begin(self) -> Option<Begun> {
-        self.begun.send(()).ok().map(|()| Begun(self.reply))
-    }
-}
-
-/// A command that is being carried out.
-#[derive(Debug)]
-pub struct Begun(oneshot::Sender<Outcome>);
-
-impl Begun {
-    /// Tells the caller; `false` when nobody waits any more.
-    pub fn settle(self, outcome: Outcome) -> bool {
-        self.0.send(outcome).is_ok()
     }
 }
 
@@ -226,39 +277,24 @@ async fn write_checked(shared: &Shared, name: &str, tag: &str, value: &serde_jso
     let no_tag = || CommandError::NoTag { station: name.to_owned(), tag: tag.to_owned() };
     let index = station.tag(tag).ok_or_else(no_tag)?;
     let value = value_for(&station.config.tags[index], value)?;
-    if station.stop.is_cancelled() {
-        return Err(CommandError::Stopping);
-    }
+    // Whoever is in is waited for before the sessions end.
+    let _inside = shared.commands.enter().ok_or(CommandError::Stopping)?;
     if !matches!(station.status.phase(), Phase::Connected | Phase::Online) {
         return Err(CommandError::Offline(name.to_owned()));
     }
-    let (begun, began) = oneshot::channel();
-    let (reply, replied) = oneshot::channel();
-    station.commands.put(&station, Job { tag: index, value, begun, reply })?;
-    confirmed(&station, began, replied).await
-}
-
-async fn confirmed(
-    station: &Station,
-    mut began: oneshot::Receiver<()>,
-    replied: oneshot::Receiver<Outcome>,
-) -> Outcome {
+    let mut call = station.commands.put(&station, index, value)?;
     let within = station.config.commands.timeout;
     let answered = async {
         tokio::select! {
             biased;
-            outcome = replied => outcome.unwrap_or(Err(CommandError::Stopping)),
+            outcome = call.outcome() => outcome,
             () = station.stop.cancelled() => Err(CommandError::Stopping),
         }
     };
-    let late = |Elapsed { .. }| match began.try_recv() {
-        Ok(()) => {
-            let within = humantime::format_duration(within);
-            Err(CommandError::Unconfirmed(format!("no answer within {within}")))
-        }
-        Err(_) => Err(CommandError::NotBegun(within)),
-    };
-    timeout(within, answered).await.unwrap_or_else(late)
+    match timeout(within, answered).await {
+        Ok(outcome) => outcome,
+        Err(_elapsed) => call.expire(within),
+    }
 }
 
 /// The value of JSON as the tag's type has it.

@@ -2,21 +2,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_util::sync::CancellationToken;
-
-use super::Station;
+use super::{Parents, Station};
 use crate::config::StationConfig;
 
 /// The stations, in the order of the configuration.
 pub type List = Arc<[Arc<Station>]>;
 
 /// The stations of a gateway.
-#[derive(Debug)]
 pub struct Directory {
     state: Mutex<State>,
+    parents: Parents,
 }
 
-#[derive(Debug)]
 struct State {
     list: List,
     /// The ordinal of the next new station.
@@ -24,7 +21,6 @@ struct State {
 }
 
 /// What a new configuration changes; see [`Directory::replace`].
-#[derive(Debug)]
 pub struct Replaced {
     /// Stations that are new, or whose settings changed: to be started.
     pub new: Vec<Arc<Station>>,
@@ -33,10 +29,10 @@ pub struct Replaced {
 }
 
 impl Directory {
-    /// A station for each configuration; each ends with `sessions`.
-    pub fn new(configs: &[StationConfig], sessions: &CancellationToken) -> Self {
-        let directory = Self { state: Mutex::new(State { list: Arc::new([]), next: 0 }) };
-        directory.replace(configs, sessions);
+    /// A station for each configuration.
+    pub fn new(configs: &[StationConfig], parents: Parents) -> Self {
+        let directory = Self { state: Mutex::new(State { list: Arc::new([]), next: 0 }), parents };
+        directory.replace(configs);
         directory
     }
 
@@ -51,7 +47,7 @@ impl Directory {
     }
 
     /// Takes a new configuration: stations that are in it as they were stay, with their sessions and values.
-    pub fn replace(&self, configs: &[StationConfig], sessions: &CancellationToken) -> Replaced {
+    pub fn replace(&self, configs: &[StationConfig]) -> Replaced {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let old = Arc::clone(&state.list);
         let mut new = Vec::new();
@@ -61,7 +57,7 @@ impl Directory {
                 if let Some(same) = old.iter().find(|station| station.config == *config) {
                     return Arc::clone(same);
                 }
-                let station = Arc::new(Station::new(config.clone(), state.next, sessions));
+                let station = Arc::new(Station::new(config.clone(), state.next, &self.parents));
                 state.next += 1;
                 new.push(Arc::clone(&station));
                 station
@@ -76,6 +72,8 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::config::{TagConfig, TagType};
 
@@ -89,12 +87,12 @@ mod tests {
 
     #[test]
     fn stations_that_are_configured_as_before_stay_and_others_are_replaced() {
-        let sessions = CancellationToken::new();
-        let directory = Directory::new(&[config("a"), config("b"), config("c")], &sessions);
+        let parents = Parents { sessions: CancellationToken::new(), cores: 1 };
+        let directory = Directory::new(&[config("a"), config("b"), config("c")], parents);
         let before = directory.list();
         let mut changed = config("b");
         changed.rack = 1;
-        let replaced = directory.replace(&[config("d"), changed, config("a")], &sessions);
+        let replaced = directory.replace(&[config("d"), changed, config("a")]);
         assert_eq!(names(&replaced.new), ["d", "b"]);
         assert_eq!(names(&replaced.gone), ["b", "c"]);
         let after = directory.list();

@@ -1,19 +1,28 @@
 //! Stations: each has its latest values, its status, and a task that keeps a session with its PLC up.
 
 mod backoff;
+pub mod blink;
+mod breaker;
+mod calibrate;
+pub mod carry_out;
 pub mod command;
+pub mod connect;
 pub mod directory;
+pub mod pool;
 pub mod status;
 mod supervise;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gateway_lifecycle::Generations;
 use tokio_util::sync::CancellationToken;
 
 pub use directory::Directory;
 pub use supervise::report_online;
 
+use self::breaker::Breaker;
 use self::command::Commands;
+use self::pool::Pool;
 use self::status::Status;
 use crate::cache::Cache;
 use crate::config::StationConfig;
@@ -21,7 +30,6 @@ use crate::shared::Shared;
 use crate::tasks::TaskKind;
 
 /// One PLC as the gateway knows it.
-#[derive(Debug)]
 pub struct Station {
     /// What was configured.
     pub config: StationConfig,
@@ -31,6 +39,11 @@ pub struct Station {
     pub cache: Cache,
     /// Where it stands.
     pub status: Status,
+    /// Connections to its PLC.
+    pub pool: Pool,
+    breaker: Mutex<Breaker>,
+    /// Tells its sessions apart: nothing of an old one reaches a new one.
+    pub sessions: Generations,
     /// Writes that wait for their turn.
     pub commands: Commands,
     /// Ends its task.
@@ -40,22 +53,39 @@ pub struct Station {
 }
 
 impl Station {
-    fn new(config: StationConfig, ordinal: u64, sessions: &CancellationToken) -> Self {
+    fn new(config: StationConfig, ordinal: u64, parents: &Parents) -> Self {
         Self {
             cache: Cache::new(config.tags.len()),
             status: Status::default(),
-            commands: Commands::new(),
-            stop: sessions.child_token(),
+            pool: Pool::new(config.pool.connections, parents.cores),
+            breaker: Mutex::new(Breaker::new()),
+            commands: Commands::new(config.commands.queue),
+            sessions: Generations::new(),
+            stop: parents.sessions.child_token(),
             ended: CancellationToken::new(),
             ordinal,
             config,
         }
     }
 
+    /// Whether its PLC is worth trying.
+    pub fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The index of the tag with this name.
     pub fn tag(&self, name: &str) -> Option<usize> {
         self.config.tags.iter().position(|tag| tag.name == name)
     }
+}
+
+/// What a station takes from the gateway it belongs to.
+#[derive(Debug, Clone)]
+pub struct Parents {
+    /// Ends all sessions.
+    pub sessions: CancellationToken,
+    /// Cores of the machine.
+    pub cores: usize,
 }
 
 /// Starts a supervisor for each station.

@@ -1,7 +1,8 @@
 //! Where a station stands, for health and metrics. Plain atomics: looking disturbs nobody.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::meters::Meter;
 
@@ -40,6 +41,8 @@ impl Phase {
 pub struct Status {
     phase: AtomicU8,
     last_error: Mutex<Option<&'static str>>,
+    /// The longest time in which requests were answered since someone looked, in microseconds; 0: none.
+    latency: AtomicU64,
     /// Sessions set up.
     pub connects: Meter,
     /// Polls that published every tag.
@@ -72,6 +75,17 @@ impl Status {
         let first = self.phase() != Phase::Online;
         self.enter(Phase::Online);
         first
+    }
+
+    /// Notes how long the PLC took for a request.
+    pub fn note_latency(&self, latency: Duration) {
+        self.latency.fetch_max(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The longest latency noted since the last look; `None` if nothing was.
+    pub fn take_latency(&self) -> Option<Duration> {
+        let micros = self.latency.swap(0, Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
     }
 
     /// Notes the end of a session or attempt.

@@ -1,12 +1,13 @@
 //! Keeps one station's session up: set up, kept, and set up again after a wait when it has ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::carry_out::carry_out_all;
 use super::status::Phase;
 use super::{Station, backoff};
 use crate::chance;
@@ -21,7 +22,16 @@ const STAGGER_MAX: Duration = Duration::from_secs(2);
 pub async fn supervise(shared: Arc<Shared>, station: Arc<Station>) {
     // However the task ends: whoever waits for it goes on.
     let _ended = station.ended.clone().drop_guard();
-    let _ = station.stop.run_until_cancelled(keep_up(&shared, &station)).await;
+    let _ = station
+        .stop
+        .run_until_cancelled(async {
+            // Neither ends by itself.
+            tokio::select! {
+                _ = keep_up(&shared, &station) => {}
+                _ = carry_out_all(&shared, &station) => {}
+            }
+        })
+        .await;
     station.cache.stale();
     station.status.enter(Phase::Stopped);
 }
@@ -32,13 +42,33 @@ async fn keep_up(shared: &Shared, station: &Station) -> std::convert::Infallible
     sleep(config.interval.min(STAGGER_MAX).mul_f64(rng.f64())).await;
     let mut failures = 0;
     loop {
+        until_worth_trying(station).await;
         status.enter(Phase::Connecting);
         let (error, polled) = attempt(shared, station, rng.u16(..)).await;
         station.cache.stale();
         failures = if polled { 1 } else { failures + 1 };
-        let wait = backoff::wait(&config.backoff, failures, rng.f64());
+        let wait =
+            backoff::wait(&config.backoff, failures, rng.f64()) + spread(shared, failures).mul_f64(rng.f64());
         report(&config.name, &error, failures);
         status.failed(error.word());
+        station.breaker().failed(Instant::now(), &config.breaker);
+        sleep(wait).await;
+    }
+}
+
+/// Over how long stations that were lost together come back.
+fn spread(shared: &Shared, failures: u32) -> Duration {
+    if failures > 1 {
+        return Duration::ZERO;
+    }
+    shared.blink.lock().unwrap_or_else(PoisonError::into_inner).lost(Instant::now())
+}
+
+/// Waits for as long as the breaker wants the station to be left alone. This is the one that tries when the time is over.
+async fn until_worth_trying(station: &Station) {
+    loop {
+        let passed = station.breaker().try_pass(Instant::now());
+        let Err(wait) = passed else { return };
         sleep(wait).await;
     }
 }

@@ -11,6 +11,7 @@ mod events;
 mod http;
 mod liar;
 mod polling;
+mod pool;
 mod program;
 mod recovery;
 mod reload;

@@ -1,7 +1,10 @@
 //! Shutdown is ordered, whatever is under way, and leaves no task.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_under_test::CommandError;
+use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +32,24 @@ async fn a_polling_gateway_with_consumers_ends_at_once_and_wholly() {
     assert!(read > 0);
     until("the PLC's side", || plc.stats().connections == 0).await;
     until("no task left", || alive() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_under_way_is_confirmed_before_the_sessions_end() {
+    let world = World::new();
+    let plc = world.plc("press:102");
+    plc.update_faults(|faults| faults.answer_delay = Duration::from_millis(200));
+    let mut press = station("press");
+    press.tags.iter_mut().for_each(|tag| tag.writable = true);
+    let gateway = Arc::new(start(&world, config(vec![press])).await);
+    until_online(&gateway).await;
+    let writer = Arc::clone(&gateway);
+    let write = tokio::spawn(async move { writer.write("press", "seven", &json!(5)).await });
+    until("the write to begin", || gauge(&gateway, "plc_connections") == 2).await;
+    gateway.stop().await.expect("an ordered end");
+    assert_eq!(write.await.expect("no panic"), Ok(()));
+    let refused = gateway.write("press", "seven", &json!(6)).await;
+    assert_eq!(refused, Err(CommandError::Stopping));
 }
 
 #[tokio::test(start_paused = true)]
