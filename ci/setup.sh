@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON_SNAP7=3.3.0
+GRAFANA_SDK='1769699998!10.1.0'
 
 # What tests run, and the Debian package that has it.
 PROGRAMS=(
@@ -77,6 +78,16 @@ install_python_snap7_tests() {
     mv ".venv/python_snap7-$PYTHON_SNAP7" ".venv/python-snap7-$PYTHON_SNAP7"
 }
 
+# Grafana's types, which the dashboard is held against.
+install_grafana_sdk() {
+    if [ -d ".venv/grafana/grafana_foundation_sdk" ]; then
+        echo "setup: Grafana's SDK is there"
+        return
+    fi
+    echo "setup: Grafana's SDK $GRAFANA_SDK into .venv/grafana"
+    .venv/bin/pip install --quiet --target .venv/grafana "grafana-foundation-sdk==$GRAFANA_SDK"
+}
+
 # libsnap7 (C++) as a wheel carries it: for the table of answers and the speed table alone.
 install_libsnap7() {
     [ -x .venv/libsnap7/bin/python ] && return
@@ -88,6 +99,7 @@ install_libsnap7() {
 install_packages
 install_python_snap7
 install_python_snap7_tests
+install_grafana_sdk
 if [ "${1-}" = interop ]; then
     install_libsnap7
 fi

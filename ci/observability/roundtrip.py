@@ -35,7 +35,8 @@ def main():
     register_default_plugins()
     after = json.loads(json.dumps(Dashboard.from_json(before), cls=JSONEncoder))
     findings = list(lost(before, after))
-    print("\n".join(findings))
+    for finding in findings:
+        print(finding)
     return 1 if findings else 0
 
 
