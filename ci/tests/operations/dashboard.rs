@@ -25,7 +25,11 @@ pub const ALL: &[Test] = &[
     Test { name: "dashboard::uses_variables_that_it_has", needs: &[], run: variables },
     Test { name: "dashboard::uses_known_metrics", needs: &[], run: known_metrics },
     Test { name: "dashboard::has_expressions_that_prometheus_reads", needs: &["promtool"], run: expressions },
-    Test { name: "dashboard::keeps_all_of_itself_in_grafanas_types", needs: &[PYTHON, SDK], run: grafanas_types },
+    Test {
+        name: "dashboard::keeps_all_of_itself_in_grafanas_types",
+        needs: &[PYTHON, SDK],
+        run: grafanas_types,
+    },
 ];
 
 #[derive(Deserialize)]
@@ -124,9 +128,12 @@ impl Dashboard {
     fn expressions(&self) -> Vec<(String, String)> {
         let of_panel = |panel: &Panel| -> Vec<(String, String)> {
             let targets = panel.targets.iter();
-            targets.map(|target| (format!("panel_{}:{}", panel.id, target.ref_id), plain(&target.expr))).collect()
+            targets
+                .map(|target| (format!("panel_{}:{}", panel.id, target.ref_id), plain(&target.expr)))
+                .collect()
         };
-        let of_annotation = |annotation: &Annotation| (annotation.name.replace(' ', "_"), plain(&annotation.expr));
+        let of_annotation =
+            |annotation: &Annotation| (annotation.name.replace(' ', "_"), plain(&annotation.expr));
         let annotations = self.annotations.list.iter().map(of_annotation);
         self.panels.iter().flat_map(of_panel).chain(annotations).collect()
     }
@@ -143,7 +150,8 @@ fn explained() -> Result<(), String> {
     if ids.len() < panels.len() {
         return Err(format!("{} panels have {} ids", panels.len(), ids.len()));
     }
-    let lacking = |panel: &Panel| Some(format!("panel {} `{}` lacks {}", panel.id, panel.title, panel.lacks()?));
+    let lacking =
+        |panel: &Panel| Some(format!("panel {} `{}` lacks {}", panel.id, panel.title, panel.lacks()?));
     none_of(DASHBOARD, &panels.iter().filter_map(lacking).collect::<Vec<_>>())
 }
 

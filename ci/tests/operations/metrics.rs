@@ -12,11 +12,8 @@ const WORDS: &str = "up ALERTS alertname alertstate instance job resource statio
     and or unless on by bool offset \
     absent avg_over_time changes count deriv increase max max_over_time min_over_time rate sum time vector";
 
-pub const ALL: &[Test] = &[Test {
-    name: "metrics::are_listed_once_with_a_type_that_fits_the_name",
-    needs: &[],
-    run: listed_well,
-}];
+pub const ALL: &[Test] =
+    &[Test { name: "metrics::are_listed_once_with_a_type_that_fits_the_name", needs: &[], run: listed_well }];
 
 /// The names of the metrics that the gateway exports.
 pub fn exported() -> Result<BTreeSet<String>, String> {
@@ -48,8 +45,11 @@ fn columns(line: &str) -> Result<[String; 3], String> {
 
 fn listed_well() -> Result<(), String> {
     let lines = lines()?;
-    let mut wrong: Vec<String> =
-        lines.iter().filter(|line| !fits(line)).map(|[name, kind, _]| format!("{name} as a {kind}")).collect();
+    let mut wrong: Vec<String> = lines
+        .iter()
+        .filter(|line| !fits(line))
+        .map(|[name, kind, _]| format!("{name} as a {kind}"))
+        .collect();
     if lines.len() != exported()?.len() {
         wrong.push("a name twice".to_owned());
     }

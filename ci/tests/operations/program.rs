@@ -25,7 +25,8 @@ pub fn find(need: &str) -> Option<PathBuf> {
 /// Runs a command to its end: what it said on both outputs, as an error where it failed.
 pub fn output(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let said =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     if output.status.success() {
         return Ok(said);
     }

@@ -90,7 +90,8 @@ fn both_ways() -> Result<(), String> {
         let cases: Cases = read(file)?;
         for test in cases.tests.into_iter().flat_map(|case| case.alert_rule_test) {
             let fires = usize::from(!test.exp_alerts.is_empty());
-            seen.get_mut(&test.alertname).ok_or(format!("{file}: no alert {}", test.alertname))?[fires] = true;
+            seen.get_mut(&test.alertname).ok_or(format!("{file}: no alert {}", test.alertname))?[fires] =
+                true;
         }
     }
     let untested = seen.iter().filter(|(_, both)| **both != [true; 2]).map(|(name, _)| name.clone());

@@ -26,7 +26,8 @@ fn verify() -> Result<(), String> {
     let mut analyze = Command::new("systemd-analyze");
     let said = output(analyze.args(["verify", "--man=no"]).arg(&copy).current_dir(root()))?;
     // Unknown keys and values are warnings only, and other units of the machine may have some.
-    let is_ours = |line: &&str| line.contains("s7-gateway.service") && !NEWER.iter().any(|key| line.contains(key));
+    let is_ours =
+        |line: &&str| line.contains("s7-gateway.service") && !NEWER.iter().any(|key| line.contains(key));
     let ours: Vec<&str> = said.lines().filter(is_ours).collect();
     if ours.is_empty() { Ok(()) } else { Err(ours.join("\n")) }
 }
