@@ -6,31 +6,63 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON_SNAP7=3.3.0
+GRAFANA_SDK='1769699998!10.1.0'
 
-have() { command -v "$1" >/dev/null 2>&1; }
+# What tests run, and the Debian package that has it.
+PROGRAMS=(
+    python3:python3
+    tshark:tshark
+    promtool:prometheus
+    mosquitto:mosquitto
+    mosquitto_pub:mosquitto-clients
+    redis-server:redis-server
+    redis-cli:redis-tools
+    systemd-analyze:systemd
+)
+POLICY=/usr/sbin/policy-rc.d
 
-install_python() {
-    have python3 && python3 -c 'import ensurepip' 2>/dev/null && return
-    echo "setup: python3 and python3-venv from Debian's packages"
+# Servers lie in sbin, which a user's PATH may lack.
+have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+
+missing_packages() {
+    local pair
+    for pair in "${PROGRAMS[@]}"; do
+        have "${pair%%:*}" || echo "${pair##*:}"
+    done
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+}
+
+# Tests start brokers and servers of their own: what a package would start is not wanted, whatever runs the machine.
+# A policy that is there stays as it is.
+without_services() {
+    if [ ! -e "$POLICY" ]; then
+        trap 'rm -f "$POLICY"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+        chmod +x "$POLICY"
+    fi
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+install_packages() {
+    local packages
+    mapfile -t packages < <(missing_packages)
+    if [ ${#packages[@]} -eq 0 ]; then
+        echo "setup: every Debian package is there"
+        return
+    fi
+    echo "setup: ${packages[*]} from Debian's packages"
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends python3 python3-venv
+    without_services apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
 install_python_snap7() {
-    if [ -x .venv/bin/python ] && .venv/bin/pip show python-snap7 2>/dev/null | grep -qx "Version: $PYTHON_SNAP7"; then
+    if [ -x .venv/bin/python ] && .venv/bin/pip show python-snap7 2>/dev/null | grep -x "Version: $PYTHON_SNAP7" >/dev/null; then
         echo "setup: python-snap7 $PYTHON_SNAP7 is there"
         return
     fi
     echo "setup: python-snap7 $PYTHON_SNAP7 into .venv"
     python3 -m venv .venv
     .venv/bin/pip install --quiet "python-snap7==$PYTHON_SNAP7"
-}
-
-install_tshark() {
-    have tshark && return
-    echo "setup: tshark from Debian's packages"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark
 }
 
 # Its own tests, which only the source distribution has, and what they run with.
@@ -46,6 +78,16 @@ install_python_snap7_tests() {
     mv ".venv/python_snap7-$PYTHON_SNAP7" ".venv/python-snap7-$PYTHON_SNAP7"
 }
 
+# Grafana's types, which the dashboard is held against.
+install_grafana_sdk() {
+    if [ -d ".venv/grafana/grafana_foundation_sdk" ]; then
+        echo "setup: Grafana's SDK is there"
+        return
+    fi
+    echo "setup: Grafana's SDK $GRAFANA_SDK into .venv/grafana"
+    .venv/bin/pip install --quiet --target .venv/grafana "grafana-foundation-sdk==$GRAFANA_SDK"
+}
+
 # libsnap7 (C++) as a wheel carries it: for the table of answers and the speed table alone.
 install_libsnap7() {
     [ -x .venv/libsnap7/bin/python ] && return
@@ -54,10 +96,10 @@ install_libsnap7() {
     .venv/libsnap7/bin/pip install --quiet setuptools python-snap7==2.1
 }
 
-install_python
+install_packages
 install_python_snap7
 install_python_snap7_tests
-install_tshark
+install_grafana_sdk
 if [ "${1-}" = interop ]; then
     install_libsnap7
 fi
