@@ -13,12 +13,12 @@ use crate::gate::DrainGate;
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "gate::nobody_is_inside_after_the_drain",
-        preemptions: Preemptions::quickly(3),
+        preemptions: Preemptions { quick: Some(3), long: Some(5) },
         body: nobody_is_inside,
     },
     Model {
         name: "gate::everyone_who_waits_is_woken",
-        preemptions: Preemptions::quickly(3),
+        preemptions: Preemptions { quick: Some(3), long: Some(5) },
         body: everyone_is_woken,
     },
     Model {

@@ -14,7 +14,7 @@ pub(super) const MODELS: &[Model] = &[
     Model { name: "pending::of_answer_and_timeout_one_wins", preemptions: Preemptions::ANY, body: one_wins },
     Model {
         name: "pending::an_answer_wakes_its_request",
-        preemptions: Preemptions::quickly(3),
+        preemptions: Preemptions { quick: Some(3), long: Some(5) },
         body: answer_wakes,
     },
     Model {

@@ -11,7 +11,7 @@ use crate::slot::{Lease, Occupancy, Slot};
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "slot::each_value_is_closed_once_and_stands_alone",
-        preemptions: Preemptions::quickly(2),
+        preemptions: Preemptions { quick: Some(2), long: Some(4) },
         body: closed_once,
     },
     Model {
