@@ -102,7 +102,7 @@ pub(super) struct Explored {
 pub(super) enum End {
     /// Every execution that differs was played.
     Exhaustive,
-    /// Every one with so few preemptions was.
+    /// The search under this bound on preemptions was over; what takes more was not played.
     Preemptions(usize),
     /// It was cut short.
     Cut(Limit),
@@ -112,7 +112,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exhaustive => f.write_str("exhaustive"),
-            Self::Preemptions(bound) => write!(f, "all with up to {bound} preemptions"),
+            Self::Preemptions(bound) => write!(f, "at most {bound} preemptions"),
             Self::Cut(Limit::Time(max)) => write!(f, "cut short after {} s", max.as_secs()),
             Self::Cut(_) => f.write_str("cut short"),
         }
@@ -176,7 +176,7 @@ pub(super) mod tests {
     pub fn a_cut_is_told() -> Result<(), String> {
         let (cut, bounded) = (explored(None), explored(Some(1)));
         let ends = (cut.executions, cut.end.to_string(), bounded.end.to_string());
-        let expected = (QUICK_MAX, "cut short".to_owned(), "all with up to 1 preemptions".to_owned());
+        let expected = (QUICK_MAX, "cut short".to_owned(), "at most 1 preemptions".to_owned());
         if ends == expected { Ok(()) } else { Err(format!("expected {expected:?}, found {ends:?}")) }
     }
 }
