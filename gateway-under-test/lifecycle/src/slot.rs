@@ -76,20 +76,25 @@ impl<T> Slot<T> {
 
     /// Takes the value that waits here, if there is one.
     pub fn claim_idle(&self) -> Option<Lease<T>> {
-        let value = lock(&self.place).take_idle(Place::Leased { is_doomed: false }, |_| true)?;
+        let mut place = lock(&self.place);
+        if !place.is_idle(|_| true) {
+            return None;
+        }
+        let value = place.take(Place::Leased { is_doomed: false })?;
         Some(Lease { value, seat: self.seat() })
     }
 
     /// Takes the value that waits here, to close it, if `is_due` says so. `is_due` must not touch this place.
     pub fn reap(&self, is_due: impl FnOnce(&T) -> bool) -> Option<Closing<T>> {
         let mut place = lock(&self.place);
-        if mutated!("slot_reaper_checks_then_acts") && matches!(*place, Place::Idle(_)) {
+        if !place.is_idle(is_due) {
+            return None;
+        }
+        if mutated!("slot_reaper_checks_then_acts") {
             drop(place);
             place = lock(&self.place);
-            let Place::Idle(value) = std::mem::replace(&mut *place, Place::Closing) else { return None };
-            return Some(Closing { value, _seat: self.seat() });
         }
-        let value = place.take_idle(Place::Closing, is_due)?;
+        let value = place.take(Place::Closing)?;
         Some(Closing { value, _seat: self.seat() })
     }
 
@@ -98,11 +103,13 @@ impl<T> Slot<T> {
         let mut place = lock(&self.place);
         if let Place::Leased { is_doomed } = &mut *place {
             *is_doomed = true;
+        }
+        if !place.is_idle(|_| true) {
             return None;
         }
         let then =
             if mutated!("slot_is_vacant_before_it_is_closed") { Place::Vacant } else { Place::Closing };
-        let value = place.take_idle(then, |_| true)?;
+        let value = place.take(then)?;
         Some(Closing { value, _seat: self.seat() })
     }
 
@@ -134,15 +141,13 @@ impl<T> Clone for Slot<T> {
 }
 
 impl<T> Place<T> {
-    fn take_idle(&mut self, then: Self, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
-        match self {
-            Self::Idle(value) if is_wanted(value) => {}
-            _ => return None,
-        }
-        match std::mem::replace(self, then) {
-            Self::Idle(value) => Some(value),
-            _ => None,
-        }
+    fn is_idle(&self, is_wanted: impl FnOnce(&T) -> bool) -> bool {
+        matches!(self, Self::Idle(value) if is_wanted(value))
+    }
+
+    /// Takes the idle value out, and leaves `then`.
+    fn take(&mut self, then: Self) -> Option<T> {
+        if let Self::Idle(value) = std::mem::replace(self, then) { Some(value) } else { None }
     }
 }
 

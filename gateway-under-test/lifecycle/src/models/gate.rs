@@ -11,14 +11,16 @@ use super::threads::{glance, race};
 use crate::gate::DrainGate;
 
 pub(super) const MODELS: &[Model] = &[
+    Model { name: "gate::one_visitor_and_a_drain", preemptions: Preemptions::ANY, body: one_visitor },
+    Model { name: "gate::the_last_to_leave_wakes", preemptions: Preemptions::ANY, body: last_wakes },
     Model {
         name: "gate::nobody_is_inside_after_the_drain",
-        preemptions: Preemptions::quickly(3),
+        preemptions: Preemptions { quick: Some(3), long: Some(5) },
         body: nobody_is_inside,
     },
     Model {
         name: "gate::everyone_who_waits_is_woken",
-        preemptions: Preemptions::quickly(3),
+        preemptions: Preemptions { quick: Some(3), long: Some(5) },
         body: everyone_is_woken,
     },
     Model {
@@ -38,17 +40,37 @@ fn visit(gate: &DrainGate, is_drained: &AtomicBool) {
 }
 
 fn nobody_is_inside() {
+    drain_with([(), ()]);
+}
+
+fn one_visitor() {
+    drain_with([()]);
+}
+
+/// As many visitors as there are elements.
+fn drain_with<const N: usize>(visitors: [(); N]) {
     let (gate, is_drained) = (DrainGate::new(), Arc::new(AtomicBool::new(false)));
-    let visitor = || {
+    let visitors = visitors.map(|()| {
         let (gate, is_drained) = (gate.clone(), Arc::clone(&is_drained));
         Box::new(move || visit(&gate, &is_drained)) as Box<dyn FnOnce()>
-    };
-    race([visitor(), visitor()], || {
+    });
+    race(visitors, || {
         gate.close();
         let mut drained = gate.drained();
         block_on(&mut drained);
         is_drained.store(true, Ordering::Relaxed);
         assert!(gate.enter().is_none(), "drained, and open");
+    });
+    assert_eq!((gate.inside(), gate.waiting()), (0, 0));
+}
+
+fn last_wakes() {
+    let gate = DrainGate::new();
+    let pass = gate.enter().expect("it is open");
+    let waiter = gate.drained();
+    race([Box::new(move || block_on(waiter))], || {
+        gate.close();
+        drop(pass);
     });
     assert_eq!((gate.inside(), gate.waiting()), (0, 0));
 }

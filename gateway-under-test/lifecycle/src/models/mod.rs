@@ -53,7 +53,9 @@ pub fn main() -> ExitCode {
     let results = Arc::new(Results::default());
     let models = all().map(|model| model_trial(model, depth, Arc::clone(&results)));
     let mutants = mutants::ALL.iter().map(|mutant| mutant_trial(mutant, Arc::clone(&results)));
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), models.chain(mutants).collect());
+    let told = Trial::test("explore::a_cut_is_told", || Ok(explore::tests::a_cut_is_told()?));
+    let trials = models.chain(mutants).chain([told]).collect();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     table::print(&results);
     conclusion.exit_code()
 }
@@ -62,14 +64,20 @@ fn model_trial(model: Model, depth: Depth, results: Arc<Results>) -> Trial {
     Trial::test(model.name, move || {
         let explored = explore::explore(model, depth, &Arc::default());
         results.explored.lock().expect("no panic under this lock").push((model, explored));
+        if depth == Depth::Quick {
+            table::check_readme(&table::model_row(model, explored))?;
+        }
         Ok(())
     })
 }
 
 fn mutant_trial(mutant: &'static Mutant, results: Arc<Results>) -> Trial {
     Trial::test(format!("mutant::{}", mutant.name), move || {
-        let hunted = mutants::hunt(mutant)?.into_iter().map(|hunted| (mutant, hunted));
-        results.hunted.lock().expect("no panic under this lock").extend(hunted);
+        let hunted = mutants::hunt(mutant)?;
+        let results = &mut *results.hunted.lock().expect("no panic under this lock");
+        results.extend(hunted.iter().map(|hunted| (mutant, *hunted)));
+        let own = hunted.into_iter().filter(|hunted| hunted.model == mutant.model);
+        own.map(|hunted| table::mutant_row(mutant, hunted)).try_for_each(|row| table::check_readme(&row))?;
         Ok(())
     })
 }

@@ -26,7 +26,7 @@ pub(super) struct Mutant {
     /// As in the `mutated!` of its line: first the machine.
     pub name: &'static str,
     /// The model that was written with this error in mind; others of its machine may catch it too.
-    model: &'static str,
+    pub model: &'static str,
 }
 
 /// All of them, in the order of the machines.

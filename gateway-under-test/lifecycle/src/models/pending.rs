@@ -14,9 +14,10 @@ pub(super) const MODELS: &[Model] = &[
     Model { name: "pending::of_answer_and_timeout_one_wins", preemptions: Preemptions::ANY, body: one_wins },
     Model {
         name: "pending::an_answer_wakes_its_request",
-        preemptions: Preemptions::quickly(3),
+        preemptions: Preemptions { quick: Some(3), long: Some(5) },
         body: answer_wakes,
     },
+    Model { name: "pending::an_answer_wakes_one", preemptions: Preemptions::ANY, body: answer_wakes_one },
     Model {
         name: "pending::a_late_answer_reaches_no_other_request",
         preemptions: Preemptions::ANY,
@@ -81,6 +82,15 @@ fn answer_wakes() {
         assert_eq!(table.reply(second_key, "second"), Replied::Delivered);
         assert_eq!(table.reply(first_key, "first"), Replied::Delivered);
     });
+    assert_eq!(table.counts(), NOTHING);
+}
+
+fn answer_wakes_one() {
+    let table = table();
+    let ticket = register(&table);
+    let key = ticket.key();
+    let waiter = Box::new(move || assert_eq!(block_on(ticket), Ok("answer")));
+    race([waiter], || assert_eq!(table.reply(key, "answer"), Replied::Delivered));
     assert_eq!(table.counts(), NOTHING);
 }
 

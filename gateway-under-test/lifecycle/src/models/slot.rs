@@ -11,9 +11,10 @@ use crate::slot::{Lease, Occupancy, Slot};
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "slot::each_value_is_closed_once_and_stands_alone",
-        preemptions: Preemptions::quickly(2),
+        preemptions: Preemptions { quick: Some(2), long: Some(4) },
         body: closed_once,
     },
+    Model { name: "slot::one_user_and_a_reaper", preemptions: Preemptions::ANY, body: one_user },
     Model {
         name: "slot::what_was_evicted_is_not_used_again",
         preemptions: Preemptions::ANY,
@@ -91,6 +92,12 @@ fn closed_once() {
     let reaped = slot.clone();
     let reaper = Box::new(move || drop(reaped.reap(|connection| connection.number == 0)));
     race([user(&slot, &plc), user(&slot, &plc), reaper], || drop(slot.evict()));
+    check_at_rest(&slot, &plc);
+}
+
+fn one_user() {
+    let (slot, plc) = with_one_idle();
+    race([user(&slot, &plc)], || drop(slot.reap(|_| true)));
     check_at_rest(&slot, &plc);
 }
 

@@ -206,6 +206,18 @@ proptest! {
 }
 
 #[test]
+fn a_key_in_quarantine_is_passed_over_when_all_keys_have_had_their_turn() {
+    let table = PendingTable::<()>::new(LIMITS, 5);
+    let given_up = table.register().unwrap().key();
+    for _ in 0..=u16::MAX {
+        let ticket = table.register().unwrap();
+        assert_ne!(ticket.key(), given_up);
+        ticket.withdraw();
+    }
+    assert_eq!(table.reply(given_up, ()), Replied::Late(()));
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let table = PendingTable::<()>::new(Limits { waiting: 1, keys: 1 }, 0);
     let ticket = table.register().unwrap();
