@@ -11,6 +11,7 @@ pub mod config;
 pub mod net;
 pub mod tasks;
 
+pub mod buffers;
 mod chance;
 pub mod cpu;
 mod meters;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::buffers::{Buffers, PooledBuffers};
 use crate::config::Config;
 use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
@@ -16,6 +17,8 @@ pub struct Parts {
     pub heartbeat: Arc<dyn Heartbeat>,
     /// Takes values out of answers.
     pub intake: Arc<dyn IntakePart>,
+    /// Gives events their memory.
+    pub buffers: Arc<dyn Buffers>,
     /// Holds events until their consumer takes them.
     pub delivery: Arc<dyn Delivery>,
 }
@@ -41,6 +44,7 @@ impl Parts {
         Self {
             heartbeat: Arc::new(BoundToSession),
             intake: Arc::new(CopyOut),
+            buffers: Arc::new(PooledBuffers::default()),
             delivery: Arc::new(BoundedDelivery),
         }
     }

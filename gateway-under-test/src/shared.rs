@@ -63,7 +63,8 @@ impl Shared {
             report_online(&station.config.name);
         }
         let encode = || {
-            station.cache.look(|latest| event::encode(&station.config, latest, station.status.polls.read()))
+            let (buffers, poll) = (&*self.parts.buffers, station.status.polls.read());
+            station.cache.look(|latest| event::encode(buffers, &station.config, latest, poll))
         };
         self.hub.publish(&station.config.name, &self.meters, encode).await;
     }

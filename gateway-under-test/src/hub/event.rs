@@ -4,6 +4,7 @@ use bytes::Bytes;
 use s7_wire::Value;
 use serde::{Serialize, Serializer};
 
+use crate::buffers::Buffers;
 use crate::cache::Latest;
 use crate::config::{StationConfig, TagConfig};
 
@@ -56,15 +57,15 @@ pub fn value<S: Serializer>(value: &Option<Value>, out: S) -> Result<S::Ok, S::E
 ///
 /// The buffer is as long as the event could ever be, whatever the values: an event that waits for a slow consumer
 /// weighs the same as the one before it.
-pub fn encode(station: &StationConfig, latest: &[Latest], poll: u64) -> Bytes {
+pub fn encode(buffers: &dyn Buffers, station: &StationConfig, latest: &[Latest], poll: u64) -> Bytes {
     let bytes_max = longest(station);
-    let mut out = Vec::with_capacity(bytes_max);
+    let mut out = buffers.take(bytes_max);
     out.extend_from_slice(b"data: ");
     let image = Image { station: &station.name, poll, values: (&station.tags, latest) };
     serde_json::to_writer(&mut out, &image).expect("plain values written into memory");
     out.extend_from_slice(b"\n\n");
     debug_assert!(out.len() <= bytes_max, "{} of {bytes_max} bytes", out.len());
-    Bytes::from(out)
+    buffers.share(out)
 }
 
 fn longest(station: &StationConfig) -> usize {
@@ -76,6 +77,7 @@ fn longest(station: &StationConfig) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffers::PlainBuffers;
     use crate::cache::Quality;
     use crate::config::TagType;
 
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn an_event_is_the_whole_image_in_one_line() {
         let never = Latest { value: None, at: None, quality: Quality::Unknown, updates: 0 };
-        let event = encode(&station(), &[latest(Value::Real(1.5), 7), never], 7);
+        let event = encode(&PlainBuffers, &station(), &[latest(Value::Real(1.5), 7), never], 7);
         let expected = concat!(
             r#"data: {"station":"plc-1","poll":7,"values":["#,
             r#"{"tag":"speed","value":1.5,"quality":"good","updates":7},"#,
@@ -105,13 +107,18 @@ mod tests {
     #[test]
     fn the_longest_event_fits_the_room_made_for_it() {
         let longest_value = latest(Value::Real(-1.175_494_4e-38), u64::MAX);
-        let event = encode(&station(), &[longest_value, longest_value], u64::MAX);
+        let event = encode(&PlainBuffers, &station(), &[longest_value, longest_value], u64::MAX);
         assert!(event.len() <= longest(&station()), "{} of {}", event.len(), longest(&station()));
     }
 
     #[test]
     fn a_real_that_is_no_number_is_null() {
-        let event = encode(&station(), &[latest(Value::Real(f32::NAN), 1), latest(Value::Bool(true), 1)], 1);
+        let event = encode(
+            &PlainBuffers,
+            &station(),
+            &[latest(Value::Real(f32::NAN), 1), latest(Value::Bool(true), 1)],
+            1,
+        );
         assert!(
             event.starts_with(br#"data: {"station":"plc-1","poll":1,"values":[{"tag":"speed","value":null,"#)
         );

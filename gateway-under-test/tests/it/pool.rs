@@ -123,13 +123,14 @@ async fn a_station_that_fails_again_and_again_is_left_alone_for_a_while() {
 async fn stations_lost_in_one_blink_come_back_apart_and_soon() {
     let world = World::new();
     let names: Vec<String> = (0..300).map(|number| format!("plc-{number}")).collect();
-    let _plcs: Vec<Plc> = names.iter().map(|name| world.plc(&format!("{name}:102"))).collect();
+    let plcs: Vec<Plc> = names.iter().map(|name| world.plc(&format!("{name}:102"))).collect();
     let gateway = start(&world, config(names.iter().map(|name| station(name)).collect())).await;
     until_online(&gateway).await;
     *world.connects.lock().unwrap() = Some(Vec::new());
     world.cut();
     until("the loss", || gauge(&gateway, "sessions") == 0).await;
     until_online(&gateway).await;
+    assert!(plcs.iter().all(|plc| plc.stats().sessions_peak == 1), "a station has one slot at a time");
     let connects = world.connects.lock().unwrap().take().expect("noted");
     let (first, last) = (connects[0].0, connects[connects.len() - 1].0);
     assert!(last - first < Duration::from_secs(10), "{first:?} to {last:?}");
