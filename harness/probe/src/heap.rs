@@ -54,6 +54,8 @@ pub struct Total {
 pub struct SiteCount {
     /// The site's number, stable for the life of the process.
     pub id: u32,
+    /// The call stack's number: that of every site with this stack, whatever its tenant.
+    pub stack: u32,
     /// [`Tenant::id`] of whom its blocks belong to.
     pub tenant: u16,
     /// Bytes alive, as requested.
@@ -148,11 +150,12 @@ pub fn sites() -> Vec<SiteCount> {
 pub fn sites_into(into: &mut Vec<SiteCount>) {
     let _probe = Tenant::PROBE.enter();
     into.clear();
-    into.extend(counted_sites().filter_map(|(site, tenant)| {
-        let tally = counts::of_site(site);
+    into.extend(counted_sites().filter_map(|site| {
+        let tally = counts::of_site(site.id);
         (tally.total_blocks > 0).then(|| SiteCount {
-            id: site.raw(),
-            tenant: tenant.id(),
+            id: site.id.raw(),
+            stack: site.stack,
+            tenant: site.tenant.id(),
             live_bytes: tally.live_bytes,
             live_blocks: tally.live_blocks,
             total_blocks: tally.total_blocks,
@@ -211,8 +214,8 @@ fn counted_tenants() -> impl Iterator<Item = Tenant> {
 }
 
 /// Every site but the probe's own.
-fn counted_sites() -> impl Iterator<Item = (SiteId, Tenant)> {
-    sites::all().filter(|(_, tenant)| *tenant != Tenant::PROBE)
+fn counted_sites() -> impl Iterator<Item = sites::Seen> {
+    sites::all().filter(|site| site.tenant != Tenant::PROBE)
 }
 
 fn live_in(tally: Tally) -> Live {

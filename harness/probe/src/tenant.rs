@@ -76,6 +76,17 @@ impl Tenant {
         Self(id)
     }
 
+    /// Its name after those of the tenants above it: `target/plc-7`. [`Tenant::NONE`] is in no path but its own, `none`.
+    pub fn path(self) -> String {
+        let _probe = Self::PROBE.enter();
+        let mut names: Vec<String> = self.line().map(Self::name).collect();
+        if names.len() > 1 && self.is_within(Self::NONE) {
+            names.pop();
+        }
+        names.reverse();
+        names.join("/")
+    }
+
     /// The tenant it is a child of; `None`: [`Tenant::NONE`] and [`Tenant::PROBE`] have no parent.
     pub fn parent(self) -> Option<Self> {
         match self {

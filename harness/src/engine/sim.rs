@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, RngSeed};
 use tokio::time::{Instant, timeout};
-use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks};
+use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks, tenant};
 
 use super::audit::{self, Reading};
 use super::cycle::{self, Played, Script, Stage};
@@ -55,6 +55,16 @@ impl Tenants {
     fn is_target(self, tenant: Tenant) -> bool {
         tenant != Tenant::NONE
             && ![self.harness, self.world, Tenant::PROBE].iter().any(|other| tenant.is_within(*other))
+    }
+
+    /// The parts of the target by their tenant's number, named by the path below its own tenant.
+    fn parts(self) -> BTreeMap<u16, String> {
+        let own = format!("{}/", self.target.name());
+        let name = |path: String| path.strip_prefix(&own).map(str::to_owned).unwrap_or(path);
+        tenant::all()
+            .filter(|tenant| *tenant != self.target && self.is_target(*tenant))
+            .map(|tenant| (tenant.id(), name(tenant.path())))
+            .collect()
     }
 }
 
@@ -213,7 +223,8 @@ impl<'w, W: World> Sim<'w, W> {
             Err(_) => Vec::new(),
         };
         let awaits = if inventory::rose(&played.inventories) { awaits().await } else { Vec::new() };
-        let stacks = frames::resolve(inventory::grown_sites(&played.inventories));
+        let grown = inventory::grown_stacks(&played.inventories);
+        let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
         Measured {
             snapshots: inventory::named(&played.inventories, &stacks),
             awaits,
@@ -355,7 +366,7 @@ impl<W: World> Stage for Sim<'_, W> {
         let sockets =
             sockets.map(|socket| NamedFd { what: format!("sim socket to {}", socket.peer), opened_at: None });
         let fds = inventory::fds_of(None).iter().map(NamedFd::from).chain(sockets).collect();
-        Ok(Inventory { cycle: 0, heap, tasks, fds })
+        Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), tasks, fds })
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

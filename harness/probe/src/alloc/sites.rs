@@ -96,12 +96,27 @@ pub(super) fn without_stack(tenant: Tenant) -> SiteId {
     find_or_insert(StackId::EMPTY, tenant)
 }
 
+/// A site that has been seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) id: SiteId,
+    pub(crate) tenant: Tenant,
+    /// The same for every tenant that allocates from it.
+    pub(crate) stack: u32,
+}
+
+impl Seen {
+    const fn special(id: SiteId) -> Self {
+        Self { id, tenant: Tenant::NONE, stack: u32::MAX - id.0 }
+    }
+}
+
 /// Every site seen so far, in order of first sight.
-pub(crate) fn all() -> impl Iterator<Item = (SiteId, Tenant)> {
+pub(crate) fn all() -> impl Iterator<Item = Seen> {
     let used = NEXT.load(Ordering::Acquire).min(SITES_MAX as u32);
-    let special = [(SiteId::ALL, Tenant::NONE), (SiteId::TABLE_FULL, Tenant::NONE)];
-    let pairs = (SiteId::FIRST..used).map(SiteId).filter_map(|site| Some((site, pair(site)?.tenant())));
-    special.into_iter().chain(pairs)
+    let seen = |id, pair: Pair| Seen { id, tenant: pair.tenant(), stack: pair.stack().raw() };
+    let pairs = (SiteId::FIRST..used).map(SiteId).filter_map(move |id| Some(seen(id, pair(id)?)));
+    [SiteId::ALL, SiteId::TABLE_FULL].map(Seen::special).into_iter().chain(pairs)
 }
 
 /// The return addresses of a site's stack, innermost first.

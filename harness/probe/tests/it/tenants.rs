@@ -23,6 +23,11 @@ fn a_child_is_within_all_above_it_and_within_nobody_else() {
     let [target, world] = ["target", "world"].map(Tenant::named);
     let station = target.child("plc-7");
     let session = station.child("session");
+    assert_eq!(session.path(), "target/plc-7/session");
+    assert_eq!(
+        [target, Tenant::NONE, Tenant::PROBE].map(Tenant::path),
+        ["target", "none", "probe"].map(str::to_owned)
+    );
     assert_eq!((session.parent(), target.parent()), (Some(station), Some(Tenant::NONE)));
     for above in [session, station, target, Tenant::NONE] {
         assert!(session.is_within(above), "{above}");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
+use watertight_probe::Tenant;
 
 pub use program::{EXEC_ROLE, exec_role};
 
@@ -249,8 +250,10 @@ impl<'w, W: World> Live<'w, W> {
         let rose = inventory::rose(&played.inventories);
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
-        let grown: Vec<u32> = inventory::grown_sites(&played.inventories).into_iter().collect();
-        let stacks = probe.and_then(|probe| probe.stacks(&grown).ok()).unwrap_or_default();
+        let grown = inventory::grown_stacks(&played.inventories);
+        let sites: Vec<u32> = grown.values().copied().collect();
+        let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
+        let stacks = inventory::by_stack(&grown, asked.flatten().collect());
         let awaits = probe.map(awaits).unwrap_or_default();
         Measured {
             snapshots: inventory::named(&played.inventories, &stacks),
@@ -290,6 +293,9 @@ fn gone(program: &Program) -> Ended {
 fn peer_not_started(name: &str, ended: &Ended) -> PlayFailure {
     PlayFailure::World(crate::world::WorldError::Start { what: format!("`{name}`"), why: ended.to_string() })
 }
+
+/// Stacks that one request to the probe asks for; its bound is 1,000.
+const STACKS_PER_REQUEST: usize = 500;
 
 /// How long a task dump of the target may take.
 const DUMP_WITHIN: Duration = Duration::from_secs(3);
@@ -349,9 +355,12 @@ impl<W: World> Stage for Live<'_, W> {
                 return Ok(Inventory { fds, ..Inventory::default() });
             };
             let fds = probe.fds().map_err(blind)?.iter().map(NamedFd::from).collect();
-            let heap = probe.sites(1).map_err(blind)?.sites;
+            let sites = probe.sites(1).map_err(blind)?;
+            let mut tenants = sites.tenants;
+            // What belongs to nobody in particular is the target's at large.
+            tenants.remove(&Tenant::NONE.id());
             let tasks = probe.tasks().map_err(blind)?;
-            Ok(Inventory { cycle: 0, heap, tasks, fds })
+            Ok(Inventory { cycle: 0, heap: sites.sites, tenants, tasks, fds })
         })
     }
 
