@@ -76,6 +76,11 @@ impl Tenant {
         Self(id)
     }
 
+    /// The first tenant below this one that is called `name`, or a new child of that name.
+    pub fn part(self, name: &str) -> Self {
+        self.find(name).unwrap_or_else(|| self.child(name))
+    }
+
     /// Its name after those of the tenants above it: `target/plc-7`. [`Tenant::NONE`] is in no path but its own, `none`.
     pub fn path(self) -> String {
         let _probe = Self::PROBE.enter();

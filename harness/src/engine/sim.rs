@@ -341,7 +341,10 @@ impl<W: World> Stage for Sim<'_, W> {
     }
 
     async fn plant(&mut self, plant: &Plant) -> Result<(), Ended> {
-        let _target = self.tenants.target.enter();
+        let _owner = match &plant.tenant {
+            Some(name) => self.tenants.target.part(name).enter(),
+            None => self.tenants.target.enter(),
+        };
         match plant.what {
             Planted::Heap(bytes) => plant::heap(usize::try_from(bytes).unwrap_or(usize::MAX)),
             Planted::Task(count) => (0..count).for_each(|_| plant::task()),

@@ -344,7 +344,7 @@ impl<W: World> Stage for Live<'_, W> {
                 Planted::Task(count) => (0, amount(count), 0),
                 Planted::Fd(count) => (0, 0, amount(count)),
             };
-            probe.plant(bytes, tasks, fds).map_err(blind)
+            probe.plant_for(plant.tenant.as_deref(), bytes, tasks, fds).map_err(blind)
         })
     }
 
