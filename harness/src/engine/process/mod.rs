@@ -5,9 +5,10 @@
 
 mod program;
 mod sample;
+mod signals;
 mod wiring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -20,7 +21,7 @@ pub use program::{EXEC_ROLE, exec_role};
 use self::program::Running;
 use self::sample::{Sampler, blind};
 use self::wiring::{Wiring, free_port};
-use super::audit::{self, Reading};
+use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
@@ -112,19 +113,29 @@ impl<E: Into<PlayFailure>> From<E> for Unstarted {
     }
 }
 
+/// A server peer that runs as a program.
+struct Server {
+    running: Running,
+    place: ServerPlace,
+    /// The port it was given: it keeps that when it is started again.
+    port: u16,
+}
+
 /// A world of programs.
 struct Live<'w, W: World> {
     world: &'w W,
     setting: Setting<'w, W::Peer>,
     wiring: Wiring,
-    servers: BTreeMap<String, (Running, ServerPlace)>,
+    servers: BTreeMap<String, Server>,
     /// The addresses of server peers as the target sees them: the proxies'.
     seen: BTreeMap<String, Vec<String>>,
     target: Option<(Running, Sampler)>,
     consumers: BTreeMap<String, Box<dyn Party>>,
     storms: Storms,
     counted_from: Reading,
-    kills: u64,
+    acts: Acts,
+    /// Whose processes are stopped.
+    paused: BTreeSet<String>,
     notes: Vec<String>,
 }
 
@@ -141,18 +152,13 @@ impl<'w, W: World> Live<'w, W> {
             consumers: BTreeMap::new(),
             storms: Storms::default(),
             counted_from: Reading::default(),
-            kills: 0,
+            acts: Acts::default(),
+            paused: BTreeSet::new(),
             notes: Vec::new(),
         };
-        for (name, peer) in live.peers(Seat::Server) {
+        for (name, _) in live.peers(Seat::Server) {
             let port = free_port().map_err(PlayFailure::system("find a free port"))?;
-            let program = world.server_program(&setting, name, peer, port)?;
-            let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
-            let place = world.server_place(peer, &running.announced, port)?;
-            let proxies = live.wiring.wire_servers(name, &place.instances).await;
-            let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
-            live.seen.insert(name.clone(), seen);
-            live.servers.insert(name.clone(), (running, place));
+            live.start_server(name, port).await?;
         }
         live.start_target().await?;
         for (name, peer) in live.peers(Seat::Consumer) {
@@ -165,6 +171,19 @@ impl<'w, W: World> Live<'w, W> {
     fn peers(&self, seat: Seat) -> impl Iterator<Item = (&'w String, &'w W::Peer)> + use<'w, W> {
         let world = self.world;
         self.setting.scenario.world.iter().filter(move |(_, peer)| world.seat(peer) == seat)
+    }
+
+    /// Starts the peer `name`; the proxies that lead to it stay where they are.
+    async fn start_server(&mut self, name: &str, port: u16) -> Result<(), PlayFailure> {
+        let peer = &self.setting.scenario.world[name];
+        let program = self.world.server_program(&self.setting, name, peer, port)?;
+        let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
+        let place = self.world.server_place(peer, &running.announced, port)?;
+        let proxies = self.wiring.wire_servers(name, &place.instances).await;
+        let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
+        self.seen.insert(name.to_owned(), seen);
+        self.servers.insert(name.to_owned(), Server { running, place, port });
+        Ok(())
     }
 
     async fn start_target(&mut self) -> Result<(), Unstarted> {
@@ -215,27 +234,17 @@ impl<'w, W: World> Live<'w, W> {
         look(sampler).map_err(|blind| running.ended().unwrap_or(blind))
     }
 
-    async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
-        self.kills += 1;
-        let Some((running, _)) = self.target.take() else { return Ok(()) };
-        let signal = match signal {
-            kill::Signal::Term => Signal::TERM,
-            kill::Signal::Kill => Signal::KILL,
-        };
-        running.stop(signal, within).await.map_err(|how| Ended::TargetDied { how })
-    }
-
     async fn read(&mut self) -> Result<Reading, Ended> {
         let unread = |error: crate::world::WorldError| Ended::TargetDied { how: error.to_string() };
         let mut load = BTreeMap::new();
         for (name, peer) in self.peers(Seat::Server) {
-            let place = &self.servers[name].1;
+            let Some(Server { place, .. }) = self.servers.get(name) else { continue };
             load.insert(name.clone(), self.world.server_load(peer, place).await.map_err(unread)?);
         }
         for (name, consumer) in &mut self.consumers {
             load.insert(name.clone(), consumer.load().await.map_err(unread)?);
         }
-        Ok(Reading::new(load, self.wiring.links(), self.kills))
+        Ok(Reading::new(load, self.wiring.links(), &self.acts))
     }
 
     /// Puts names to what was played, as far as the target still lives to be asked.
@@ -280,8 +289,8 @@ impl<'w, W: World> Live<'w, W> {
             let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
         }
         self.wiring.shutdown().await;
-        for (_, (running, _)) in self.servers {
-            let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
+        for (_, server) in self.servers {
+            let _late = server.running.stop(Signal::TERM, STOP_WITHIN).await;
         }
     }
 }
@@ -312,6 +321,11 @@ impl<W: World> Stage for Live<'_, W> {
         self.look(Sampler::census)
     }
 
+    /// A target that stands still cannot be asked, and holds what it held.
+    async fn glance(&mut self) -> Result<Census, Ended> {
+        if self.paused.contains(kill::TARGET) { Ok(Census::default()) } else { self.census().await }
+    }
+
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
         Ok(self.look(Sampler::census)?.gauges)
     }
@@ -323,10 +337,23 @@ impl<W: World> Stage for Live<'_, W> {
                 self.storms.open(&self.wiring.links()[link], &*self.wiring.dial(link), n, hello, abandon);
             }
             (Change::Kill { signal, within, restart }, _) => {
+                self.acts.note(&event.fault);
+                if let Some(peer) = event.fault.peer() {
+                    return self.restart_peer(peer, signal, within).await;
+                }
                 self.kill(signal, within).await?;
                 if restart {
                     self.start_target().await.map_err(not_restarted)?;
                 }
+            }
+            (Change::Pause, _) => {
+                self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::STOP)?;
+                self.acts.note(&event.fault);
+            }
+            (Change::Resume, _) => self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::CONT)?,
+            (Change::Reload, _) => {
+                self.reload(&event.fault)?;
+                self.acts.note(&event.fault);
             }
             (change, Some(link)) => self.wiring.links()[link].change(event.id, &event.fault, &change),
             (_, None) => {}
