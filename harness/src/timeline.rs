@@ -68,6 +68,14 @@ pub enum Ended {
         /// Exit status or panic message, with the tail of its stderr.
         how: String,
     },
+    /// A peer could not be ended in order, or not be brought back.
+    #[error("peer `{peer}` failed: {how}")]
+    PeerFailed {
+        /// Its name in the scenario.
+        peer: String,
+        /// What went wrong.
+        how: String,
+    },
     /// The target never became ready.
     #[error("the target was not ready within {within:?}: {why}")]
     NeverReady {

@@ -69,6 +69,12 @@ pub trait SimTarget: Send {
 
     /// Asks it to end in order; resolves when it has, with the reason if something stayed behind.
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Has it take over new settings, as [`World::sim_config`] wrote them, while it runs; else the reason why it did not.
+    fn reload(&mut self, config: String) -> BoxFuture<'_, Result<(), String>> {
+        drop(config);
+        Box::pin(async { Err("not supported by this target".to_owned()) })
+    }
 }
 
 /// A program that a wall-clock engine starts: never through a shell.
@@ -251,6 +257,47 @@ pub trait World: Send + Sync + 'static {
 
     /// Where the target listens for consumers, from what it announced; `None`: it serves nobody.
     fn target_place(&self, announced: &Announced) -> Option<String>;
+
+    /// Writes the settings of the target's program anew, as `setting` has them now: the SIGHUP of a `reload` follows.
+    fn rewrite_config(
+        &self,
+        setting: &Setting<'_, Self::Peer>,
+        peers: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), WorldError> {
+        let _ = (setting, peers);
+        Err(WorldError::Unknown("this target reads its settings once: it cannot play `reload`".to_owned()))
+    }
+
+    /// The settings of the target in sim, as `setting` has them now, for [`SimTarget::reload`].
+    fn sim_config(&self, setting: &Setting<'_, Self::Peer>) -> Result<String, WorldError> {
+        let _ = setting;
+        Err(WorldError::Unknown("this target reads its settings once: it cannot play `reload`".to_owned()))
+    }
+}
+
+/// What is wrong with `scenario` in this world beyond its language, one message each.
+pub(crate) fn problems<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> Vec<String> {
+    let mut problems = world.check(scenario);
+    let servers: Vec<String> = scenario
+        .world
+        .iter()
+        .filter(|(_, peer)| world.seat(peer) == Seat::Server)
+        .map(|(name, _)| format!("`{name}`"))
+        .chain(["`target`".to_owned()])
+        .collect();
+    for fault in scenario.cycle.iter().flat_map(|phase| &phase.faults) {
+        let Some((name, peer)) = fault.peer().and_then(|name| Some((name, scenario.world.get(name)?))) else {
+            continue;
+        };
+        if world.seat(peer) == Seat::Consumer {
+            let fault = fault.name();
+            problems.push(format!(
+                "`{fault}` names `{name}`, a consumer, which has no process of its own; it can be one of: {}",
+                servers.join(", ")
+            ));
+        }
+    }
+    problems
 }
 
 /// The name under which the target is reached in sim.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use watertight::chaos::toxics::reload::merge;
 use watertight::scenario::Scenario;
 use watertight::units::Time;
 use watertight::world::{Setting, WorldError};
@@ -151,17 +152,6 @@ fn parse_address(address: &str) -> Option<(u32, u32, u8, String)> {
     Some((db, offset, bit, kind.to_lowercase()))
 }
 
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
-    }
-}
-
 /// `value` with every time in it at the run's pace.
 fn paced_value(setting: &Setting<'_, S7Peer>, value: &Value) -> Value {
     match value {
@@ -184,15 +174,5 @@ mod tests {
         assert_eq!(parse_address("DB1.DBD4:REAL"), Some((1, 4, 0, "real".into())));
         assert_eq!(parse_address("DB12.DBX12.2:BOOL"), Some((12, 12, 2, "bool".into())));
         assert_eq!(parse_address("MW20"), None);
-    }
-
-    #[test]
-    fn settings_are_merged_into_the_defaults() {
-        let mut config = json!({ "http": { "listen": "x", "events": { "queue": 1 } } });
-        merge(&mut config, json!({ "http": { "events": { "when_full": "disconnect" } } }));
-        assert_eq!(
-            config,
-            json!({ "http": { "listen": "x", "events": { "queue": 1, "when_full": "disconnect" } } })
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! The S7 world, as the harness asks for it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -97,7 +98,7 @@ impl World for S7World {
         net: &'a SimNet,
     ) -> BoxFuture<'a, Result<Box<dyn SimTarget>, WorldError>> {
         Box::pin(async move {
-            let text = gateway::config(&setting, &self.sim_addresses(setting.scenario), SIM_TARGET_ADDRESS)?;
+            let text = self.sim_config(&setting)?;
             let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
             let config = Config::from_yaml("target", &text).map_err(|error| cannot(error.to_string()))?;
             let net = Arc::new(self.gateway_net(setting.scenario, net));
@@ -178,9 +179,7 @@ impl World for S7World {
         peers: &BTreeMap<String, Vec<String>>,
     ) -> Result<Program, WorldError> {
         let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
-        let path = setting.scratch.join("gateway.yaml");
-        std::fs::write(&path, gateway::config(setting, peers, "127.0.0.1:0")?)
-            .map_err(|error| cannot(error.to_string()))?;
+        let path = write_config(setting, peers)?;
         let mut argv = roles::argv(roles::GATEWAY).map_err(|error| cannot(error.to_string()))?;
         argv.extend(["--config".into(), path.into(), "--seed".into(), setting.seed.to_string().into()]);
         let ready = ReadyWhen::Lines(vec!["http on http://".to_owned(), "ready".to_owned()]);
@@ -190,6 +189,32 @@ impl World for S7World {
     fn target_place(&self, announced: &Announced) -> Option<String> {
         announced.0.first().cloned()
     }
+
+    fn rewrite_config(
+        &self,
+        setting: &Setting<'_, S7Peer>,
+        peers: &BTreeMap<String, Vec<String>>,
+    ) -> Result<(), WorldError> {
+        write_config(setting, peers).map(drop)
+    }
+
+    fn sim_config(&self, setting: &Setting<'_, S7Peer>) -> Result<String, WorldError> {
+        gateway::config(setting, &self.sim_addresses(setting.scenario), SIM_TARGET_ADDRESS)
+    }
+}
+
+/// Writes the gateway's settings into the run's folder, and says where they are.
+fn write_config(
+    setting: &Setting<'_, S7Peer>,
+    peers: &BTreeMap<String, Vec<String>>,
+) -> Result<PathBuf, WorldError> {
+    let path = setting.scratch.join("gateway.yaml");
+    let cannot = |error: std::io::Error| WorldError::Start {
+        what: gateway::NAME.to_owned(),
+        why: format!("{}: {error}", path.display()),
+    };
+    std::fs::write(&path, gateway::config(setting, peers, "127.0.0.1:0")?).map_err(cannot)?;
+    Ok(path)
 }
 
 impl S7World {
@@ -224,4 +249,16 @@ impl SimTarget for Target {
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async { self.0.shutdown().await.map_err(|error| error.to_string()) })
     }
+
+    fn reload(&mut self, config: String) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let config = Config::from_yaml("target", &config).map_err(|error| error.to_string())?;
+            reload(&self.0, config).await
+        })
+    }
+}
+
+/// Hands the gateway its new settings.
+async fn reload(_gateway: &Gateway, _config: Config) -> Result<(), String> {
+    Err("the gateway cannot reload yet".to_owned())
 }

@@ -78,8 +78,8 @@ pub struct Args {
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
-    /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; may be
-    /// repeated
+    /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; on behalf
+    /// of a part of the target with `/NAME`: `heap=1kB/plc-7@20`; may be repeated
     #[arg(long, value_name = "LEAK")]
     plant: Vec<Plant>,
     /// Play each case twice with one seed, and compare what the two runs tell, line by line

@@ -40,7 +40,7 @@ pub type Stacks = BTreeMap<u32, Vec<crate::frames::Frame>>;
 pub struct Sites {
     /// By number.
     pub sites: Vec<SiteCount>,
-    /// Names of the tenants in `sites`.
+    /// Paths of the tenants in `sites`, as [`Tenant::path`] gives them.
     pub tenants: BTreeMap<u16, String>,
 }
 
@@ -66,7 +66,7 @@ pub fn sites(min_blocks: u64, ids: &[u32]) -> Sites {
     let _probe = Tenant::PROBE.enter();
     let mut sites = heap::sites();
     sites.retain(|site| site.live_blocks >= min_blocks && (ids.is_empty() || ids.contains(&site.id)));
-    let tenants = sites.iter().map(|site| (site.tenant, Tenant::from_id(site.tenant).name())).collect();
+    let tenants = sites.iter().map(|site| (site.tenant, Tenant::from_id(site.tenant).path())).collect();
     Sites { sites, tenants }
 }
 

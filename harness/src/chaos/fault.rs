@@ -13,9 +13,11 @@ use crate::chaos::toxics::blackhole::Blackhole;
 use crate::chaos::toxics::close::Close;
 use crate::chaos::toxics::flap::Flap;
 use crate::chaos::toxics::half_open::HalfOpen;
-use crate::chaos::toxics::kill::{Kill, Signal};
+use crate::chaos::toxics::kill::{Kill, Signal, TARGET};
 use crate::chaos::toxics::latency::Latency;
+use crate::chaos::toxics::pause::Pause;
 use crate::chaos::toxics::refuse::Refuse;
+use crate::chaos::toxics::reload::Reload;
 use crate::chaos::toxics::reset::Reset;
 use crate::chaos::toxics::slow_read::SlowRead;
 use crate::chaos::toxics::stall::Stall;
@@ -49,8 +51,12 @@ pub enum Fault {
     Flap(#[garde(dive)] Flap),
     /// Many connections at once, each abandoned half-way.
     Storm(#[garde(dive)] Storm),
-    /// The target is ended by a signal.
+    /// The target or a peer is ended by a signal.
     Kill(#[garde(dive)] Kill),
+    /// The target or a peer stands still, and goes on.
+    Pause(#[garde(dive)] Pause),
+    /// The target is told to read its settings again.
+    Reload(#[garde(dive)] Reload),
 }
 
 /// The keys that all faults on a link share.
@@ -107,7 +113,7 @@ pub enum Change {
         /// How far it gets.
         abandon: Abandon,
     },
-    /// The target is signalled.
+    /// A party is told to end by a signal.
     Kill {
         /// With what.
         signal: Signal,
@@ -117,6 +123,12 @@ pub enum Change {
         /// Whether it is started again.
         restart: bool,
     },
+    /// A party stands still.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// The target is told to read its settings again.
+    Reload,
 }
 
 impl Fault {
@@ -135,15 +147,32 @@ impl Fault {
             Self::Flap(_) => "flap",
             Self::Storm(_) => "storm",
             Self::Kill(_) => "kill",
+            Self::Pause(_) => "pause",
+            Self::Reload(_) => "reload",
         }
     }
 
-    /// The link it works on; `None` for a fault of the target's process.
+    /// The link it works on; `None` for a fault of a party's process.
     pub fn link(&self) -> Option<&str> {
         self.on_link().map(|fault| fault.common().link)
     }
 
-    /// The fault as one on a link; `None` for a fault of the target's process.
+    /// Whose process it is about: `target`, or a peer's name; `None` for a fault on a link.
+    pub fn party(&self) -> Option<&str> {
+        match self {
+            Self::Kill(kill) => Some(&kill.peer),
+            Self::Pause(pause) => Some(&pause.peer),
+            Self::Reload(_) => Some(TARGET),
+            _ => None,
+        }
+    }
+
+    /// The peer whose process it is about; `None` for a fault of the target's, and for one on a link.
+    pub fn peer(&self) -> Option<&str> {
+        self.party().filter(|party| *party != TARGET)
+    }
+
+    /// The fault as one on a link; `None` for a fault of a party's process.
     pub fn on_link(&self) -> Option<&dyn LinkFault> {
         Some(match self {
             Self::Latency(fault) => fault,
@@ -157,7 +186,7 @@ impl Fault {
             Self::SlowRead(fault) => fault,
             Self::Flap(fault) => fault,
             Self::Storm(fault) => fault,
-            Self::Kill(_) => return None,
+            Self::Kill(_) | Self::Pause(_) | Self::Reload(_) => return None,
         })
     }
 
@@ -174,8 +203,11 @@ impl Fault {
     ///
     /// Takes the same `index` and `seed` as [`Fault::id`]. Nothing comes back for a fault that begins after the phase ends.
     pub fn compile(&self, index: usize, length: Duration, seed: Seed) -> Vec<(Duration, Change)> {
-        if let Self::Kill(kill) = self {
-            return kill_at(kill, length);
+        match self {
+            Self::Kill(kill) => return kill_at(kill, length),
+            Self::Pause(pause) => return pause_at(pause, length),
+            Self::Reload(reload) => return once(reload.at, Change::Reload, length),
+            _ => {}
         }
         let Some(common) = self.on_link().map(LinkFault::common) else { return Vec::new() };
         if common.at >= length {
@@ -206,9 +238,19 @@ pub fn indices(faults: &[Fault]) -> Vec<usize> {
 }
 
 fn kill_at(kill: &Kill, length: Duration) -> Vec<(Duration, Change)> {
-    let at = kill.at.map_or(Duration::ZERO, |at| at.0);
     let change = Change::Kill { signal: kill.signal, within: kill.within.0, restart: kill.restart };
+    once(kill.at, change, length)
+}
+
+fn once(at: Option<Time>, change: Change, length: Duration) -> Vec<(Duration, Change)> {
+    let at = at.map_or(Duration::ZERO, |at| at.0);
     if at < length { vec![(at, change)] } else { Vec::new() }
+}
+
+fn pause_at(pause: &Pause, length: Duration) -> Vec<(Duration, Change)> {
+    let stops = once(pause.at, Change::Pause, length);
+    let goes_on = stops.first().map(|(at, _)| ((*at + pause.lasts.0).min(length), Change::Resume));
+    stops.into_iter().chain(goes_on).collect()
 }
 
 fn flaps(flap: &Flap, window: Duration, dice: Seed) -> Vec<(Duration, Change)> {
@@ -254,6 +296,9 @@ impl fmt::Display for Change {
                 let then = if *restart { ", then restart" } else { "" };
                 write!(f, "SIG{}, to end within {}{then}", signal.name(), Time(*within))
             }
+            Self::Pause => f.write_str("stops"),
+            Self::Resume => f.write_str("goes on"),
+            Self::Reload => f.write_str("is told to read its settings again"),
         }
     }
 }
@@ -319,6 +364,28 @@ mod tests {
     #[test]
     fn kill_says_what_it_does() {
         assert_eq!(events("kill: { at: 1s }", 5), ["1s SIGTERM, to end within 10s, then restart"]);
+    }
+
+    #[test]
+    fn a_pause_ends_with_its_phase_at_the_latest() {
+        assert_eq!(events("pause: { peer: plc, for: 2s, at: 1s }", 5), ["1s stops", "3s goes on"]);
+        assert_eq!(events("pause: { peer: plc, for: 9s }", 5), ["0s stops", "5s goes on"]);
+        assert!(events("pause: { for: 1s, at: 5s }", 5).is_empty());
+    }
+
+    #[test]
+    fn faults_of_processes_say_whose() {
+        for (yaml, party, peer) in [
+            ("kill: {}", "target", None),
+            ("kill: { peer: plc }", "plc", Some("plc")),
+            ("pause: { for: 1s }", "target", None),
+            ("pause: { peer: broker, for: 1s }", "broker", Some("broker")),
+            ("reload: { with: { log: debug } }", "target", None),
+        ] {
+            let fault = fault(yaml);
+            assert_eq!((fault.party(), fault.peer(), fault.link()), (Some(party), peer, None), "{yaml}");
+        }
+        assert_eq!(events("reload: { at: 2s }", 5), ["2s is told to read its settings again"]);
     }
 
     #[test]

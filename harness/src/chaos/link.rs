@@ -195,12 +195,17 @@ impl Link {
         self.changed.notify_waiters();
     }
 
-    /// Carries out a compiled change of `fault`; those that are the engine's own (storms' connections, kills) do nothing here.
+    /// Carries out a compiled change of `fault`; those that are the engine's own (storms' connections, what happens to
+    /// processes) do nothing here.
     pub fn change(&self, id: FaultId, fault: &Fault, change: &Change) {
         match change {
             Change::Begin | Change::Down => self.apply(id, fault),
             Change::End | Change::Up => self.heal(id),
-            Change::OpenConnection { .. } | Change::Kill { .. } => {}
+            Change::OpenConnection { .. }
+            | Change::Kill { .. }
+            | Change::Pause
+            | Change::Resume
+            | Change::Reload => {}
         }
     }
 

@@ -92,6 +92,11 @@ impl SimNet {
         Ok(SimListener { net: self.clone(), owner, addr, backlog, socket })
     }
 
+    /// Whether somebody listens at `addr`.
+    pub fn is_listening(&self, addr: &str) -> bool {
+        self.lock().listeners.contains_key(addr)
+    }
+
     /// Connects over `link` to whoever listens at `addr`, on behalf of `owner`.
     ///
     /// Takes a round trip of the link's latency. Resolves once the connection waits to be accepted, as TCP's does. A

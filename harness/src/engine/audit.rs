@@ -17,8 +17,8 @@ pub(super) struct Reading {
     pub load: BTreeMap<String, Vec<Load>>,
     /// By link.
     pub links: BTreeMap<String, LinkStats>,
-    /// Times the target was signalled.
-    pub kills: u64,
+    /// How often a fault of a process was carried out, by its name and whose process it was.
+    pub acts: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Reading {
@@ -26,10 +26,48 @@ impl Reading {
     pub(super) fn new(
         load: BTreeMap<String, Vec<Load>>,
         links: &BTreeMap<String, Arc<Link>>,
-        kills: u64,
+        acts: &Acts,
     ) -> Self {
         let links = links.iter().map(|(name, link)| (name.clone(), link.stats())).collect();
-        Self { load, links, kills }
+        let load = load.into_iter().map(|(name, load)| {
+            let whole = acts.whole(&name, load);
+            (name, whole)
+        });
+        Self { load: load.collect(), links, acts: acts.done.clone() }
+    }
+}
+
+/// What was done to processes, and what peers had done when they were ended.
+#[derive(Debug, Default)]
+pub(super) struct Acts {
+    done: BTreeMap<(&'static str, String), u64>,
+    /// By peer: a program that is started again counts from nothing.
+    before: BTreeMap<String, Vec<Load>>,
+}
+
+impl Acts {
+    /// Notes that a fault of a process was carried out.
+    pub(super) fn note(&mut self, fault: &Fault) {
+        if let Some(party) = fault.party() {
+            *self.done.entry((fault.name(), party.to_owned())).or_default() += 1;
+        }
+    }
+
+    /// Notes what the peer `name` has done, just before it is ended.
+    pub(super) fn ends(&mut self, name: &str, load: Vec<Load>) {
+        let whole = self.whole(name, load);
+        self.before.insert(name.to_owned(), whole);
+    }
+
+    /// `load` of the peer `name` and what it had done before it was started again.
+    fn whole(&self, name: &str, mut load: Vec<Load>) -> Vec<Load> {
+        for earlier in self.before.get(name).into_iter().flatten() {
+            match load.iter_mut().find(|load| load.what == earlier.what) {
+                Some(load) => load.count += earlier.count,
+                None => load.push(earlier.clone()),
+            }
+        }
+        load
     }
 }
 
@@ -57,7 +95,7 @@ fn at_least(what: String, found: u64, at_least: u64) -> Audit {
     Audit { what, found, at_least, at_most: None }
 }
 
-/// One control per kind of fault and link: that it took effect in every counted cycle.
+/// One control per kind of fault and link or process: that it took effect in every counted cycle.
 fn of_faults<P: PeerSpec>(
     scenario: &Scenario<P>,
     before: &Reading,
@@ -66,13 +104,14 @@ fn of_faults<P: PeerSpec>(
 ) -> Vec<Audit> {
     let faults = scenario.cycle.iter().flat_map(|phase| &phase.faults);
     let mut seen = BTreeSet::new();
-    let first_of_kind = faults.filter(|fault| seen.insert((fault.name(), fault.link().map(str::to_owned))));
+    let place = |fault: &Fault| fault.link().or(fault.party()).map(str::to_owned);
+    let first_of_kind = faults.filter(|fault| seen.insert((fault.name(), place(fault))));
     first_of_kind.map(|fault| of_fault(fault, before, after, cycles as u64)).collect()
 }
 
 fn of_fault(fault: &Fault, before: &Reading, after: &Reading, cycles: u64) -> Audit {
     let Some(link) = fault.link() else {
-        return at_least("target: signals sent".to_owned(), after.kills - before.kills, cycles);
+        return of_act(fault, before, after, cycles);
     };
     let of = |reading: &Reading| effect(fault, &reading.links.get(link).copied().unwrap_or_default());
     let (what, found) = of(after);
@@ -80,6 +119,19 @@ fn of_fault(fault: &Fault, before: &Reading, after: &Reading, cycles: u64) -> Au
     // A fault that spares some connections may spare a cycle.
     let sure = fault.on_link().is_none_or(|fault| fault.common().p >= 1.0);
     at_least(format!("{link}: {what} by {}", fault.name()), found - earlier, if sure { cycles } else { 1 })
+}
+
+/// The control of a fault of a process: that it was carried out in every counted cycle.
+fn of_act(fault: &Fault, before: &Reading, after: &Reading, cycles: u64) -> Audit {
+    let party = fault.party().unwrap_or_default();
+    let of =
+        |reading: &Reading| reading.acts.get(&(fault.name(), party.to_owned())).copied().unwrap_or_default();
+    let what = match fault {
+        Fault::Pause(_) => "times paused",
+        Fault::Reload(_) => "times told to reload",
+        _ => "signals sent",
+    };
+    at_least(format!("{party}: {what}"), of(after) - of(before), cycles)
 }
 
 /// The figure of a link that shows a fault at work, in words and as a count.
@@ -99,7 +151,9 @@ fn effect(fault: &Fault, link: &LinkStats) -> (&'static str, u64) {
         | Fault::HalfOpen(_)
         | Fault::Stall(_)
         | Fault::SlowRead(_)
-        | Fault::Kill(_) => ("times begun", link.faults_begun),
+        | Fault::Kill(_)
+        | Fault::Pause(_)
+        | Fault::Reload(_) => ("times begun", link.faults_begun),
     }
 }
 
@@ -139,6 +193,30 @@ mod tests {
         );
         assert!(!audits[0].holds());
         assert!(of_load("plc", &[polls(100)], &[polls(120)], 10)[0].holds());
+    }
+
+    #[test]
+    fn a_peer_that_was_started_again_keeps_what_it_had_done() {
+        let mut acts = Acts::default();
+        acts.ends("plc", vec![polls(100)]);
+        acts.ends("plc", vec![polls(20)]);
+        let reading =
+            |count| Reading::new([("plc".to_owned(), vec![polls(count)])].into(), &BTreeMap::new(), &acts);
+        assert_eq!(reading(3).load["plc"], [polls(123)]);
+    }
+
+    #[test]
+    fn a_fault_of_a_process_that_was_not_carried_out_fails_its_control() {
+        let fault: Fault = serde_saphyr::from_str("pause: { peer: plc, for: 1s }").unwrap();
+        let mut acts = Acts::default();
+        let mut reading = |times| {
+            (0..times).for_each(|_| acts.note(&fault));
+            Reading::new(BTreeMap::new(), &BTreeMap::new(), &acts)
+        };
+        let (before, between, after) = (reading(3), reading(9), reading(1));
+        let audit = of_fault(&fault, &before, &after, 10);
+        assert_eq!((audit.what.as_str(), audit.found, audit.holds()), ("plc: times paused", 10, true));
+        assert!(!of_fault(&fault, &before, &between, 10).holds());
     }
 
     #[test]

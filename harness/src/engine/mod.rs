@@ -6,6 +6,7 @@ mod audit;
 mod cycle;
 mod inventory;
 mod pace;
+mod parties;
 mod plant;
 mod player;
 mod process;

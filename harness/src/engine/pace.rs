@@ -40,8 +40,11 @@ fn paced_fault(fault: &Fault, pace: f64) -> Fault {
     let Ok(mut value) = serde_json::to_value(fault) else { return fault.clone() };
     pace_values(&mut value, pace);
     let mut paced = serde_json::from_value(value).unwrap_or_else(|_| fault.clone());
-    if let (Fault::Kill(paced), Fault::Kill(written)) = (&mut paced, fault) {
-        paced.within = written.within;
+    match (&mut paced, fault) {
+        (Fault::Kill(paced), Fault::Kill(written)) => paced.within = written.within,
+        // Settings are the target's: its world brings them to the pace, with all its others.
+        (Fault::Reload(paced), Fault::Reload(written)) => paced.with = written.with.clone(),
+        _ => {}
     }
     paced
 }
@@ -86,6 +89,14 @@ mod tests {
         assert_eq!(
             paced_fault(&fault("kill: { within: 10s, at: 10s }"), 10.0),
             fault("kill: { within: 10s, at: 1s }"),
+        );
+    }
+
+    #[test]
+    fn a_reload_comes_sooner_and_its_settings_stay_as_they_were_written() {
+        assert_eq!(
+            paced_fault(&fault("reload: { at: 10s, with: { http: { idle: 30s } } }"), 10.0),
+            fault("reload: { at: 1s, with: { http: { idle: 30s } } }"),
         );
     }
 }

@@ -4,14 +4,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use watertight_probe::tenant::NAME_BYTES_MAX;
 
 use crate::units::Size;
 
-/// One planted leak: `heap=1B`, `task=1`, `fd=1`; with `@N` once, at counted cycle N, else once in every cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// One planted leak: `heap=1B`, `task=1`, `fd=1`; with `@N` once, at counted cycle N, else once in every cycle; with
+/// `/NAME` on behalf of a part of the target: `heap=1kB/plc-7@30`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plant {
     /// What leaks.
     pub what: Planted,
+    /// The tenant that it belongs to, found below the target's own or registered there; `None`: the target at large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// The counted cycle (from 0, warm-up apart) in which it leaks once; `None`: once in every cycle.
     pub at: Option<usize>,
 }
@@ -30,11 +35,24 @@ pub enum Planted {
 
 /// What is wrong with a `--plant`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `@CYCLE`, such as `heap=1B@30`; found `{found}`"
-)]
-pub struct PlantError {
-    found: String,
+pub enum PlantError {
+    /// Not one of the forms.
+    #[error(
+        "expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `/TENANT` and `@CYCLE`, such as `heap=1B@30` \
+         or `task=1/plc-7`; found `{found}`"
+    )]
+    Form {
+        /// What was given.
+        found: String,
+    },
+    /// Descriptors are the process's: nobody counts them by tenant.
+    #[error("`{found}`: descriptors have no tenant: leave out `/{tenant}`")]
+    TenantOfFd {
+        /// What was given.
+        found: String,
+        /// The tenant in it.
+        tenant: String,
+    },
 }
 
 /// More than this at once is a typing error, not a leak.
@@ -51,10 +69,15 @@ impl FromStr for Plant {
     type Err = PlantError;
 
     fn from_str(text: &str) -> Result<Self, PlantError> {
-        let wrong = || PlantError { found: text.to_owned() };
+        let wrong = || PlantError::Form { found: text.to_owned() };
         let (what, at) = match text.split_once('@') {
             Some((what, at)) => (what, Some(at.parse().map_err(|_| wrong())?)),
             None => (text, None),
+        };
+        let (what, tenant) = match what.split_once('/') {
+            Some((what, tenant)) if is_tenant(tenant) => (what, Some(tenant.to_owned())),
+            Some(_) => return Err(wrong()),
+            None => (what, None),
         };
         let (kind, amount) = what.split_once('=').ok_or_else(wrong)?;
         let count = || amount.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count)).ok_or_else(wrong);
@@ -66,8 +89,17 @@ impl FromStr for Plant {
             "fd" => Planted::Fd(count()?),
             _ => return Err(wrong()),
         };
-        Ok(Self { what, at })
+        if let (Some(tenant), Planted::Fd(_)) = (&tenant, what) {
+            return Err(PlantError::TenantOfFd { found: text.to_owned(), tenant: tenant.clone() });
+        }
+        Ok(Self { what, tenant, at })
     }
+}
+
+/// Whether a name is one that can stand in a plant, and in the probe's requests: letters, digits, `-`, `_` and `.`.
+fn is_tenant(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 impl fmt::Display for Plant {
@@ -77,6 +109,7 @@ impl fmt::Display for Plant {
             Planted::Task(count) => write!(f, "task={count}")?,
             Planted::Fd(count) => write!(f, "fd={count}")?,
         }
+        self.tenant.as_ref().map_or(Ok(()), |tenant| write!(f, "/{tenant}"))?;
         self.at.map_or(Ok(()), |at| write!(f, "@{at}"))
     }
 }
@@ -87,20 +120,36 @@ mod tests {
 
     #[test]
     fn plants_are_read_as_they_are_shown() {
-        for text in ["heap=1B", "heap=64B@30", "task=1", "fd=2@7"] {
+        for text in ["heap=1B", "heap=64B@30", "task=1", "fd=2@7", "heap=1B/plc-7", "task=2/plc-7.a@3"] {
             assert_eq!(text.parse::<Plant>().map(|plant| plant.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
     fn nonsense_is_refused_with_the_forms_that_are_known() {
-        for text in ["heap", "heap=1", "heap=0B", "task=0", "task=1@", "socket=1", "fd=999999"] {
+        for text in [
+            "heap",
+            "heap=1",
+            "heap=0B",
+            "task=0",
+            "task=1@",
+            "socket=1",
+            "fd=999999",
+            "heap=1B/",
+            "task=1/a b",
+        ] {
             let error = text.parse::<Plant>().unwrap_err().to_string();
             assert!(
                 error.starts_with("expected `heap=SIZE`") && error.ends_with(&format!("`{text}`")),
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_descriptor_belongs_to_nobody() {
+        let error = "fd=1/plc-7".parse::<Plant>().unwrap_err().to_string();
+        assert!(error.ends_with("descriptors have no tenant: leave out `/plc-7`"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::runner::{Event, Message, PlayError, Player, RunRequest, Stop};
 use crate::scenario::{Case, Overrides, load_checked};
 use crate::timeline::CycleRecord;
 use crate::verdict::{self, Outcome, Rules};
-use crate::world::World;
+use crate::world::{World, problems};
 
 /// Plays the cases of one world.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ fn load<W: World>(world: &W, request: &RunRequest) -> Result<Case<W::Peer>, Play
         engine: Some(request.engine),
         no_expect: request.plain,
     };
-    let cases = load_checked(&request.file, &overrides, &|scenario| world.check(scenario))
+    let cases = load_checked(&request.file, &overrides, &|scenario| problems(world, scenario))
         .map_err(|errors| PlayError::Usage(errors.to_string()))?;
     let wanted = cases.into_iter().find(|case| case.case == request.case);
     let case = wanted.ok_or_else(|| {

@@ -3,16 +3,18 @@
 //! Target, peers and harness share the heap and the runtime; the probe's tenants tell them apart, so that a census counts the
 //! target alone.
 
+mod processes;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, RngSeed};
-use tokio::time::{Instant, timeout};
-use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks};
+use tokio::time::Instant;
+use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks, tenant};
 
-use super::audit::{self, Reading};
+use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
@@ -21,7 +23,6 @@ use crate::census::Census;
 use crate::chaos::link::{LinkEvent, LinkObserver};
 use crate::chaos::sim::SimNet;
 use crate::chaos::toxic::Side;
-use crate::chaos::toxics::kill::Signal;
 use crate::chaos::{Change, Link};
 use crate::runner::Event;
 use crate::scenario::Scenario;
@@ -39,7 +40,7 @@ struct Tenants {
     harness: Tenant,
     /// Peers, links and consumers.
     world: Tenant,
-    /// The service under test: tenants that it registers itself are parts of it.
+    /// The service under test: its children, and tenants that it registers at the root, are parts of it.
     target: Tenant,
 }
 
@@ -53,11 +54,18 @@ impl Tenants {
     }
 
     fn is_target(self, tenant: Tenant) -> bool {
-        self.is_target_id(tenant.id())
+        tenant != Tenant::NONE
+            && ![self.harness, self.world, Tenant::PROBE].iter().any(|other| tenant.is_within(*other))
     }
 
-    fn is_target_id(self, id: u16) -> bool {
-        ![self.harness, self.world, Tenant::NONE, Tenant::PROBE].map(Tenant::id).contains(&id)
+    /// The parts of the target by their tenant's number, named by the path below its own tenant.
+    fn parts(self) -> BTreeMap<u16, String> {
+        let own = format!("{}/", self.target.name());
+        let name = |path: String| path.strip_prefix(&own).map(str::to_owned).unwrap_or(path);
+        tenant::all()
+            .filter(|tenant| *tenant != self.target && self.is_target(*tenant))
+            .map(|tenant| (tenant.id(), name(tenant.path())))
+            .collect()
     }
 }
 
@@ -105,7 +113,7 @@ struct Sim<'w, W: World> {
     parties: BTreeMap<String, Box<dyn Party>>,
     storms: Storms,
     counted_from: Reading,
-    kills: u64,
+    acts: Acts,
     began: Instant,
     log: Option<Arc<EventLog>>,
 }
@@ -139,17 +147,15 @@ impl<'w, W: World> Sim<'w, W> {
             parties: BTreeMap::new(),
             storms: Storms::default(),
             counted_from: Reading::default(),
-            kills: 0,
+            acts: Acts::default(),
             began: Instant::now(),
             log,
         };
         if let Some(log) = &sim.log {
             sim.links.values().for_each(|link| link.observe_with(Arc::clone(log) as Arc<dyn LinkObserver>));
         }
-        for (name, peer) in sim.peers(Seat::Server) {
-            let started = world.start_sim_server(setting, &sim.net, name, peer);
-            let party = tenants.world.scope(started).await?;
-            sim.parties.insert(name.clone(), party);
+        for (name, _) in sim.peers(Seat::Server) {
+            sim.start_server(name).await?;
         }
         sim.start_target().await?;
         for (name, peer) in sim.peers(Seat::Consumer) {
@@ -163,6 +169,14 @@ impl<'w, W: World> Sim<'w, W> {
     fn peers(&self, seat: Seat) -> impl Iterator<Item = (&'w String, &'w W::Peer)> + use<'w, W> {
         let world = self.world;
         self.setting.scenario.world.iter().filter(move |(_, peer)| world.seat(peer) == seat)
+    }
+
+    async fn start_server(&mut self, name: &str) -> Result<(), PlayFailure> {
+        let peer = &self.setting.scenario.world[name];
+        let started = self.world.start_sim_server(self.setting, &self.net, name, peer);
+        let party = self.tenants.world.scope(started).await?;
+        self.parties.insert(name.to_owned(), party);
+        Ok(())
     }
 
     async fn start_target(&mut self) -> Result<(), PlayFailure> {
@@ -183,28 +197,13 @@ impl<'w, W: World> Sim<'w, W> {
         Arc::new(SimDial { net: self.net.clone(), link: Arc::clone(&self.links[name]), addresses })
     }
 
-    /// Ends the target by `signal`: TERM asks it and waits, KILL drops it.
-    async fn kill(&mut self, signal: Signal, within: Duration) -> Result<(), Ended> {
-        self.kills += 1;
-        let Some(target) = self.target.take() else { return Ok(()) };
-        if signal == Signal::Kill {
-            drop(target);
-            return Ok(());
-        }
-        match self.tenants.target.scope(timeout(within, target.stop())).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(Ended::TargetDied { how: format!("told to stop, it left something: {why}") }),
-            Err(_) => Err(Ended::TargetDied { how: format!("told to stop, it did not within {within:?}") }),
-        }
-    }
-
     async fn read(&mut self) -> Result<Reading, Ended> {
         let mut load = BTreeMap::new();
         for (name, party) in &mut self.parties {
             let of = party.load().await.map_err(|error| Ended::TargetDied { how: error.to_string() })?;
             load.insert(name.clone(), of);
         }
-        Ok(Reading::new(load, &self.links, self.kills))
+        Ok(Reading::new(load, &self.links, &self.acts))
     }
 
     /// Puts names to what was played.
@@ -216,7 +215,8 @@ impl<'w, W: World> Sim<'w, W> {
             Err(_) => Vec::new(),
         };
         let awaits = if inventory::rose(&played.inventories) { awaits().await } else { Vec::new() };
-        let stacks = frames::resolve(inventory::grown_sites(&played.inventories));
+        let grown = inventory::grown_stacks(&played.inventories);
+        let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
         Measured {
             snapshots: inventory::named(&played.inventories, &stacks),
             awaits,
@@ -314,12 +314,30 @@ impl<W: World> Stage for Sim<'_, W> {
                 Ok(())
             }
             Change::Kill { signal, within, restart } => {
+                self.acts.note(&event.fault);
+                if let Some(peer) = event.fault.peer() {
+                    return self.restart_peer(peer, event, within).await;
+                }
                 self.kill(signal, within).await?;
                 if restart {
                     self.start_target()
                         .await
                         .map_err(|error| Ended::TargetDied { how: error.to_string() })?;
                 }
+                Ok(())
+            }
+            Change::Pause => {
+                self.stand_still(event, &Change::Begin);
+                self.acts.note(&event.fault);
+                Ok(())
+            }
+            Change::Resume => {
+                self.stand_still(event, &Change::End);
+                Ok(())
+            }
+            Change::Reload => {
+                self.reload(&event.fault).await?;
+                self.acts.note(&event.fault);
                 Ok(())
             }
             change => {
@@ -333,7 +351,10 @@ impl<W: World> Stage for Sim<'_, W> {
     }
 
     async fn plant(&mut self, plant: &Plant) -> Result<(), Ended> {
-        let _target = self.tenants.target.enter();
+        let _owner = match &plant.tenant {
+            Some(name) => self.tenants.target.part(name).enter(),
+            None => self.tenants.target.enter(),
+        };
         match plant.what {
             Planted::Heap(bytes) => plant::heap(usize::try_from(bytes).unwrap_or(usize::MAX)),
             Planted::Task(count) => (0..count).for_each(|_| plant::task()),
@@ -351,14 +372,14 @@ impl<W: World> Stage for Sim<'_, W> {
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         let tenants = self.tenants;
         let mut heap = heap::sites();
-        heap.retain(|site| tenants.is_target_id(site.tenant));
+        heap.retain(|site| tenants.is_target(site.owner()));
         let mut tasks = tasks::live();
-        tasks.retain(|task| tenants.is_target_id(task.tenant));
+        tasks.retain(|task| tenants.is_target(task.owner()));
         let sockets = self.net.open_endpoints(SIM_TARGET_PARTY).into_iter();
         let sockets =
             sockets.map(|socket| NamedFd { what: format!("sim socket to {}", socket.peer), opened_at: None });
         let fds = inventory::fds_of(None).iter().map(NamedFd::from).chain(sockets).collect();
-        Ok(Inventory { cycle: 0, heap, tasks, fds })
+        Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), tasks, fds })
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

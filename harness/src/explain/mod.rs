@@ -9,9 +9,11 @@ use crate::resource::Resource;
 
 mod rank;
 mod survivors;
+mod tenants;
 
 pub use rank::rank;
-pub use survivors::{SiteCount, SiteSnapshot, survivors};
+pub use survivors::{SiteCount, SiteSnapshot, TenantCount, survivors};
+pub use tenants::{TENANTS_NAMED_MAX, TenantShare};
 
 /// One thing that stayed behind, named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,16 @@ pub struct Finding {
     pub stack: Vec<String>,
     /// Whether another finding explains this one (a leaked task explains its heap).
     pub victim_of: Option<String>,
+    /// The parts of the target that it belongs to, those with the most first, at most [`TENANTS_NAMED_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<TenantShare>,
+    /// How many parts of the target grew here.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub tenants_grown: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Finding {
@@ -126,6 +138,8 @@ mod tests {
             survivor_bytes: 0,
             stack: vec![],
             victim_of: None,
+            tenants: vec![],
+            tenants_grown: 0,
         }
     }
 

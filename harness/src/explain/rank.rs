@@ -76,6 +76,8 @@ mod tests {
             survivor_bytes: survivors * 100,
             stack: vec![],
             victim_of: None,
+            tenants: vec![],
+            tenants_grown: 0,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
+use super::tenants::{self, Share};
 use crate::resource::Resource;
 
 /// What one site holds at one moment.
@@ -22,6 +23,26 @@ pub struct SiteCount {
     pub count: u64,
     /// Their bytes; 0 where there are none to count.
     pub bytes: u64,
+    /// Those of them that belong to a part of the target, by its name; the rest is the target's at large.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tenants: BTreeMap<String, TenantCount>,
+}
+
+/// What one tenant holds at a site.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantCount {
+    /// Blocks or tasks alive.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl TenantCount {
+    /// Adds what is counted beside it.
+    pub fn add(&mut self, count: u64, bytes: u64) {
+        self.count += count;
+        self.bytes += bytes;
+    }
 }
 
 /// Every site at one moment.
@@ -53,13 +74,14 @@ pub fn survivors(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
         .filter_map(|(key, now)| {
             let (count, bytes) = now.growth_since(before.get(&key));
             let late = middle.as_ref().map(|(_, sites)| now.growth_since(sites.get(&key)));
-            (count > 0 || bytes > 0).then_some(Grown { count, bytes, late, site: now.site })
+            let tenants = tenants::grown(before.get(&key).map(|held| &held.site), &now.site);
+            (count > 0 || bytes > 0).then_some(Grown { count, bytes, late, tenants, site: now.site })
         })
         .collect();
-    let late_share = middle.as_ref().map_or(1.0, |(cycle, _)| {
-        (last.cycle.saturating_sub(*cycle)) as f64 / last.cycle.saturating_sub(first.cycle).max(1) as f64
-    });
-    Resource::ALL.iter().flat_map(|resource| named(*resource, &grown, late_share)).collect()
+    let cycles = last.cycle.saturating_sub(first.cycle).max(1);
+    let late_share =
+        middle.as_ref().map_or(1.0, |(cycle, _)| (last.cycle.saturating_sub(*cycle)) as f64 / cycles as f64);
+    Resource::ALL.iter().flat_map(|resource| named(*resource, &grown, late_share, cycles)).collect()
 }
 
 /// A site that holds more than it did.
@@ -69,6 +91,8 @@ struct Grown {
     bytes: i64,
     /// Growth of count and bytes in the last interval, where there are several.
     late: Option<(i64, i64)>,
+    /// Tenants that hold more, the most first.
+    tenants: Vec<Share>,
 }
 
 impl Grown {
@@ -78,7 +102,7 @@ impl Grown {
     }
 }
 
-fn named(resource: Resource, grown: &[Grown], late_share: f64) -> Vec<Finding> {
+fn named(resource: Resource, grown: &[Grown], late_share: f64, cycles: usize) -> Vec<Finding> {
     let mine: Vec<&Grown> = grown.iter().filter(|grown| grown.site.resource == resource).collect();
     let growing: Vec<&Grown> = mine.iter().copied().filter(|grown| grown.still_grows(late_share)).collect();
     let kept = if growing.is_empty() { mine } else { growing };
@@ -95,6 +119,8 @@ fn named(resource: Resource, grown: &[Grown], late_share: f64) -> Vec<Finding> {
             survivor_bytes: grown.bytes,
             stack: grown.site.stack.clone(),
             victim_of: None,
+            tenants: tenants::shown(&grown.tenants, cycles),
+            tenants_grown: grown.tenants.len(),
         })
         .collect()
 }
@@ -125,6 +151,9 @@ fn by_site(snapshot: &SiteSnapshot) -> BTreeMap<Key, Held> {
             Some(held) => {
                 held.site.count += site.count;
                 held.site.bytes += site.bytes;
+                for (name, more) in &site.tenants {
+                    held.site.tenants.entry(name.clone()).or_default().add(more.count, more.bytes);
+                }
             }
             None => drop(sites.insert(key, Held { site: site.clone() })),
         }
@@ -144,6 +173,7 @@ mod tests {
             stack: vec![],
             count,
             bytes,
+            tenants: BTreeMap::new(),
         }
     }
 
@@ -189,6 +219,26 @@ mod tests {
     fn a_stray_block_beside_a_leak_is_not_named() {
         let last = snapshot(100, &[blocks("cache.rs:1", 100, 1_000), blocks("stray.rs:2", 1, 8)]);
         assert_eq!(sites(&survivors(&[snapshot(0, &[]), last])), [("cache.rs:1", 100, 1_000)]);
+    }
+
+    #[test]
+    fn a_finding_names_the_tenant_that_grew_and_not_those_that_stayed() {
+        let held = |site, of: &[(&str, u64)]| {
+            let tenants =
+                of.iter().map(|(name, n)| ((*name).to_owned(), TenantCount { count: *n, bytes: 8 * n }));
+            let count = of.iter().map(|(_, n)| n).sum();
+            SiteCount { tenants: tenants.collect(), ..blocks(site, count, 8 * count) }
+        };
+        let first = snapshot(0, &[held("cache.rs:1", &[("plc-3", 5), ("plc-7", 5)])]);
+        let last = snapshot(
+            50,
+            &[held("cache.rs:1", &[("plc-3", 5), ("plc-7", 55)]), held("cache.rs:1", &[("plc-7", 50)])],
+        );
+        let found = survivors(&[first, last]);
+        assert_eq!((found[0].survivors, found[0].tenants_grown, found[0].tenants.len()), (100, 1, 1));
+        let plc_7 = &found[0].tenants[0];
+        assert_eq!((plc_7.name.as_str(), plc_7.survivors, plc_7.survivor_bytes), ("plc-7", 100, 800));
+        assert_eq!(plc_7.bytes_per_cycle, 16.0);
     }
 
     #[test]

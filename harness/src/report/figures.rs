@@ -181,6 +181,11 @@ pub fn survivors(finding: &Finding) -> String {
     }
 }
 
+/// Whose growth a finding is, to be put after its site: `, all of it for plc-7`; empty where it is nobody's in particular.
+pub fn tenancy(finding: &Finding) -> String {
+    finding.tenancy().map_or_else(String::new, |whose| format!(", {whose}"))
+}
+
 /// The smallest leak that a resource's figures would have shown: `1 task per 33 cycles`. `None` if it states none.
 pub fn sensitivity(verdict: &ResourceVerdict) -> Option<String> {
     let units = |count: f64| format!("{} {}", plain(count), unit(verdict.resource, count));

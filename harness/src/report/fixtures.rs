@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{CaseReport, Expected, RunReport};
 use crate::census::Census;
 use crate::exit::Exit;
-use crate::explain::{Finding, rank};
+use crate::explain::{Finding, TenantShare, rank};
 use crate::resource::Resource;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
@@ -105,6 +105,8 @@ fn finding(
         survivor_bytes: bytes,
         stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
         victim_of: None,
+        tenants: vec![],
+        tenants_grown: 0,
     }
 }
 
@@ -164,6 +166,26 @@ pub fn heap_leak() -> CaseReport {
             "gateway-under-test/src/station.rs:204 gateway_under_test::station::poll",
         ],
     )];
+    report
+}
+
+/// The heap leak, in two stations of which one has nearly all; and its second site in one station alone.
+pub fn tenants_leak() -> CaseReport {
+    let mut report = heap_leak();
+    let share = |name: &str, survivors: i64, survivor_bytes: i64| TenantShare {
+        name: name.to_owned(),
+        survivors,
+        survivor_bytes,
+        bytes_per_cycle: survivor_bytes as f64 / 40.0,
+    };
+    let site = "gateway-under-test/src/station.rs:77";
+    let mut second = finding(Resource::Heap, site, "gateway_under_test::station::note", 40, 2_560, &[]);
+    second.tenants = vec![share("plc-7", 40, 2_560)];
+    second.tenants_grown = 1;
+    let first = &mut report.findings[0];
+    first.tenants = vec![share("plc-7", 156, 10_223_616), share("plc-3", 4, 262_144)];
+    first.tenants_grown = 2;
+    report.findings.push(second);
     report
 }
 

@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_report_survives_json_and_ndjson() {
-        let report = fixtures::run(vec![fixtures::clean("flapping-network"), fixtures::task_leak()]);
+        let report = fixtures::run(vec![fixtures::clean("flapping-network"), fixtures::tenants_leak()]);
         let read: RunReport =
             serde_json::from_str(&pretty(&report).expect("a report is JSON")).expect("read back");
         for (again, once) in pretty(&read).expect("JSON").lines().zip(pretty(&report).expect("JSON").lines())
@@ -43,6 +43,17 @@ mod tests {
         let lines: String = report.cases.iter().map(|case| line(case).expect("a case is JSON")).collect();
         assert_eq!(lines.lines().count(), 2);
         assert_eq!(read_lines(&lines).expect("read back"), report.cases);
+    }
+
+    #[test]
+    fn a_finding_lists_its_tenants_and_one_without_has_no_such_field() {
+        let text = line(&fixtures::tenants_leak()).expect("a case is JSON");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let plc_7 = &value["findings"][0]["tenants"][0];
+        assert_eq!((plc_7["name"].as_str(), plc_7["survivors"].as_i64()), (Some("plc-7"), Some(156)));
+        assert_eq!(plc_7["bytes_per_cycle"].as_f64(), Some(255_590.4));
+        assert_eq!(value["findings"][0]["tenants_grown"].as_u64(), Some(2));
+        assert!(!line(&fixtures::heap_leak()).expect("a case is JSON").contains("tenants"));
     }
 
     #[test]

@@ -119,7 +119,8 @@ pub fn block(case: &CaseReport, look: Look) -> String {
     let _ = writeln!(out, "{word}  {}", case.test_name());
     out += &indent(&case.headline);
     if let Some(site) = case.findings.first() {
-        let _ = writeln!(out, "  at {}", look.paint(Style::new().bold(), &site.site));
+        let whose = figures::tenancy(site);
+        let _ = writeln!(out, "  at {}{whose}", look.paint(Style::new().bold(), &site.site));
     }
     if let Some(expected) = case.expected.as_ref().filter(|expected| !expected.met) {
         let _ = writeln!(out, "  expected: {}", expected.what);
@@ -197,12 +198,13 @@ fn findings(all: &[Finding], look: Look) -> String {
         let held = figures::survivors(finding);
         match &finding.victim_of {
             Some(culprit) => {
-                let line = format!("  + {held} at {}, explained by {culprit}", finding.site);
+                let whose = figures::tenancy(finding);
+                let line = format!("  + {held} at {}{whose}, explained by {culprit}", finding.site);
                 let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&line)));
             }
             None => {
-                let _ =
-                    writeln!(out, "  {} {held} at {}", look.paint(warning(), "left behind:"), finding.site);
+                let said = look.paint(warning(), "left behind:");
+                let _ = writeln!(out, "  {said} {held} at {}{}", finding.site, figures::tenancy(finding));
                 out += &stack(finding, look);
             }
         }
@@ -334,6 +336,11 @@ mod tests {
     #[test]
     fn a_heap_leak() {
         insta::assert_snapshot!(plain(vec![fixtures::heap_leak()]));
+    }
+
+    #[test]
+    fn a_leak_of_one_tenant() {
+        insta::assert_snapshot!(plain(vec![fixtures::tenants_leak()]));
     }
 
     #[test]

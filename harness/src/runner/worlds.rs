@@ -8,7 +8,7 @@ use crate::scenario::error::{Look, ScenarioErrors};
 use crate::scenario::plan::Plan;
 use crate::scenario::{Overrides, Target, schema};
 use crate::seed::Seed;
-use crate::world::World;
+use crate::world::{World, problems};
 
 /// The scenarios that may use the peers and targets of `W`.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl<W: World> WorldLibrary<W> {
     ) -> Result<Vec<Case<W::Peer>>, LibraryError> {
         let overrides =
             Overrides { set: overrides.to_vec(), seed: seed.map(|seed| seed.0), ..Overrides::default() };
-        let loaded = load_checked(file, &overrides, &|scenario| self.0.check(scenario));
+        let loaded = load_checked(file, &overrides, &|scenario| problems(&self.0, scenario));
         loaded.map_err(|errors| shown(&errors))
     }
 

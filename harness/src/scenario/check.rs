@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::recovery::Recovery;
 use super::suggest::{did_you_mean, list};
 use super::tree::{Entry, Id, Node, Value};
+use crate::chaos::toxics::kill::TARGET;
 use crate::units::Time;
 
 /// A finding at a key or value of the tree.
@@ -66,7 +67,61 @@ impl<'a> Checker<'a> {
                     let name = text(link).unwrap_or_default();
                     self.link(link.id, name, &peers);
                 }
+                self.process_fault(fault, &peers);
             }
+        }
+    }
+
+    /// A fault of a process names a party that has one, and asks of it what can be done to it.
+    fn process_fault(&mut self, fault: &'a Entry, peers: &[&str]) {
+        let kind = fault.key.text.as_str();
+        if !["kill", "pause", "reload"].contains(&kind) {
+            return;
+        }
+        let peer = self.value(&fault.value, "peer");
+        let name = peer.and_then(text).unwrap_or(TARGET);
+        if let Some(peer) = peer.filter(|_| name != TARGET && !peers.contains(&name)) {
+            let all: Vec<&str> = peers.iter().copied().chain([TARGET]).collect();
+            let help = format!(
+                "{}`{kind}` names a peer of `world`, or `{TARGET}`: {}",
+                did_you_mean(name, &all),
+                list(&all)
+            );
+            self.find(peer.id, format!("no peer `{name}` in `world`"), help);
+        }
+        match kind {
+            "pause" if name == TARGET => self.pause_of_target(fault),
+            "kill" if name != TARGET => self.kill_of_peer(fault),
+            "reload" => self.reload(fault),
+            _ => {}
+        }
+    }
+
+    fn pause_of_target(&mut self, fault: &Entry) {
+        let engines = self.value(self.root, "engines").map_or(&[][..], Node::items);
+        // Without `engines` a scenario plays in sim.
+        if engines.is_empty() || engines.iter().any(|engine| text(engine) == Some("sim")) {
+            let help = "use `engines: [process]`, or name a peer: `pause: { peer: plc, for: 5s }`";
+            let message = "the target cannot be paused in `sim`, where it shares a thread with all others";
+            self.find(fault.key.id, message, help);
+        }
+    }
+
+    fn kill_of_peer(&mut self, fault: &'a Entry) {
+        if let Some(restart) = self.value(&fault.value, "restart").filter(|node| text(node) == Some("false"))
+        {
+            let help =
+                "leave out `restart`, or `refuse` connections on its link for as long as it is to be away";
+            self.find(restart.id, "a peer that is not started again is missing in every later cycle", help);
+        }
+    }
+
+    fn reload(&mut self, fault: &'a Entry) {
+        let is_command =
+            self.value(self.root, "target").is_some_and(|target| target.entry("command").is_some());
+        if let Some(with) = fault.value.entry("with").filter(|_| is_command) {
+            let help = "leave out `with`: the program gets its SIGHUP, and reads whatever it reads";
+            self.find(with.key.id, "nobody writes the settings of a target that is a `command`", help);
         }
     }
 

@@ -49,7 +49,7 @@ pub struct PlannedEvent {
     pub at: Duration,
     /// The index of its phase in [`Plan::phases`].
     pub phase: usize,
-    /// On which link; `None`: to the target's process.
+    /// On which link; `None`: to the process of [`Fault::party`].
     pub link: Option<String>,
     /// The fault it belongs to.
     pub fault: Arc<Fault>,
@@ -134,7 +134,8 @@ impl fmt::Display for Plan {
             let events = self.events.iter().filter(|event| event.phase == number);
             lines.extend(events.map(|event| {
                 let what = format!("{} {}", event.fault.name(), event.change);
-                Line::of(&clock(event.at), "", event.link.as_deref().unwrap_or("target"), what)
+                let place = event.link.as_deref().or(event.fault.party()).unwrap_or_default();
+                Line::of(&clock(event.at), "", place, what)
             }));
         }
         lines.push(Line::of(&clock(self.disturbed_for), &self.settle.name, "", self.settle.to_string()));

@@ -27,6 +27,8 @@ pub struct Control {
 enum Expected {
     /// Leaks of these resources, each at a line of the plants.
     Leaks(&'static [Resource]),
+    /// The same, all of it for one part of the target.
+    LeaksOf(&'static str, &'static [Resource]),
     /// Clean, with this note.
     Step(&'static str),
     /// Clean.
@@ -35,7 +37,7 @@ enum Expected {
 
 /// Every control. Errors are those of the scenario files.
 pub fn all() -> Result<Vec<Control>, String> {
-    use Expected::{Leaks, Nothing, Step};
+    use Expected::{Leaks, LeaksOf, Nothing, Step};
 
     let flapping = "scenarios/gate/flapping-network.yaml";
     let planted = |engine, plants: &[&str], expected| {
@@ -47,6 +49,12 @@ pub fn all() -> Result<Vec<Control>, String> {
         planted(EngineKind::Sim, &["task=1"], Leaks(&[Resource::Tasks]))?,
         planted(EngineKind::Sim, &["fd=1"], Leaks(&[Resource::Fds]))?,
         planted(EngineKind::Sim, &["heap=1B@40"], Step(step))?,
+        planted(
+            EngineKind::Sim,
+            &["heap=1kB/plc-7", "task=1/plc-7"],
+            LeaksOf("plc-7", &[Resource::Heap, Resource::Tasks]),
+        )?,
+        planted(EngineKind::Process, &["heap=1kB/plc-7"], LeaksOf("plc-7", &[Resource::Heap]))?,
         planted(
             EngineKind::Process,
             &["heap=1KiB", "task=1", "fd=1"],
@@ -92,12 +100,16 @@ impl Control {
     /// Whether `report` says what it must; if not, a sentence.
     pub fn check(&self, report: &CaseReport) -> Result<(), String> {
         let outcome = match self.expected {
-            Expected::Leaks(_) => Outcome::Leak,
+            Expected::Leaks(_) | Expected::LeaksOf(..) => Outcome::Leak,
             Expected::Step(_) | Expected::Nothing => Outcome::Clean,
         };
         expect(report.outcome == outcome, || format!("expected {outcome:?}"))?;
         match self.expected {
             Expected::Leaks(resources) => resources.iter().try_for_each(|&resource| leaks(report, resource)),
+            Expected::LeaksOf(tenant, resources) => resources.iter().try_for_each(|&resource| {
+                leaks(report, resource)?;
+                is_all_of(report, resource, tenant)
+            }),
             Expected::Step(note) => {
                 expect(report.notes.iter().any(|said| said == note), || format!("expected the note `{note}`"))
             }
@@ -113,6 +125,13 @@ fn leaks(report: &CaseReport, resource: Resource) -> Result<(), String> {
     let mut findings = report.findings.iter().filter(|finding| finding.resource == resource);
     let is_named = findings.next().is_some_and(|finding| finding.site.starts_with(PLANTS));
     expect(is_named, || format!("expected the first finding of {} at {PLANTS}", resource.name()))
+}
+
+fn is_all_of(report: &CaseReport, resource: Resource, tenant: &str) -> Result<(), String> {
+    let whose = report.findings.iter().find(|finding| finding.resource == resource);
+    let whose = whose.and_then(|finding| finding.tenancy()).unwrap_or_default();
+    let expected = format!("all of it for {tenant}");
+    expect(whose == expected, || format!("expected {} `{expected}`, found `{whose}`", resource.name()))
 }
 
 fn expect(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {

@@ -4,11 +4,12 @@
 //! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`. What
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
-//! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`; and
-//! [`language`], `language::…`.
+//! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`;
+//! [`processes`], `process::fault::…`; and [`language`], `language::…`.
 
 mod controls;
 mod language;
+mod processes;
 mod targets;
 
 use std::collections::BTreeSet;
@@ -86,7 +87,8 @@ fn trials() -> Result<Vec<Trial>, String> {
     controls.sort_by_key(|control| control.job.engine != EngineKind::Process);
     let mut trials: Vec<Trial> =
         controls.into_iter().map(|control| control_trial(control, &shared)).collect();
-    trials.extend(targets::ALL.map(|(name, test)| target_trial(name, test, &shared)));
+    trials.extend(targets::ALL.map(|(name, test)| waiting_trial("target", name, test, &shared)));
+    trials.extend(processes::ALL.map(|(name, test)| waiting_trial("fault", name, test, &shared)));
     trials.extend(
         language::ALL.map(|(name, test)| {
             Trial::test(format!("language::{name}"), move || test().map_err(Failed::from))
@@ -148,9 +150,9 @@ fn control_trial(control: Control, shared: &Arc<Shared>) -> Trial {
     })
 }
 
-fn target_trial(name: &str, test: Test, shared: &Arc<Shared>) -> Trial {
+fn waiting_trial(subject: &str, name: &str, test: Test, shared: &Arc<Shared>) -> Trial {
     let shared = Arc::clone(shared);
-    Trial::test(format!("process::target::{name}"), move || {
+    Trial::test(format!("process::{subject}::{name}"), move || {
         let _permit = shared.permit(EngineKind::Process);
         test().map_err(Failed::from)
     })

@@ -126,7 +126,7 @@ fn is_numeric(host: &str) -> bool {
         || host.split(':').next() == Some("localhost")
 }
 
-/// Values are numbers and lists of numbers, so nothing is percent-decoded.
+/// Values are numbers, lists of numbers and plain names, so nothing is percent-decoded.
 fn split_target(target: &str) -> (String, Vec<(String, String)>) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pair = |pair: &str| {

@@ -9,7 +9,7 @@
 //! | `GET /fds` | list of [`crate::fds::Fd`] |
 //! | `POST /dump?within_ms=N` | list of [`crate::tasks::TaskDump`] |
 //! | `POST /trim` | whether memory went back to the system |
-//! | `POST /plant?heap=BYTES`, `?task=N`, `?fd=N` | leaks on purpose: one block of BYTES, N tasks, N fds |
+//! | `POST /plant?heap=BYTES`, `?task=N`, `?fd=N` | leaks on purpose: one block of BYTES, N tasks, N fds; with `&tenant=NAME` on behalf of that tenant |
 //!
 //! Loopback needs no token, any other address does. Web pages are refused: no `Origin`, and only numeric hosts.
 

@@ -102,7 +102,8 @@ fn plant_asked(request: &Request, server: &Server) -> Result<Answer, Answer> {
         (asked("heap", PLANT_BYTES_MAX)?, asked("task", PLANTS_MAX)?, asked("fd", PLANTS_MAX)?);
     let runtime = (tasks > 0).then(|| server.runtime().ok_or_else(no_runtime)).transpose()?;
     // A plant is to be counted: it must not be the probe's.
-    let _nobody = Tenant::NONE.enter();
+    let owner = request.parameter("tenant").map_or(Tenant::NONE, |name| Tenant::NONE.part(name));
+    let _owner = owner.enter();
     if bytes > 0 {
         plant::heap(bytes);
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use watertight_probe::client::{Client, ClientError};
-use watertight_probe::frames;
+use watertight_probe::{Tenant, frames, heap};
 
 use crate::case::cases;
 use crate::tasks::two_workers;
 
 cases![
     nothing_serves_without_the_variable,
+    what_is_planted_for_a_tenant_belongs_to_it ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     a_snapshot_counts_what_was_planted ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     asking_again_and_again_changes_no_count ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     stacks_and_tasks_name_lines_over_the_wire ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
@@ -58,6 +59,28 @@ fn a_snapshot_counts_what_was_planted() {
     assert!(heap(&after).blocks >= heap(&before).blocks + 4, "{before:?} {after:?}");
     assert!(heap(&after).bytes >= heap(&before).bytes + 4096);
     assert_eq!(before.not_measured, Vec::<String>::new());
+}
+
+fn what_is_planted_for_a_tenant_belongs_to_it() {
+    let runtime = two_workers();
+    let client = Client::new(serve_in(&runtime));
+    let known = Tenant::named("gateway").child("plc-7");
+    for _ in 0..10 {
+        client.plant_for(Some("plc-7"), 512, 1, 0).expect("it plants");
+    }
+    client.plant_for(Some("plc-8"), 4, 0, 0).expect("it plants");
+    let of = |name: &str| Tenant::NONE.find(name).expect("it is registered");
+    assert_eq!((of("plc-7"), of("plc-8").parent()), (known, Some(Tenant::NONE)));
+    assert_eq!(heap::live_of_tenant(of("plc-8")), Some(heap::Live { bytes: 4, blocks: 1 }));
+    let answer = client.sites(10).expect("it serves");
+    assert_eq!(answer.tenants[&known.id()], "gateway/plc-7");
+    let planted = |site: &&heap::SiteCount| (site.live_blocks, site.live_bytes) == (10, 5_120);
+    let site = answer.sites.iter().filter(|site| site.owner() == known).find(planted).expect("ten blocks");
+    let stacks = client.stacks(&[site.id]).expect("it serves");
+    let own = frames::first_own(&stacks[&site.id]).expect("the plant is the user's own code");
+    assert_eq!(own.file.as_deref(), Some("harness/probe/src/plant.rs"));
+    let tasks = client.tasks().expect("it serves");
+    assert_eq!(tasks.iter().filter(|task| task.owner() == known).count(), 10);
 }
 
 fn asking_again_and_again_changes_no_count() {

@@ -1,4 +1,4 @@
-//! `kill`: a signal to the target itself. No link: the engine carries it out.
+//! `kill`: a signal that ends the target or a peer. No link: the engine carries it out.
 
 use garde::Validate;
 use schemars::JsonSchema;
@@ -6,19 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Time;
 
-/// Ends the target by a signal, and starts it again.
+/// Ends the target or a server peer by a signal, and starts it again. In sim a peer that is killed resets its connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct Kill {
+    /// Who is ended: a server peer of `world`, or `target`. `target` unless said.
+    #[serde(default = "target", skip_serializing_if = "is_target")]
+    #[garde(length(chars, min = 1))]
+    pub peer: String,
     /// The signal. `TERM` unless said.
     #[serde(default)]
     #[garde(skip)]
     pub signal: Signal,
-    /// How long the target may take to end. 10s unless said.
+    /// How long it may take to end. 10s unless said.
     #[serde(default = "ten_seconds")]
     #[garde(custom(crate::chaos::toxics::positive))]
     pub within: Time,
-    /// Whether it is started again once it has ended. `true` unless said.
+    /// Whether it is started again once it has ended: a peer always, in the place where it was. `true` unless said.
     #[serde(default = "yes")]
     #[garde(skip)]
     pub restart: bool,
@@ -47,6 +51,17 @@ impl Signal {
             Self::Kill => "KILL",
         }
     }
+}
+
+/// Who a fault of a process is about, unless it names a peer.
+pub const TARGET: &str = "target";
+
+pub(super) fn target() -> String {
+    TARGET.to_owned()
+}
+
+pub(super) fn is_target(peer: &str) -> bool {
+    peer == TARGET
 }
 
 fn ten_seconds() -> Time {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::chaos::toxic::{Cut, Gate, Moment, Toxic};
+use crate::chaos::toxic::{Cut, Dir, Gate, Moment, OnHeal, Toxic};
+use crate::chaos::toxics::always;
 use crate::units::{Size, Time};
 
 link_fault! {
@@ -27,6 +28,21 @@ link_fault! {
 }
 
 impl Reset {
+    /// What the end of a process does to its connections over the link `link`.
+    pub(crate) fn at_once(link: &str) -> Self {
+        Self {
+            after: None,
+            after_bytes: None,
+            on_idle: None,
+            link: link.to_owned(),
+            dir: Dir::Both,
+            p: always(),
+            at: None,
+            lasts: None,
+            on_heal: OnHeal::Deliver,
+        }
+    }
+
     fn at_work(&self) -> Axe {
         Axe {
             after: self.after.map(|after| after.0),

@@ -5,21 +5,23 @@
 
 mod program;
 mod sample;
+mod signals;
 mod wiring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
+use watertight_probe::Tenant;
 
 pub use program::{EXEC_ROLE, exec_role};
 
 use self::program::Running;
 use self::sample::{Sampler, blind};
 use self::wiring::{Wiring, free_port};
-use super::audit::{self, Reading};
+use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
@@ -111,19 +113,29 @@ impl<E: Into<PlayFailure>> From<E> for Unstarted {
     }
 }
 
+/// A server peer that runs as a program.
+struct Server {
+    running: Running,
+    place: ServerPlace,
+    /// The port it was given: it keeps that when it is started again.
+    port: u16,
+}
+
 /// A world of programs.
 struct Live<'w, W: World> {
     world: &'w W,
     setting: Setting<'w, W::Peer>,
     wiring: Wiring,
-    servers: BTreeMap<String, (Running, ServerPlace)>,
+    servers: BTreeMap<String, Server>,
     /// The addresses of server peers as the target sees them: the proxies'.
     seen: BTreeMap<String, Vec<String>>,
     target: Option<(Running, Sampler)>,
     consumers: BTreeMap<String, Box<dyn Party>>,
     storms: Storms,
     counted_from: Reading,
-    kills: u64,
+    acts: Acts,
+    /// Whose processes are stopped.
+    paused: BTreeSet<String>,
     notes: Vec<String>,
 }
 
@@ -140,18 +152,13 @@ impl<'w, W: World> Live<'w, W> {
             consumers: BTreeMap::new(),
             storms: Storms::default(),
             counted_from: Reading::default(),
-            kills: 0,
+            acts: Acts::default(),
+            paused: BTreeSet::new(),
             notes: Vec::new(),
         };
-        for (name, peer) in live.peers(Seat::Server) {
+        for (name, _) in live.peers(Seat::Server) {
             let port = free_port().map_err(PlayFailure::system("find a free port"))?;
-            let program = world.server_program(&setting, name, peer, port)?;
-            let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
-            let place = world.server_place(peer, &running.announced, port)?;
-            let proxies = live.wiring.wire_servers(name, &place.instances).await;
-            let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
-            live.seen.insert(name.clone(), seen);
-            live.servers.insert(name.clone(), (running, place));
+            live.start_server(name, port).await?;
         }
         live.start_target().await?;
         for (name, peer) in live.peers(Seat::Consumer) {
@@ -164,6 +171,19 @@ impl<'w, W: World> Live<'w, W> {
     fn peers(&self, seat: Seat) -> impl Iterator<Item = (&'w String, &'w W::Peer)> + use<'w, W> {
         let world = self.world;
         self.setting.scenario.world.iter().filter(move |(_, peer)| world.seat(peer) == seat)
+    }
+
+    /// Starts the peer `name`; the proxies that lead to it stay where they are.
+    async fn start_server(&mut self, name: &str, port: u16) -> Result<(), PlayFailure> {
+        let peer = &self.setting.scenario.world[name];
+        let program = self.world.server_program(&self.setting, name, peer, port)?;
+        let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
+        let place = self.world.server_place(peer, &running.announced, port)?;
+        let proxies = self.wiring.wire_servers(name, &place.instances).await;
+        let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
+        self.seen.insert(name.to_owned(), seen);
+        self.servers.insert(name.to_owned(), Server { running, place, port });
+        Ok(())
     }
 
     async fn start_target(&mut self) -> Result<(), Unstarted> {
@@ -214,27 +234,17 @@ impl<'w, W: World> Live<'w, W> {
         look(sampler).map_err(|blind| running.ended().unwrap_or(blind))
     }
 
-    async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
-        self.kills += 1;
-        let Some((running, _)) = self.target.take() else { return Ok(()) };
-        let signal = match signal {
-            kill::Signal::Term => Signal::TERM,
-            kill::Signal::Kill => Signal::KILL,
-        };
-        running.stop(signal, within).await.map_err(|how| Ended::TargetDied { how })
-    }
-
     async fn read(&mut self) -> Result<Reading, Ended> {
         let unread = |error: crate::world::WorldError| Ended::TargetDied { how: error.to_string() };
         let mut load = BTreeMap::new();
         for (name, peer) in self.peers(Seat::Server) {
-            let place = &self.servers[name].1;
+            let Some(Server { place, .. }) = self.servers.get(name) else { continue };
             load.insert(name.clone(), self.world.server_load(peer, place).await.map_err(unread)?);
         }
         for (name, consumer) in &mut self.consumers {
             load.insert(name.clone(), consumer.load().await.map_err(unread)?);
         }
-        Ok(Reading::new(load, self.wiring.links(), self.kills))
+        Ok(Reading::new(load, self.wiring.links(), &self.acts))
     }
 
     /// Puts names to what was played, as far as the target still lives to be asked.
@@ -249,8 +259,10 @@ impl<'w, W: World> Live<'w, W> {
         let rose = inventory::rose(&played.inventories);
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
-        let grown: Vec<u32> = inventory::grown_sites(&played.inventories).into_iter().collect();
-        let stacks = probe.and_then(|probe| probe.stacks(&grown).ok()).unwrap_or_default();
+        let grown = inventory::grown_stacks(&played.inventories);
+        let sites: Vec<u32> = grown.values().copied().collect();
+        let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
+        let stacks = inventory::by_stack(&grown, asked.flatten().collect());
         let awaits = probe.map(awaits).unwrap_or_default();
         Measured {
             snapshots: inventory::named(&played.inventories, &stacks),
@@ -277,8 +289,8 @@ impl<'w, W: World> Live<'w, W> {
             let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
         }
         self.wiring.shutdown().await;
-        for (_, (running, _)) in self.servers {
-            let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
+        for (_, server) in self.servers {
+            let _late = server.running.stop(Signal::TERM, STOP_WITHIN).await;
         }
     }
 }
@@ -290,6 +302,9 @@ fn gone(program: &Program) -> Ended {
 fn peer_not_started(name: &str, ended: &Ended) -> PlayFailure {
     PlayFailure::World(crate::world::WorldError::Start { what: format!("`{name}`"), why: ended.to_string() })
 }
+
+/// Stacks that one request to the probe asks for; its bound is 1,000.
+const STACKS_PER_REQUEST: usize = 500;
 
 /// How long a task dump of the target may take.
 const DUMP_WITHIN: Duration = Duration::from_secs(3);
@@ -306,6 +321,11 @@ impl<W: World> Stage for Live<'_, W> {
         self.look(Sampler::census)
     }
 
+    /// A target that stands still cannot be asked, and holds what it held.
+    async fn glance(&mut self) -> Result<Census, Ended> {
+        if self.paused.contains(kill::TARGET) { Ok(Census::default()) } else { self.census().await }
+    }
+
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
         Ok(self.look(Sampler::census)?.gauges)
     }
@@ -317,10 +337,23 @@ impl<W: World> Stage for Live<'_, W> {
                 self.storms.open(&self.wiring.links()[link], &*self.wiring.dial(link), n, hello, abandon);
             }
             (Change::Kill { signal, within, restart }, _) => {
+                self.acts.note(&event.fault);
+                if let Some(peer) = event.fault.peer() {
+                    return self.restart_peer(peer, signal, within).await;
+                }
                 self.kill(signal, within).await?;
                 if restart {
                     self.start_target().await.map_err(not_restarted)?;
                 }
+            }
+            (Change::Pause, _) => {
+                self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::STOP)?;
+                self.acts.note(&event.fault);
+            }
+            (Change::Resume, _) => self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::CONT)?,
+            (Change::Reload, _) => {
+                self.reload(&event.fault)?;
+                self.acts.note(&event.fault);
             }
             (change, Some(link)) => self.wiring.links()[link].change(event.id, &event.fault, &change),
             (_, None) => {}
@@ -338,7 +371,7 @@ impl<W: World> Stage for Live<'_, W> {
                 Planted::Task(count) => (0, amount(count), 0),
                 Planted::Fd(count) => (0, 0, amount(count)),
             };
-            probe.plant(bytes, tasks, fds).map_err(blind)
+            probe.plant_for(plant.tenant.as_deref(), bytes, tasks, fds).map_err(blind)
         })
     }
 
@@ -349,9 +382,12 @@ impl<W: World> Stage for Live<'_, W> {
                 return Ok(Inventory { fds, ..Inventory::default() });
             };
             let fds = probe.fds().map_err(blind)?.iter().map(NamedFd::from).collect();
-            let heap = probe.sites(1).map_err(blind)?.sites;
+            let sites = probe.sites(1).map_err(blind)?;
+            let mut tenants = sites.tenants;
+            // What belongs to nobody in particular is the target's at large.
+            tenants.remove(&Tenant::NONE.id());
             let tasks = probe.tasks().map_err(blind)?;
-            Ok(Inventory { cycle: 0, heap, tasks, fds })
+            Ok(Inventory { cycle: 0, heap: sites.sites, tenants, tasks, fds })
         })
     }
 

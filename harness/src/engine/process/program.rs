@@ -155,11 +155,24 @@ impl Running {
     ///
     /// # Errors
     /// A sentence, when it had to be killed because it did not end `within`, or ended with a failure.
-    pub(super) async fn stop(mut self, signal: Signal, within: Duration) -> Result<(), String> {
+    pub(super) async fn stop(self, signal: Signal, within: Duration) -> Result<(), String> {
+        let name = self.name.clone();
+        match self.end(signal, within).await? {
+            status if status.success() || signal == Signal::KILL => Ok(()),
+            status => Err(format!("{name} ended with {status}")),
+        }
+    }
+
+    /// Sends `signal` and waits for the end, however that is.
+    ///
+    /// # Errors
+    /// A sentence, when it had to be killed because it did not end `within`.
+    pub(super) async fn end(mut self, signal: Signal, within: Duration) -> Result<ExitStatus, String> {
         self.signal(signal);
+        // One that stands still does not hear it before it goes on.
+        self.signal(Signal::CONT);
         match timeout(within, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() || signal == Signal::KILL => Ok(()),
-            Ok(Ok(status)) => Err(format!("{} ended with {status}", self.name)),
+            Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => Err(format!("{}: {error}", self.name)),
             Err(_) => {
                 self.signal(Signal::KILL);
@@ -170,12 +183,10 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends `signal`; `false`: it has ended, and there is nothing left to signal.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // It may have ended in between: then there is nothing left to signal.
-            let _gone = kill_process(pid, signal);
-        }
+        pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
     }
 }
 

@@ -37,15 +37,18 @@ impl Wiring {
         &self.links
     }
 
-    /// Puts a proxy in front of each instance of the server peer `name`; gives back where they listen.
+    /// Puts a proxy in front of each instance of the server peer `name`, or leads the one that is there to it; gives back
+    /// where they listen.
     pub(super) async fn wire_servers(&mut self, name: &str, instances: &[String]) -> io::Result<Vec<String>> {
-        let mut proxies = Vec::new();
-        for instance in instances {
-            proxies.push(Proxy::start(ANY_PORT, address(instance)?, Arc::clone(&self.links[name])).await?);
+        let proxies = self.proxies.entry(name.to_owned()).or_default();
+        for (ordinal, instance) in instances.iter().enumerate() {
+            match proxies.get(ordinal) {
+                Some(proxy) => proxy.set_upstream(address(instance)?),
+                None => proxies
+                    .push(Proxy::start(ANY_PORT, address(instance)?, Arc::clone(&self.links[name])).await?),
+            }
         }
-        let seen = proxies.iter().map(|proxy| proxy.addr().to_string()).collect();
-        self.proxies.insert(name.to_owned(), proxies);
-        Ok(seen)
+        Ok(proxies.iter().map(|proxy| proxy.addr().to_string()).collect())
     }
 
     /// Puts a proxy in front of the target at `place` for the consumers `name`, or leads the one that is there to it.

@@ -1,0 +1,86 @@
+//! What happens to the processes of a run: the end of the target or a peer, a pause, a reload.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::Live;
+use super::sample::blind;
+use crate::chaos::Fault;
+use crate::chaos::toxics::kill;
+use crate::engine::parties::{peer_failed, reloaded};
+use crate::timeline::Ended;
+use crate::world::{Setting, World};
+
+impl<W: World> Live<'_, W> {
+    pub(super) async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
+        let Some((running, _)) = self.target.take() else { return Ok(()) };
+        self.paused.remove(kill::TARGET);
+        running.stop(sent(signal), within).await.map_err(|how| Ended::TargetDied { how })
+    }
+
+    /// Ends the peer `name` by `signal` and starts it again, where it was.
+    pub(super) async fn restart_peer(
+        &mut self,
+        name: &str,
+        signal: kill::Signal,
+        within: Duration,
+    ) -> Result<(), Ended> {
+        let Some(server) = self.servers.remove(name) else { return Ok(()) };
+        // A process that stands still neither counts nor ends.
+        server.running.signal(Signal::CONT);
+        self.paused.remove(name);
+        let peer = &self.setting.scenario.world[name];
+        let load = self.world.server_load(peer, &server.place).await;
+        self.acts.ends(name, load.map_err(|error| peer_failed(name, &error.into()))?);
+        let ended = server.running.end(sent(signal), within).await;
+        ended.map_err(|how| Ended::PeerFailed { peer: name.to_owned(), how })?;
+        self.start_server(name, server.port).await.map_err(|failure| peer_failed(name, &failure))
+    }
+
+    /// Sends `signal` to a party; an error where there is none to be signalled.
+    fn signal(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
+        let Some(server) = self.servers.get(party) else {
+            let (running, _) = self.target()?;
+            return match running.signal(signal) {
+                true => Ok(()),
+                false => Err(running.ended().unwrap_or_else(|| blind("it cannot be signalled"))),
+            };
+        };
+        match server.running.signal(signal) {
+            true => Ok(()),
+            false => {
+                let how = format!("it cannot be sent {signal:?}: it has ended");
+                Err(Ended::PeerFailed { peer: party.to_owned(), how })
+            }
+        }
+    }
+
+    /// Stops the process of `party`, or lets it go on.
+    pub(super) fn pause(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
+        self.signal(party, signal)?;
+        match signal {
+            Signal::STOP => self.paused.insert(party.to_owned()),
+            _ => self.paused.remove(party),
+        };
+        Ok(())
+    }
+
+    /// Writes the settings that `fault`, a reload, gives the target, and tells it to read them.
+    pub(super) fn reload(&mut self, fault: &Fault) -> Result<(), Ended> {
+        let Fault::Reload(reload) = fault else { return Ok(()) };
+        if self.setting.scenario.target.command.is_none() {
+            let scenario = reloaded(self.setting.scenario, reload);
+            let setting = Setting { scenario: &scenario, ..self.setting };
+            self.world.rewrite_config(&setting, &self.seen).map_err(blind)?;
+        }
+        self.signal(kill::TARGET, Signal::HUP)
+    }
+}
+
+fn sent(signal: kill::Signal) -> Signal {
+    match signal {
+        kill::Signal::Term => Signal::TERM,
+        kill::Signal::Kill => Signal::KILL,
+    }
+}

@@ -1,0 +1,85 @@
+//! Faults of processes that cannot be carried out: said before the run where that can be known, else by the run.
+
+use watertight::exit::Exit;
+use watertight::report::CaseReport;
+use watertight::runner::{Options, Selection, Stop, WorldLibrary, play_one, select};
+use watertight_scenarios::S7World;
+
+use crate::targets::Test;
+
+/// A scenario with another engine, target and fault.
+const SCENARIO: &str = "
+version: 1
+name: process
+about: Something happens to a process.
+engines: [ENGINE]
+seed: 7
+target: TARGET
+world:
+  plc:     { s7: { count: 1, scan: 1s } }
+  browser: { sse: { count: 1, read: 1MiB/s } }
+cycles: { warm_up: 5, count: 20, wall: { warm_up: 5, count: 20, pace: 10 } }
+cycle:
+  - name: disturb
+    for: 5s
+    faults:
+      - FAULT
+  - { name: settle, within: 20s, until: { sessions: 1 } }
+";
+
+/// Each with its name.
+pub const ALL: [(&str, Test); 4] = [
+    ("a_consumer_has_no_process", a_consumer_has_no_process),
+    ("the_target_cannot_be_paused_in_sim", the_target_cannot_be_paused_in_sim),
+    ("a_gateway_that_cannot_reload_says_so", a_gateway_that_cannot_reload_says_so),
+    ("a_program_gets_its_hangup", a_program_gets_its_hangup),
+];
+
+fn a_consumer_has_no_process() -> Result<(), String> {
+    is_refused(
+        "kill: { peer: browser }",
+        "`kill` names `browser`, a consumer, which has no process of its own",
+    )
+}
+
+fn the_target_cannot_be_paused_in_sim() -> Result<(), String> {
+    is_refused("pause: { for: 2s }", "the target cannot be paused in `sim`")
+}
+
+fn a_gateway_that_cannot_reload_says_so() -> Result<(), String> {
+    let report = play("sim", "s7-gateway", "reload: { with: { http: { write_timeout: 7s } } }")?;
+    ends_with(&report, "told to reload, it did not: the gateway cannot reload yet")
+}
+
+fn a_program_gets_its_hangup() -> Result<(), String> {
+    let report = play("process", "{ command: [sleep, '100'] }", "reload: { at: 1s }")?;
+    ends_with(&report, "target ended with signal: 1 (SIGHUP)")
+}
+
+fn is_refused(fault: &str, why: &str) -> Result<(), String> {
+    match play("sim", "s7-gateway", fault) {
+        Err(said) if said.contains(why) => Ok(()),
+        Err(said) => Err(format!("expected `{why}`, found: {said}")),
+        Ok(report) => Err(format!("expected `{why}`, found a run: {}", report.headline)),
+    }
+}
+
+fn ends_with(report: &CaseReport, why: &str) -> Result<(), String> {
+    if report.exit == Exit::Inconclusive && report.headline.contains(why) {
+        return Ok(());
+    }
+    Err(format!("expected exit 3 and `{why}`, found {:?}: {}", report.exit, report.headline))
+}
+
+fn play(engine: &str, target: &str, fault: &str) -> Result<CaseReport, String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let folder = tempfile::tempdir().map_err(|error| said(&error))?;
+    let file = folder.path().join("process.yaml");
+    let text = SCENARIO.replace("ENGINE", engine).replace("TARGET", target).replace("FAULT", fault);
+    std::fs::write(&file, text).map_err(|error| said(&error))?;
+    let selection = Selection { paths: vec![file], ..Selection::default() };
+    let jobs = select(&WorldLibrary(S7World), &selection).map_err(|error| said(&error))?;
+    let [job] = jobs.as_slice() else { return Err(format!("{} cases", jobs.len())) };
+    let options = Options::default();
+    play_one(job, &options.request(job), &options, &Stop::never()).map_err(|error| said(&error))
+}
