@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Tenant;
 use crate::alloc::counts::{self, Tally};
 use crate::alloc::mode;
 use crate::alloc::sites::{self, SiteId};
+use crate::{Tenant, tenant};
 
 #[cfg(feature = "dhat")]
 pub use crate::dhat_profile::{finish_dhat, start_dhat};
@@ -64,6 +64,13 @@ pub struct SiteCount {
     pub total_blocks: u64,
 }
 
+impl SiteCount {
+    /// Whom its blocks belong to, if it was counted in this process.
+    pub fn owner(&self) -> Tenant {
+        Tenant::from_id(self.tenant)
+    }
+}
+
 /// The mode in force.
 pub fn mode() -> Mode {
     mode::public()
@@ -74,11 +81,11 @@ pub fn why_not_sites() -> Option<&'static str> {
     mode::why_not_sites()
 }
 
-/// Live heap of the whole process; `None`: this mode does not count.
+/// Live heap of the whole process; `None`: this mode does not count. Allocates nothing.
 pub fn live() -> Option<Live> {
     match mode() {
         Mode::Sites | Mode::Tenants => live_of(|_| true),
-        Mode::Count => Some(live_in(counts::tally(SiteId::ALL))),
+        Mode::Count => Some(live_in(counts::of_tenant(Tenant::NONE))),
         Mode::Dhat => dhat_live(),
         Mode::Off | Mode::Absent => None,
     }
@@ -86,46 +93,45 @@ pub fn live() -> Option<Live> {
 
 /// Live heap of the tenants that `wanted` picks; `None`: this mode keeps no tenants.
 ///
-/// Allocates nothing.
+/// Asks each tenant registered, not each site; allocates nothing.
 pub fn live_of(wanted: impl Fn(Tenant) -> bool) -> Option<Live> {
-    if !matches!(mode(), Mode::Sites | Mode::Tenants) {
-        return None;
-    }
-    let mut live = Live::default();
-    for (site, tenant) in counted_sites() {
-        if wanted(tenant) {
-            let of_site = live_in(counts::tally(site));
-            live.bytes += of_site.bytes;
-            live.blocks += of_site.blocks;
-        }
-    }
-    Some(live)
+    keeps_tenants().then(|| {
+        counted_tenants().filter(|tenant| wanted(*tenant)).fold(Live::default(), |sum, tenant| {
+            let more = live_in(counts::of_tenant(tenant));
+            Live { bytes: sum.bytes + more.bytes, blocks: sum.blocks + more.blocks }
+        })
+    })
 }
 
-/// Live heap tenant by tenant, in order of their ids; empty when this mode keeps no tenants.
+/// Live heap of one tenant, without its children; `None`: this mode keeps no tenants, or it is [`Tenant::PROBE`].
+///
+/// Allocates nothing. With its children: `live_of(|tenant| tenant.is_within(parent))`.
+pub fn live_of_tenant(tenant: Tenant) -> Option<Live> {
+    (keeps_tenants() && tenant != Tenant::PROBE).then(|| live_in(counts::of_tenant(tenant)))
+}
+
+/// Live heap tenant by tenant, in order of their ids, of those that ever allocated; empty when this mode keeps no tenants.
+///
+/// Each counts for itself, without its children. Asks each tenant registered, not each site. The list belongs to
+/// [`Tenant::PROBE`].
 pub fn live_by_tenant() -> Vec<(Tenant, Live)> {
     let _probe = Tenant::PROBE.enter();
-    let mut by_tenant = std::collections::BTreeMap::<Tenant, Live>::new();
-    if matches!(mode(), Mode::Sites | Mode::Tenants) {
-        for (site, tenant) in counted_sites() {
-            let of_site = live_in(counts::tally(site));
-            let live = by_tenant.entry(tenant).or_default();
-            live.bytes += of_site.bytes;
-            live.blocks += of_site.blocks;
-        }
+    if !keeps_tenants() {
+        return Vec::new();
     }
-    by_tenant.into_iter().collect()
+    let tallies = counted_tenants().map(|tenant| (tenant, counts::of_tenant(tenant)));
+    tallies.filter(|(_, tally)| tally.total_blocks > 0).map(|(of, tally)| (of, live_in(tally))).collect()
 }
 
 /// Everything the process has ever allocated; `None`: this mode does not count.
 pub fn total() -> Option<Total> {
     let of = |tally: Tally| Total { bytes: tally.total_bytes, blocks: tally.total_blocks };
     match mode() {
-        Mode::Sites | Mode::Tenants => Some(counted_sites().fold(Total::default(), |sum, (site, _)| {
-            let more = of(counts::tally(site));
+        Mode::Sites | Mode::Tenants => Some(counted_tenants().fold(Total::default(), |sum, tenant| {
+            let more = of(counts::of_tenant(tenant));
             Total { bytes: sum.bytes + more.bytes, blocks: sum.blocks + more.blocks }
         })),
-        Mode::Count => Some(of(counts::tally(SiteId::ALL))),
+        Mode::Count => Some(of(counts::of_tenant(Tenant::NONE))),
         Mode::Dhat => dhat_total(),
         Mode::Off | Mode::Absent => None,
     }
@@ -143,7 +149,7 @@ pub fn sites_into(into: &mut Vec<SiteCount>) {
     let _probe = Tenant::PROBE.enter();
     into.clear();
     into.extend(counted_sites().filter_map(|(site, tenant)| {
-        let tally = counts::tally(site);
+        let tally = counts::of_site(site);
         (tally.total_blocks > 0).then(|| SiteCount {
             id: site.raw(),
             tenant: tenant.id(),
@@ -193,6 +199,15 @@ pub fn trim() -> bool {
     }
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     false
+}
+
+fn keeps_tenants() -> bool {
+    matches!(mode(), Mode::Sites | Mode::Tenants)
+}
+
+/// Every tenant but the probe itself.
+fn counted_tenants() -> impl Iterator<Item = Tenant> {
+    tenant::all().filter(|tenant| *tenant != Tenant::PROBE)
 }
 
 /// Every site but the probe's own.

@@ -2,17 +2,24 @@
 //!
 //! A thread has one current tenant. Blocks are tagged with it when they are allocated, tasks when they are spawned; the
 //! hooks of [`crate::tasks::install`] make a task's tenant current for each of its polls, so that children inherit it.
+//!
+//! Tenants form a tree below [`Tenant::NONE`]: what a service registers with [`Tenant::child`] stays within the tenant
+//! that the service itself runs under. Each counts for itself; whoever wants a whole branch asks [`Tenant::is_within`].
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// Names that can be told apart in one process; further ones count as [`Tenant::NONE`].
-pub const TENANTS_MAX: usize = 1024;
+/// Tenants that can be told apart in one process; further ones count as their parent.
+pub const TENANTS_MAX: usize = 4096;
+
+/// Steps from [`Tenant::NONE`] down to a tenant; a child of one so deep counts as its parent.
+pub const DEPTH_MAX: usize = 8;
 
 /// Bytes of a name; longer ones are cut at a character boundary.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -22,26 +29,72 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub struct Tenant(u16);
 
 impl Tenant {
-    /// Nobody in particular: what a thread starts with.
+    /// Nobody in particular: what a thread starts with, and the root of the tree.
     pub const NONE: Self = Self(0);
 
-    /// The probe itself. Its blocks and tasks are in no total.
+    /// The probe itself, outside of the tree. Its blocks and tasks are in no total.
     pub const PROBE: Self = Self(1);
 
-    /// Finds or registers the tenant called `name`; [`Tenant::NONE`] when [`TENANTS_MAX`] are registered already.
+    /// Finds or registers the tenant called `name`: a child of [`Tenant::NONE`].
     pub fn named(name: &str) -> Self {
+        Self::NONE.child(name)
+    }
+
+    /// Finds or registers the child of this tenant that is called `name`.
+    ///
+    /// The answer is the tenant itself where there can be no child: when [`TENANTS_MAX`] are registered already or this
+    /// one is [`DEPTH_MAX`] deep, which [`overflows`] counts, and for [`Tenant::PROBE`].
+    ///
+    /// ```
+    /// use watertight_probe::Tenant;
+    ///
+    /// let station = Tenant::current().child("plc-7");
+    /// assert!(station.is_within(Tenant::current()));
+    /// let _guard = station.enter(); // what is allocated and spawned from here on is the station's
+    /// ```
+    pub fn child(self, name: &str) -> Self {
+        if self == Self::PROBE {
+            return self;
+        }
         let _probe = Self::PROBE.enter();
         let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         let mut names = names();
-        if let Some(at) = names.iter().position(|known| known == name) {
-            return Self::at(at);
+        if let Some(known) = names.children.get(&(self.0, name.to_owned())) {
+            return Self(*known);
         }
-        if names.len() >= TENANTS_MAX {
+        let next = names.by_id.len();
+        // TENANTS_MAX fits in u16.
+        let room = u16::try_from(next).ok().filter(|_| next < TENANTS_MAX && self.depth() < DEPTH_MAX);
+        let Some(id) = room else {
             OVERFLOWS.fetch_add(1, Ordering::Relaxed);
-            return Self::NONE;
+            return self;
+        };
+        names.by_id.push(name.to_owned());
+        names.children.insert((self.0, name.to_owned()), id);
+        PARENTS[next].store(self.0, Ordering::Relaxed);
+        REGISTERED.store(next + 1, Ordering::Release);
+        Self(id)
+    }
+
+    /// The tenant it is a child of; `None`: [`Tenant::NONE`] and [`Tenant::PROBE`] have no parent.
+    pub fn parent(self) -> Option<Self> {
+        match self {
+            Self::NONE | Self::PROBE => None,
+            _ => PARENTS.get(usize::from(self.0)).map(|parent| Self(parent.load(Ordering::Relaxed))),
         }
-        names.push(name.to_owned());
-        Self::at(names.len() - 1)
+    }
+
+    /// Whether this is `ancestor` or a tenant below it, at most [`DEPTH_MAX`] steps; allocates nothing.
+    pub fn is_within(self, ancestor: Self) -> bool {
+        self.line().any(|tenant| tenant == ancestor)
+    }
+
+    /// The first tenant below this one that was registered as `name`, this one included; `None`: there is none.
+    pub fn find(self, name: &str) -> Option<Self> {
+        let _probe = Self::PROBE.enter();
+        let names = names();
+        let called = |tenant: &Self| names.by_id.get(usize::from(tenant.0)).is_some_and(|of| of == name);
+        all().find(|tenant| called(tenant) && tenant.is_within(self))
     }
 
     /// The tenant current on this thread.
@@ -57,7 +110,7 @@ impl Tenant {
     /// The name it was registered under.
     pub fn name(self) -> String {
         let _probe = Self::PROBE.enter();
-        names().get(usize::from(self.0)).cloned().unwrap_or_else(|| format!("tenant {}", self.0))
+        names().by_id.get(usize::from(self.0)).cloned().unwrap_or_else(|| format!("tenant {}", self.0))
     }
 
     /// Makes this tenant current on this thread until the guard is dropped.
@@ -81,9 +134,14 @@ impl Tenant {
         Self(id)
     }
 
-    fn at(index: usize) -> Self {
-        // TENANTS_MAX fits in u16; NONE is the answer nobody is harmed by.
-        u16::try_from(index).map_or(Self::NONE, Self)
+    /// This tenant, its parent, and so on.
+    fn line(self) -> impl Iterator<Item = Self> {
+        // A parent is registered before its children, so this ends; the bound is for a number that no tenant has.
+        std::iter::successors(Some(self), |tenant| tenant.parent()).take(DEPTH_MAX + 1)
+    }
+
+    fn depth(self) -> usize {
+        self.line().count() - 1
     }
 }
 
@@ -93,7 +151,13 @@ impl fmt::Display for Tenant {
     }
 }
 
-/// Registrations that found the table full.
+/// Every tenant registered so far, in order of their ids; [`Tenant::NONE`] and [`Tenant::PROBE`] are the first two.
+pub fn all() -> impl Iterator<Item = Tenant> {
+    // TENANTS_MAX fits in u16.
+    (0..REGISTERED.load(Ordering::Acquire) as u16).map(Tenant)
+}
+
+/// Registrations that found the table full, or the tree too deep.
 pub fn overflows() -> u64 {
     OVERFLOWS.load(Ordering::Relaxed)
 }
@@ -141,15 +205,27 @@ impl<F> Drop for Scope<F> {
     }
 }
 
-fn names() -> std::sync::MutexGuard<'static, Vec<String>> {
+/// What tenants are called.
+struct Names {
+    by_id: Vec<String>,
+    /// A child's id by its parent's and its name.
+    children: BTreeMap<(u16, String), u16>,
+}
+
+fn names() -> MutexGuard<'static, Names> {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if names.is_empty() {
-        names.extend(["none".to_owned(), "probe".to_owned()]);
+    if names.by_id.is_empty() {
+        names.by_id.extend(["none".to_owned(), "probe".to_owned()]);
     }
     names
 }
 
-static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// [`Tenant::NONE`] and [`Tenant::PROBE`].
+const BUILT_IN: usize = 2;
+
+static NAMES: Mutex<Names> = Mutex::new(Names { by_id: Vec::new(), children: BTreeMap::new() });
+static PARENTS: [AtomicU16; TENANTS_MAX] = [const { AtomicU16::new(0) }; TENANTS_MAX];
+static REGISTERED: AtomicUsize = AtomicUsize::new(BUILT_IN);
 static OVERFLOWS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {

@@ -39,7 +39,7 @@ struct Tenants {
     harness: Tenant,
     /// Peers, links and consumers.
     world: Tenant,
-    /// The service under test: tenants that it registers itself are parts of it.
+    /// The service under test: its children, and tenants that it registers at the root, are parts of it.
     target: Tenant,
 }
 
@@ -53,11 +53,8 @@ impl Tenants {
     }
 
     fn is_target(self, tenant: Tenant) -> bool {
-        self.is_target_id(tenant.id())
-    }
-
-    fn is_target_id(self, id: u16) -> bool {
-        ![self.harness, self.world, Tenant::NONE, Tenant::PROBE].map(Tenant::id).contains(&id)
+        tenant != Tenant::NONE
+            && ![self.harness, self.world, Tenant::PROBE].iter().any(|other| tenant.is_within(*other))
     }
 }
 
@@ -351,9 +348,9 @@ impl<W: World> Stage for Sim<'_, W> {
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         let tenants = self.tenants;
         let mut heap = heap::sites();
-        heap.retain(|site| tenants.is_target_id(site.tenant));
+        heap.retain(|site| tenants.is_target(site.owner()));
         let mut tasks = tasks::live();
-        tasks.retain(|task| tenants.is_target_id(task.tenant));
+        tasks.retain(|task| tenants.is_target(task.owner()));
         let sockets = self.net.open_endpoints(SIM_TARGET_PARTY).into_iter();
         let sockets =
             sockets.map(|socket| NamedFd { what: format!("sim socket to {}", socket.peer), opened_at: None });

@@ -1,19 +1,23 @@
 //! The global allocator: the system's, with each live block counted under its call stack and tenant.
 //!
-//! A block carries a header of [`HEADER_BYTES`] in front that holds its site's number, so that freeing it needs no
-//! lookup. Nothing on the path from `alloc` to the system's allocator allocates, locks or panics.
+//! A block carries a header of [`HEADER_BYTES`] in front that says whose it is, so that freeing it needs no lookup. Nothing on the path from `alloc` to the system's allocator allocates, locks or panics.
 
+mod chunks;
 pub(crate) mod counts;
 mod differences;
 pub(crate) mod mode;
 pub(crate) mod sites;
 pub(crate) mod stack;
+mod stacks;
 mod thread;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
+use counts::Owner;
 use mode::Active;
 use sites::SiteId;
+
+use crate::Tenant;
 
 /// The allocator to declare as `#[global_allocator]`. What it counts is chosen by `WATERTIGHT_HEAP`; see
 /// [`crate::heap::Mode`].
@@ -27,7 +31,7 @@ impl Alloc {
     }
 }
 
-/// In front of each block: the site's number in the first four bytes. 16, so that the block keeps malloc's alignment.
+/// In front of each block: its site's number in the first four bytes, its tenant's in the next two. 16, so that the block keeps malloc's alignment.
 pub(crate) const HEADER_BYTES: usize = 16;
 
 #[expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
@@ -52,7 +56,7 @@ unsafe impl GlobalAlloc for Alloc {
             // SAFETY: the mode never changes, so this block was made by the same allocator, with this layout.
             Active::Off => unsafe { System.dealloc(block, layout) },
             Active::Count => {
-                counts::freed(SiteId::ALL, layout.size());
+                counts::freed(Owner::ALL, layout.size());
                 // SAFETY: as above.
                 unsafe { System.dealloc(block, layout) }
             }
@@ -60,8 +64,8 @@ unsafe impl GlobalAlloc for Alloc {
                 // SAFETY: in this mode each block was made by `allocate`, which found the enlarged layout to be one.
                 let headed = unsafe { Headed::of_live(layout) };
                 // SAFETY: for the same reason it has a header in front of it.
-                let site = unsafe { read_site(block) };
-                counts::freed(site, layout.size());
+                let owner = unsafe { read_owner(block) };
+                counts::freed(owner, layout.size());
                 // SAFETY: `block` lies `prefix` bytes into a block of the system's with the layout `headed.layout`.
                 unsafe { System.dealloc(block.sub(headed.prefix), headed.layout) }
             }
@@ -80,7 +84,7 @@ unsafe impl GlobalAlloc for Alloc {
                 // SAFETY: as above.
                 let moved = unsafe { System.realloc(block, layout, new_size) };
                 if !moved.is_null() {
-                    counts::resized(SiteId::ALL, layout.size(), new_size);
+                    counts::resized(Owner::ALL, layout.size(), new_size);
                 }
                 moved
             }
@@ -106,7 +110,7 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
             // SAFETY: the caller's contract.
             let block = unsafe { system(layout, zeroed) };
             if !block.is_null() {
-                counts::allocated(SiteId::ALL, layout.size());
+                counts::allocated(Owner::ALL, layout.size());
             }
             block
         }
@@ -117,12 +121,14 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
             if base.is_null() {
                 return base;
             }
-            let site = if stacks { sites::of_caller() } else { sites::without_stack() };
-            counts::allocated(site, layout.size());
+            let tenant = Tenant::current();
+            let site = if stacks { sites::of_caller(tenant) } else { sites::without_stack(tenant) };
+            let owner = Owner { site, tenant };
+            counts::allocated(owner, layout.size());
             // SAFETY: `prefix` bytes lie before the block's end, since `headed.layout` is that much longer.
             let block = unsafe { base.add(headed.prefix) };
             // SAFETY: the HEADER_BYTES before `block` belong to it and are aligned to 16.
-            unsafe { write_site(block, site) };
+            unsafe { write_owner(block, owner) };
             block
         }
         #[cfg(feature = "dhat")]
@@ -141,14 +147,14 @@ unsafe fn reallocate_headed(block: *mut u8, layout: Layout, new_size: usize) -> 
     let new_layout = Layout::from_size_align(new_size, layout.align()).ok().and_then(Headed::of);
     let (Some(old), Some(new)) = (Headed::of(layout), new_layout) else { return std::ptr::null_mut() };
     // SAFETY: the block has a header.
-    let site = unsafe { read_site(block) };
+    let owner = unsafe { read_owner(block) };
     // SAFETY: `block` lies `prefix` bytes into a block of the system's with the layout `old.layout`; the new size is
     // not zero and fits a Layout. The prefix depends on the alignment alone, which stays: the header moves along.
     let moved = unsafe { System.realloc(block.sub(old.prefix), old.layout, new.layout.size()) };
     if moved.is_null() {
         return moved;
     }
-    counts::resized(site, layout.size(), new_size);
+    counts::resized(owner, layout.size(), new_size);
     // SAFETY: the moved block is `prefix` bytes longer than `new_size`.
     unsafe { moved.add(new.prefix) }
 }
@@ -200,9 +206,10 @@ impl Headed {
 /// `block` has a header: it was returned by [`allocate`] with one.
 #[expect(unsafe_code, reason = "reads the header in front of the block")]
 #[inline]
-unsafe fn read_site(block: *const u8) -> SiteId {
-    // SAFETY: the header's first four bytes lie there, aligned to 16 and written by `write_site`.
-    SiteId::from_raw(unsafe { block.sub(HEADER_BYTES).cast::<u32>().read() })
+unsafe fn read_owner(block: *const u8) -> Owner {
+    // SAFETY: the header's first eight bytes lie there, aligned to 16 and written by `write_owner`.
+    let word = unsafe { block.sub(HEADER_BYTES).cast::<u64>().read() };
+    Owner { site: SiteId::from_raw(word as u32), tenant: Tenant::from_id((word >> u32::BITS) as u16) }
 }
 
 /// # Safety
@@ -210,7 +217,8 @@ unsafe fn read_site(block: *const u8) -> SiteId {
 /// The [`HEADER_BYTES`] before `block` are the allocator's own and aligned to 16.
 #[expect(unsafe_code, reason = "writes the header in front of the block")]
 #[inline]
-unsafe fn write_site(block: *mut u8, site: SiteId) {
+unsafe fn write_owner(block: *mut u8, owner: Owner) {
+    let word = u64::from(owner.tenant.id()) << u32::BITS | u64::from(owner.site.raw());
     // SAFETY: the caller's contract.
-    unsafe { block.sub(HEADER_BYTES).cast::<u32>().write(site.raw()) }
+    unsafe { block.sub(HEADER_BYTES).cast::<u64>().write(word) }
 }

@@ -1,24 +1,29 @@
-//! The table of sites: call stack and tenant → a small number. Static, lock-free, filled once, never emptied.
+//! The table of sites: a call stack under a tenant → a small number. Static, lock-free, filled once, never emptied.
+//!
+//! A stack's frames are kept once ([`super::stacks`]), however many tenants allocate from it: a site is 16 bytes, so that
+//! a thousand tenants with hundreds of stacks each can be told apart.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::stack::{self, FRAMES_MAX, Stack};
+use super::stack::{self, Stack};
+use super::stacks::{self, STACKS_MAX, StackId};
 use crate::Tenant;
 
-/// Sites that can be told apart; blocks of further ones are counted under [`SiteId::TABLE_FULL`].
-pub(crate) const SITES_MAX: usize = 1 << 16;
+/// Sites that can be told apart; blocks of further ones are counted under [`SiteId::TABLE_FULL`], and still under their
+/// tenant.
+pub(crate) const SITES_MAX: usize = 1 << SITE_BITS;
 
 /// The number of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SiteId(u32);
 
 impl SiteId {
-    /// Where the counting-only mode counts everything.
+    /// Where blocks are counted whose site is not asked for.
     pub(crate) const ALL: Self = Self(0);
     /// Where blocks are counted that came when the table was full.
     pub(crate) const TABLE_FULL: Self = Self(1);
-    /// The first number that stands for a stack.
+    /// The first number that stands for a stack under a tenant.
     const FIRST: u32 = 2;
 
     pub(crate) const fn from_raw(raw: u32) -> Self {
@@ -35,12 +40,12 @@ impl SiteId {
     }
 }
 
-/// The site of the code that called the allocator.
+/// The site of the code that called the allocator, which runs for `tenant`.
 #[inline(always)]
-pub(super) fn of_caller() -> SiteId {
+pub(super) fn of_caller(tenant: Tenant) -> SiteId {
     match stack::innermost() {
-        Some(innermost) => of_stack(innermost, Tenant::current()),
-        None => without_stack(),
+        Some(innermost) => of_stack(innermost, tenant),
+        None => without_stack(tenant),
     }
 }
 
@@ -50,22 +55,30 @@ fn of_stack(innermost: usize, tenant: Tenant) -> SiteId {
     WALKED.with(|walked| {
         let walked = &walked[slot];
         // Taken for the time being: a signal handler that allocates meanwhile walks by itself.
-        let Some(mut last) = walked.try_borrow_mut().ok() else { return without_stack() };
-        if last.tenant == tenant && last.stack.stands(innermost) {
+        let Some(mut last) = walked.try_borrow_mut().ok() else { return without_stack(tenant) };
+        if !last.stack.stands(innermost) {
+            last.stack.walk(innermost);
+            last.id = stacks::find_or_insert(last.stack.returns());
+        } else if last.tenant == tenant {
             return last.site;
         }
-        last.stack.walk(innermost);
         last.tenant = tenant;
-        last.site = find_or_insert(last.stack.returns(), tenant);
+        last.site = last.id.map_or(SiteId::TABLE_FULL, |stack| find_or_insert(stack, tenant));
         last.site
     })
 }
 
-/// A stack that this thread has walked, and the site it came to.
+/// A stack that this thread has walked, its number, and the site it came to for one tenant.
 struct Walked {
     tenant: Tenant,
     site: SiteId,
+    /// `None`: the table of stacks was full.
+    id: Option<StackId>,
     stack: Stack,
+}
+
+impl Walked {
+    const NONE: Self = Self { tenant: Tenant::NONE, site: SiteId::TABLE_FULL, id: None, stack: Stack::EMPTY };
 }
 
 /// Stacks kept per thread: 2^5 of some 420 bytes, of which only those in use become resident.
@@ -73,87 +86,107 @@ const WALKED_BITS: u32 = 5;
 
 thread_local! {
     // Const and without a destructor, so that it can be used inside any allocation.
-    static WALKED: [RefCell<Walked>; 1 << WALKED_BITS] = const {
-        [const { RefCell::new(Walked { tenant: Tenant::NONE, site: SiteId::TABLE_FULL, stack: Stack::EMPTY }) };
-            1 << WALKED_BITS]
-    };
+    static WALKED: [RefCell<Walked>; 1 << WALKED_BITS] =
+        const { [const { RefCell::new(Walked::NONE) }; 1 << WALKED_BITS] };
 }
 
-/// The site of the current tenant, whatever the stack.
+/// The site of a tenant, whatever the stack.
 #[inline]
-pub(super) fn without_stack() -> SiteId {
-    find_or_insert(std::iter::empty(), Tenant::current())
+pub(super) fn without_stack(tenant: Tenant) -> SiteId {
+    find_or_insert(StackId::EMPTY, tenant)
 }
 
 /// Every site seen so far, in order of first sight.
 pub(crate) fn all() -> impl Iterator<Item = (SiteId, Tenant)> {
     let used = NEXT.load(Ordering::Acquire).min(SITES_MAX as u32);
     let special = [(SiteId::ALL, Tenant::NONE), (SiteId::TABLE_FULL, Tenant::NONE)];
-    let stacks = (SiteId::FIRST..used).filter_map(|id| {
-        let site = &SITES[id as usize];
-        let published = site.hash.load(Ordering::Acquire) != 0;
-        published.then(|| (SiteId(id), Tenant::from_id(site.tenant.load(Ordering::Relaxed) as u16)))
-    });
-    special.into_iter().chain(stacks)
+    let pairs = (SiteId::FIRST..used).map(SiteId).filter_map(|site| Some((site, pair(site)?.tenant())));
+    special.into_iter().chain(pairs)
 }
 
 /// The return addresses of a site's stack, innermost first.
 pub(crate) fn frames(site: SiteId) -> Vec<usize> {
-    let Some(site) = SITES.get(site.index()) else { return Vec::new() };
-    if site.hash.load(Ordering::Acquire) == 0 {
-        return Vec::new();
+    pair(site).map(|pair| stacks::frames(pair.stack())).unwrap_or_default()
+}
+
+/// A stack and a tenant, in 33 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair(u64);
+
+impl Pair {
+    #[inline]
+    fn new(stack: StackId, tenant: Tenant) -> Self {
+        Self(u64::from(stack.raw()) << TENANT_BITS | u64::from(tenant.id()))
     }
-    let depth = site.depth.load(Ordering::Relaxed) as usize;
-    site.frames.iter().take(depth).map(|frame| frame.load(Ordering::Relaxed)).collect()
+
+    fn stack(self) -> StackId {
+        StackId::from_raw((self.0 >> TENANT_BITS) as u32)
+    }
+
+    fn tenant(self) -> Tenant {
+        Tenant::from_id(self.0 as u16)
+    }
+
+    /// As an entry of the index: the pair itself, so that finding one asks no other memory; never 0, as no number is.
+    #[inline]
+    fn entry(self, site: SiteId) -> u64 {
+        self.0 << SITE_BITS | u64::from(site.0)
+    }
+
+    /// The place to start looking.
+    #[inline]
+    fn slot(self) -> usize {
+        // The golden ratio's bits, as in Fibonacci hashing, whose upper bits are the well-mixed ones.
+        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOT_BITS)) as usize
+    }
+}
+
+/// What a number stands for; `None`: for nothing.
+fn pair(site: SiteId) -> Option<Pair> {
+    match PAIRS.get(site.index())?.load(Ordering::Acquire) {
+        0 => None,
+        known => Some(Pair(known - 1)),
+    }
 }
 
 #[inline]
-fn find_or_insert(frames: impl ExactSizeIterator<Item = usize> + Clone, tenant: Tenant) -> SiteId {
-    let hash = hash(frames.clone(), tenant);
-    // The upper half is the tag kept in the slot, the lower one the place to start looking.
-    let tag = (hash >> 32) << 32;
-    let mut slot = hash as usize;
+fn find_or_insert(stack: StackId, tenant: Tenant) -> SiteId {
+    let pair = Pair::new(stack, tenant);
+    let mut slot = pair.slot();
     for _ in 0..PROBES_MAX {
-        slot &= SLOTS - 1;
         let entry = INDEX[slot].load(Ordering::Acquire);
         if entry == 0 {
-            return insert(slot, hash, frames, tenant);
+            return insert(slot, pair);
         }
-        let id = entry as u32;
-        if entry & TAG_MASK == tag && SITES[id as usize % SITES_MAX].hash.load(Ordering::Relaxed) == hash {
-            return SiteId(id);
+        if entry >> SITE_BITS == pair.0 {
+            return SiteId((entry & SITE_MASK) as u32);
         }
-        slot += 1;
+        slot = (slot + 1) & (SLOTS - 1);
     }
     SiteId::TABLE_FULL
 }
 
-/// Publishes a new site in `slot`, or finds that another thread has just done so.
+/// Publishes a new site in `slot` or after it, or finds that another thread has just done so.
 #[cold]
 #[inline(never)]
-fn insert(slot: usize, hash: u64, frames: impl ExactSizeIterator<Item = usize>, tenant: Tenant) -> SiteId {
+fn insert(slot: usize, pair: Pair) -> SiteId {
     let Some(id) = take_number() else { return SiteId::TABLE_FULL };
-    let site = &SITES[id as usize];
-    site.depth.store(frames.len() as u32, Ordering::Relaxed);
-    for (kept, frame) in site.frames.iter().zip(frames) {
-        kept.store(frame, Ordering::Relaxed);
-    }
-    site.tenant.store(u32::from(tenant.id()), Ordering::Relaxed);
-    let entry = (hash & TAG_MASK) | u64::from(id);
+    let site = SiteId(id);
+    // Known by its number before anybody can find that.
+    PAIRS[site.index()].store(pair.0 + 1, Ordering::Release);
     for at in 0..PROBES_MAX {
         let index = &INDEX[(slot + at) & (SLOTS - 1)];
-        // The slot is published only when the site is whole: hash first, then the entry.
-        site.hash.store(hash, Ordering::Release);
-        match index.compare_exchange(0, entry, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return SiteId(id),
-            Err(theirs) if SITES[theirs as u32 as usize].hash.load(Ordering::Relaxed) == hash => {
-                // Lost the race for the same stack: the number stays unused, and invisible.
-                site.hash.store(0, Ordering::Release);
-                return SiteId(theirs as u32);
+        match index.compare_exchange(0, pair.entry(site), Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return site,
+            Err(theirs) if theirs >> SITE_BITS == pair.0 => {
+                // Lost the race for the same site: the number stays unused, and invisible.
+                PAIRS[site.index()].store(0, Ordering::Release);
+                return SiteId((theirs & SITE_MASK) as u32);
             }
             Err(_) => {}
         }
     }
+    PAIRS[site.index()].store(0, Ordering::Release);
     SiteId::TABLE_FULL
 }
 
@@ -163,46 +196,20 @@ fn take_number() -> Option<u32> {
     NEXT.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).ok()
 }
 
-/// Never 0: that marks an unpublished site. Two stacks with one hash would share a site; at 64 Ki sites the chance is
-/// 2^31 pairs in 2^64.
-#[inline]
-fn hash(frames: impl Iterator<Item = usize>, tenant: Tenant) -> u64 {
-    // Odd constant with well-spread bits (the golden ratio's), as in Fibonacci hashing.
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut hash = u64::from(tenant.id()).wrapping_add(1).wrapping_mul(SPREAD);
-    for frame in frames {
-        hash = (hash.rotate_left(23) ^ frame as u64).wrapping_mul(SPREAD);
-    }
-    hash ^= hash >> 29;
-    hash.max(1)
-}
-
-struct Site {
-    /// 0 until the site is whole.
-    hash: AtomicU64,
-    tenant: AtomicU32,
-    depth: AtomicU32,
-    frames: [AtomicUsize; FRAMES_MAX],
-}
-
-impl Site {
-    const fn new() -> Self {
-        Self {
-            hash: AtomicU64::new(0),
-            tenant: AtomicU32::new(0),
-            depth: AtomicU32::new(0),
-            frames: [const { AtomicUsize::new(0) }; FRAMES_MAX],
-        }
-    }
-}
+const SITE_BITS: u32 = 20;
+const SITE_MASK: u64 = (1 << SITE_BITS) - 1;
+const TENANT_BITS: u32 = u16::BITS;
+// A stack, a tenant and a site's number fit in one word.
+const _: () = assert!((STACKS_MAX as u64) << TENANT_BITS << SITE_BITS <= 1 << 52);
 
 /// Twice the sites, so that at most half of the slots are taken and a search stays short.
-const SLOTS: usize = 2 * SITES_MAX;
+const SLOT_BITS: u32 = SITE_BITS + 1;
+const SLOTS: usize = 1 << SLOT_BITS;
 /// Slots looked at before a site counts as not to be placed.
 const PROBES_MAX: usize = 128;
-const TAG_MASK: u64 = 0xffff_ffff_0000_0000;
 
-// 64 Ki sites of 208 bytes and their index: 14 MiB of address space, of which only pages in use become resident.
-static SITES: [Site; SITES_MAX] = [const { Site::new() }; SITES_MAX];
+// A million sites of 8 bytes and their index: 24 MiB of address space, of which only pages in use become resident.
+/// One more than the pair, so that 0 is none.
+static PAIRS: [AtomicU64; SITES_MAX] = [const { AtomicU64::new(0) }; SITES_MAX];
 static INDEX: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 static NEXT: AtomicU32 = AtomicU32::new(SiteId::FIRST);

@@ -23,6 +23,7 @@ mod untracked;
 use untracked as backend;
 
 use crate::Tenant;
+use crate::tenant::{self, TENANTS_MAX};
 
 pub use backend::{dump, dump_here};
 pub(crate) use backend::{want_handle, wanted_handle};
@@ -46,6 +47,11 @@ impl TaskInfo {
     /// `path/file.rs:line` of the `spawn`.
     pub fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
+    }
+
+    /// Whom it belongs to, if it lives in this process.
+    pub fn owner(&self) -> Tenant {
+        Tenant::from_id(self.tenant)
     }
 }
 
@@ -113,6 +119,17 @@ pub fn why_not_tracked() -> Option<&'static str> {
 /// Live tasks of the tenants that `wanted` picks; never those of [`Tenant::PROBE`]. Allocates nothing.
 pub fn count(wanted: impl Fn(Tenant) -> bool) -> u64 {
     backend::count(&|tenant| tenant != Tenant::PROBE && wanted(tenant))
+}
+
+/// Live tasks tenant by tenant, in order of their ids, of those that have any; never of [`Tenant::PROBE`].
+///
+/// Each counts for itself, without its children. One pass over the ledger. The list belongs to [`Tenant::PROBE`].
+pub fn alive_by_tenant() -> Vec<(Tenant, u64)> {
+    let _probe = Tenant::PROBE.enter();
+    let mut alive = vec![0_u64; TENANTS_MAX];
+    backend::for_each_tenant(&mut |tenant, tasks| alive[usize::from(tenant.id())] += tasks);
+    let counted = tenant::all().filter(|tenant| *tenant != Tenant::PROBE);
+    counted.map(|tenant| (tenant, alive[usize::from(tenant.id())])).filter(|(_, tasks)| *tasks > 0).collect()
 }
 
 /// Every live task but the probe's own, by id. The list belongs to [`Tenant::PROBE`].

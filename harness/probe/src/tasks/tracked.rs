@@ -35,6 +35,12 @@ pub(super) fn count(wanted: &dyn Fn(Tenant) -> bool) -> u64 {
     SHARDS.iter().map(in_shard).sum::<usize>() as u64
 }
 
+pub(super) fn for_each_tenant(tell: &mut dyn FnMut(Tenant, u64)) {
+    for shard in &SHARDS {
+        locked(shard).iter().for_each(|task| tell(task.tenant, 1));
+    }
+}
+
 pub(super) fn live() -> Vec<TaskInfo> {
     let now = Instant::now();
     let mut live = Vec::new();

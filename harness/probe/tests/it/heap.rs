@@ -25,6 +25,8 @@ cases![
     threads_beyond_the_own_shards_are_counted_exactly_too,
     zeroed_blocks_are_zero_and_counted,
     a_panic_is_counted_under_its_tenant,
+    thousands_of_tenants_with_hundreds_of_stacks_are_exact_each,
+    a_tenant_is_exact_when_there_are_more_sites_than_the_table_holds,
 ];
 
 fn live() -> Live {
@@ -230,4 +232,70 @@ fn a_panic_is_counted_under_its_tenant() {
     drop(guard);
     assert_eq!(watertight_probe::panics::count(|tenant| tenant == plc), 1);
     assert_eq!(watertight_probe::panics::count(|tenant| tenant != plc), 0);
+}
+
+/// Leaks `bytes` from as many call stacks as there are ways of `steps` turns.
+#[inline(never)]
+fn left(steps: u32, bytes: usize) {
+    match steps {
+        0 => plant::heap(bytes),
+        _ => {
+            left(black_box(steps - 1), bytes);
+            right(black_box(steps - 1), bytes);
+        }
+    }
+    black_box(());
+}
+
+#[inline(never)]
+fn right(steps: u32, bytes: usize) {
+    match steps {
+        0 => plant::heap(bytes),
+        _ => {
+            right(black_box(steps - 1), bytes);
+            left(black_box(steps - 1), bytes);
+        }
+    }
+    black_box(());
+}
+
+/// Leaks from 2^`steps` stacks under each of `tenants` children of `service`, `n + 1` bytes a block under the `n`th.
+fn leak_under(service: Tenant, tenants: usize, steps: u32) -> Vec<(Tenant, Live)> {
+    let _probe = Tenant::PROBE.enter();
+    let blocks = 1_u64 << steps;
+    let leak = |n: usize| {
+        let tenant = service.child(&format!("plc-{n}"));
+        let _current = tenant.enter();
+        left(steps, n + 1);
+        (tenant, Live { bytes: blocks * (n as u64 + 1), blocks })
+    };
+    (0..tenants).map(leak).collect()
+}
+
+fn thousands_of_tenants_with_hundreds_of_stacks_are_exact_each() {
+    let service = Tenant::named("service");
+    let expected = leak_under(service, 2_500, 7);
+    let mut by_tenant = heap::live_by_tenant();
+    by_tenant.retain(|(tenant, _)| tenant.is_within(service));
+    assert_eq!(by_tenant, expected);
+    let sites = heap::sites();
+    assert!(!sites.iter().any(|site| heap::is_table_full(site.id)), "320,000 sites fit");
+    let (last, live) = expected[2_499];
+    let of_last: Vec<_> = sites.iter().filter(|site| site.owner() == last).collect();
+    assert_eq!((of_last.len(), of_last.iter().map(|site| site.live_bytes).sum()), (128, live.bytes));
+    let stacks = frames::resolve(of_last.iter().map(|site| site.id));
+    let names_the_plant = |stack: &Vec<frames::Frame>| {
+        frames::first_own(stack).is_some_and(|own| own.file.as_deref() == Some("harness/probe/src/plant.rs"))
+    };
+    assert!(stacks.values().all(names_the_plant));
+}
+
+fn a_tenant_is_exact_when_there_are_more_sites_than_the_table_holds() {
+    let service = Tenant::named("service");
+    let expected = leak_under(service, 3_000, 9);
+    assert!(heap::sites().iter().any(|site| heap::is_table_full(site.id)), "1,536,000 sites do not fit");
+    for (tenant, live) in expected {
+        assert_eq!(heap::live_of_tenant(tenant), Some(live), "{tenant}");
+    }
+    assert_eq!(heap::live_of(|tenant| tenant.is_within(service)).map(|live| live.blocks), Some(3_000 * 512));
 }

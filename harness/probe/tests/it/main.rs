@@ -9,6 +9,7 @@ mod endpoint;
 mod fds;
 mod heap;
 mod tasks;
+mod tenants;
 
 use std::process::ExitCode;
 
@@ -20,7 +21,15 @@ fn main() -> ExitCode {
     let dhat = dhat::CASES;
     #[cfg(not(feature = "dhat"))]
     let dhat = &[];
-    let suites =
-        [dhat, allocator::CASES, heap::CASES, tasks::CASES, dumps::CASES, fds::CASES, endpoint::CASES];
+    let suites = [
+        dhat,
+        allocator::CASES,
+        heap::CASES,
+        tenants::CASES,
+        tasks::CASES,
+        dumps::CASES,
+        fds::CASES,
+        endpoint::CASES,
+    ];
     case::main(suites.into_iter().flatten())
 }
