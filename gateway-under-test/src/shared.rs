@@ -1,10 +1,13 @@
 //! What every task of a gateway shares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::embedding::Embedding;
+use crate::hooks::{Connection, Side};
 use crate::hub::{Hub, event};
 use crate::meters::Meters;
 use crate::net::Net;
@@ -24,6 +27,10 @@ pub struct Shared {
     pub meters: Meters,
     /// The parts with seams.
     pub parts: Parts,
+    /// The number of the next connection.
+    connections: AtomicU64,
+    /// What the embedder brought.
+    pub embedding: Embedding,
     /// The stations as configured now.
     pub stations: Directory,
     /// Events on their way to consumers.
@@ -34,7 +41,7 @@ pub struct Shared {
 
 impl Shared {
     /// The state of a gateway in which nothing runs yet.
-    pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64) -> Self {
+    pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64, embedding: Embedding) -> Self {
         let stop = Stop::default();
         Self {
             stations: Directory::new(&config.stations, &stop.sessions),
@@ -44,8 +51,15 @@ impl Shared {
             tasks: Tasks::default(),
             meters: Meters::default(),
             parts: Parts::for_config(config),
+            connections: AtomicU64::new(0),
+            embedding,
             stop,
         }
+    }
+
+    /// A new connection, as hooks are told of it.
+    pub fn connection<'a>(&self, side: Side, name: &'a str) -> Connection<'a> {
+        Connection { side, name, number: self.connections.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Tells consumers of a poll that has read every tag of a station.

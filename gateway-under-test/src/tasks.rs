@@ -17,11 +17,14 @@ pub enum TaskKind {
     Accept,
     /// Serves one HTTP connection.
     Connection,
+    /// Looks at what the gateway holds.
+    Guardian,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Station, Self::Heartbeat, Self::Accept, Self::Connection];
+    pub const ALL: [Self; 5] =
+        [Self::Station, Self::Heartbeat, Self::Accept, Self::Connection, Self::Guardian];
 
     /// The name in messages.
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl TaskKind {
             Self::Heartbeat => "heartbeat",
             Self::Accept => "accept loop",
             Self::Connection => "http connection",
+            Self::Guardian => "guardian",
         }
     }
 }

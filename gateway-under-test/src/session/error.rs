@@ -16,17 +16,26 @@ pub enum SessionError {
     /// Connecting and handshake took too long together.
     #[error("no session within {}", humantime::format_duration(*.0))]
     ConnectTimeout(Duration),
+    /// It held too much, and was ended by the guardian.
+    #[error("ended by the guardian: it held the most when too much was held")]
+    Evicted,
     /// The connection was refused or is over, or a job was refused on it.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
 impl SessionError {
+    /// Whether the PLC did not answer, or read, in its time.
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Client(ClientError::RequestTimeout { .. } | ClientError::SendTimeout { .. }))
+    }
+
     /// A word for metrics and health.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Connect(_) => "connect",
             Self::ConnectTimeout(_) => "connect_timeout",
+            Self::Evicted => "evicted",
             Self::Client(error) => error.word(),
         }
     }

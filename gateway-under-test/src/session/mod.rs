@@ -16,6 +16,7 @@ use self::plan::Plan;
 use crate::client::plan::Merge;
 use crate::client::{Client, ClientConfig, ClientError, OnTimeout, Reply};
 use crate::config::StationConfig;
+use crate::hooks::{Connection, Side};
 use crate::meters::Held;
 use crate::net::BoxStream;
 use crate::shared::Shared;
@@ -35,6 +36,8 @@ pub struct Session<'a> {
     station: &'a Station,
     config: &'a StationConfig,
     client: Client<BoxStream>,
+    /// As hooks are told of it.
+    pub connection: Connection<'a>,
     merge: Merge,
     plan: Plan,
     /// One for each request under way.
@@ -78,6 +81,7 @@ impl<'a> Session<'a> {
             station,
             config,
             client,
+            connection: shared.connection(Side::Station, &config.name),
             merge: Merge::Neighbours,
             plan: Plan::new(&config.tags, agreed.pdu_length, Merge::Neighbours),
             pending: Vec::with_capacity(agreed.pipeline),
@@ -183,7 +187,7 @@ impl<'a> Session<'a> {
         match written {
             Err(error) if error.is_final() => Err(error.into()),
             Ok(()) | Err(_) => {
-                self.heard = Instant::now();
+                self.heard();
                 Ok(())
             }
         }
@@ -200,11 +204,16 @@ impl<'a> Session<'a> {
     async fn settle_one(&mut self, purpose: Purpose) -> Result<(), SessionError> {
         let settled = self.client.next().await?;
         self.pending.pop();
-        self.heard = Instant::now();
+        self.heard();
         if let (Reply::Read(answer), Purpose::Values) = (settled.reply?, purpose) {
             self.take(settled.tag, &answer);
         }
         Ok(())
+    }
+
+    fn heard(&mut self) {
+        self.heard = Instant::now();
+        self.shared.embedding.hooks.on_message(&self.connection);
     }
 
     fn take(&mut self, request: usize, answer: &ReadAnswer) {

@@ -247,7 +247,10 @@ async fn confirmed(
     let answered = async {
         tokio::select! {
             biased;
-            outcome = replied => outcome.unwrap_or(Err(CommandError::Stopping)),
+            // Dropped with its session, while the PLC was being asked.
+            outcome = replied => {
+                outcome.unwrap_or_else(|_| Err(CommandError::Unconfirmed("the session was ended".to_owned())))
+            }
             () = station.stop.cancelled() => Err(CommandError::Stopping),
         }
     };

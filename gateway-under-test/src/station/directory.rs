@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Station;
 use crate::config::StationConfig;
+use crate::tenant::Tenant;
 
 /// The stations, in the order of the configuration.
 pub type List = Arc<[Arc<Station>]>;
@@ -13,6 +14,8 @@ pub type List = Arc<[Arc<Station>]>;
 /// The stations of a gateway.
 #[derive(Debug)]
 pub struct Directory {
+    /// The gateway's own; each station has one below it.
+    tenant: Tenant,
     state: Mutex<State>,
 }
 
@@ -35,7 +38,8 @@ pub struct Replaced {
 impl Directory {
     /// A station for each configuration; each ends with `sessions`.
     pub fn new(configs: &[StationConfig], sessions: &CancellationToken) -> Self {
-        let directory = Self { state: Mutex::new(State { list: Arc::new([]), next: 0 }) };
+        let directory =
+            Self { tenant: Tenant::current(), state: Mutex::new(State { list: Arc::new([]), next: 0 }) };
         directory.replace(configs, sessions);
         directory
     }
@@ -61,7 +65,7 @@ impl Directory {
                 if let Some(same) = old.iter().find(|station| station.config == *config) {
                     return Arc::clone(same);
                 }
-                let station = Arc::new(Station::new(config.clone(), state.next, sessions));
+                let station = self.station(config, state.next, sessions);
                 state.next += 1;
                 new.push(Arc::clone(&station));
                 station
@@ -71,6 +75,13 @@ impl Directory {
         let gone = old.iter().filter(|station| !stays(station)).map(Arc::clone).collect();
         state.list = list.into();
         Replaced { new, gone }
+    }
+
+    /// A new station, which belongs to its own tenant. One that comes back under its name is of the same tenant as before.
+    fn station(&self, config: &StationConfig, ordinal: u64, sessions: &CancellationToken) -> Arc<Station> {
+        let tenant = self.tenant.child(&config.name);
+        let _station = tenant.enter();
+        Arc::new(Station::new(config.clone(), ordinal, tenant, sessions))
     }
 }
 

@@ -6,7 +6,7 @@ pub mod directory;
 pub mod status;
 mod supervise;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,7 @@ use crate::cache::Cache;
 use crate::config::StationConfig;
 use crate::shared::Shared;
 use crate::tasks::TaskKind;
+use crate::tenant::Tenant;
 
 /// One PLC as the gateway knows it.
 #[derive(Debug)]
@@ -27,12 +28,16 @@ pub struct Station {
     pub config: StationConfig,
     /// Its number among all stations that this gateway ever had; the stream of its chance.
     pub ordinal: u64,
+    /// Whom its heap and its tasks belong to.
+    pub tenant: Tenant,
     /// The latest value of each tag.
     pub cache: Cache,
     /// Where it stands.
     pub status: Status,
     /// Writes that wait for their turn.
     pub commands: Commands,
+    /// Ends the session of now, and no other.
+    session: Mutex<CancellationToken>,
     /// Ends its task.
     pub stop: CancellationToken,
     /// Cancelled when its task has ended, and its session with it.
@@ -40,16 +45,30 @@ pub struct Station {
 }
 
 impl Station {
-    fn new(config: StationConfig, ordinal: u64, sessions: &CancellationToken) -> Self {
+    fn new(config: StationConfig, ordinal: u64, tenant: Tenant, sessions: &CancellationToken) -> Self {
         Self {
+            tenant,
             cache: Cache::new(config.tags.len()),
             status: Status::default(),
             commands: Commands::new(),
+            session: Mutex::default(),
             stop: sessions.child_token(),
             ended: CancellationToken::new(),
             ordinal,
             config,
         }
+    }
+
+    /// Notes that an attempt at a session begins; the token is cancelled when that session is to end.
+    fn begin_session(&self) -> CancellationToken {
+        let session = CancellationToken::new();
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
+        session
+    }
+
+    /// Ends the session of now; another one is set up as after any that ended.
+    pub fn evict(&self) {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).cancel();
     }
 
     /// The index of the tag with this name.
@@ -67,5 +86,8 @@ pub fn start_all(shared: &Arc<Shared>) {
 
 /// Starts the supervisor of a station; it ends with the station's token.
 pub fn start(shared: &Arc<Shared>, station: &Arc<Station>) {
-    shared.tasks.spawn(TaskKind::Station, supervise::supervise(Arc::clone(shared), Arc::clone(station)));
+    // Of the station's tenant is the task itself, and whatever it does.
+    let _station = station.tenant.enter();
+    let supervised = supervise::supervise(Arc::clone(shared), Arc::clone(station));
+    shared.tasks.spawn(TaskKind::Station, station.tenant.scope(supervised));
 }
