@@ -349,7 +349,8 @@ async fn a_planted_rise() {
     let connects = by_station(&gateway, "station_connects_total");
     assert_eq!((connects[7], connects.iter().sum::<u64>()), (2, STATIONS as u64 + 7), "{connects:?}");
     until_online(&gateway).await;
-    sleep(Duration::from_secs(30)).await;
+    // Each new session's channel for heartbeats makes a second block of its own when it has seen 32 of them.
+    sleep(Duration::from_secs(300)).await;
     let before = floor().await;
     sleep(Duration::from_secs(600)).await;
     assert_eq!(floor().await, before);
