@@ -202,7 +202,8 @@ impl Gateway {
 
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.http).expect("the gateway listens");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n").expect("it reads");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+            .expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         answer.split_once("\r\n\r\n").expect("head and body").1.to_owned()

@@ -13,8 +13,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Config, ConfigError};
+use crate::embedding::Embedding;
 use crate::gateway::{Gateway, ShutdownError, StartError};
 use crate::net::TcpNet;
+use crate::observe::ProcessVitals;
 
 /// Stopped in order, everything ended.
 const CLEAN: u8 = 0;
@@ -127,7 +129,8 @@ async fn serve_until_told(file: &Path, config: Config, seed: u64) -> Result<(), 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
     let net = TcpNet { send_buffer: config.http.send_buffer };
-    let gateway = Gateway::start(config, Arc::new(net), seed).await?;
+    let embedding = Embedding { vitals: Arc::new(ProcessVitals::start()), ..Embedding::default() };
+    let gateway = Gateway::start_with(config, Arc::new(net), seed, embedding).await?;
     #[cfg(feature = "probe")]
     let _gauges = gateway.register_gauges();
     if let Some(address) = gateway.http_addr() {

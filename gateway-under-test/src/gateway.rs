@@ -6,15 +6,18 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Config, ConfigError, HttpConfig, ShutdownConfig};
+use thiserror::Error;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::config::{Config, ConfigError, GuardianConfig, HttpConfig, ShutdownConfig};
+use crate::embedding::Embedding;
 use crate::net::{Listener, Net};
+use crate::observe::metrics;
 use crate::shared::Shared;
 pub use crate::station::command::CommandError;
 use crate::station::{self, command};
 use crate::tasks::TaskKind;
-use crate::{housekeeping, http};
-use thiserror::Error;
-use tokio::time::{Instant, timeout, timeout_at};
+use crate::{guardian, housekeeping, http};
 
 /// Why a gateway did not start. Nothing of it is left running.
 #[derive(Debug, Error)]
@@ -92,22 +95,34 @@ pub struct Gateway {
 struct Sides {
     limits: ShutdownConfig,
     http: Option<http::Running>,
+    guardian: guardian::Running,
 }
 
 impl Gateway {
     /// Starts polling and serving; returns once it listens. All chance is drawn from `seed`.
     pub async fn start(config: Config, net: Arc<dyn Net>, seed: u64) -> Result<Self, StartError> {
+        Self::start_with(config, net, seed, Embedding::default()).await
+    }
+
+    /// As [`Gateway::start`], with what the embedder brings.
+    pub async fn start_with(
+        config: Config,
+        net: Arc<dyn Net>,
+        seed: u64,
+        embedding: Embedding,
+    ) -> Result<Self, StartError> {
         config.check()?;
         let listener = match &config.http.listen {
             Some(at) => Some(listen(&*net, at).await?),
             None => None,
         };
-        let shared = Arc::new(Shared::new(&config, net, seed));
+        let shared = Arc::new(Shared::new(&config, net, seed, embedding));
         station::start_all(&shared);
         housekeeping::start(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
-        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http });
+        let guardian = guardian::start(&shared, config.guardian);
+        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, guardian });
         Ok(Self { shared, sides, http_addr })
     }
 
@@ -138,6 +153,7 @@ impl Gateway {
         self.replace_stations(&config).await;
         sides.limits = config.shutdown;
         self.replace_http(&mut sides, config.http, new_place).await;
+        self.replace_guardian(&mut sides, config.guardian).await;
         Ok(())
     }
 
@@ -195,6 +211,13 @@ impl Gateway {
         }
     }
 
+    async fn replace_guardian(&self, sides: &mut Sides, config: GuardianConfig) {
+        if *sides.guardian.config() != config {
+            sides.guardian.end().await;
+            sides.guardian = guardian::start(&self.shared, config);
+        }
+    }
+
     /// Writes `value`, as JSON has it, to a tag. Returns once the PLC has confirmed; dropped before, see [`CommandError`].
     pub async fn write(
         &self,
@@ -209,7 +232,7 @@ impl Gateway {
     pub fn reconnect(&self, station: &str) -> bool {
         let station = self.shared.stations.find(station);
         station.is_some_and(|station| {
-            station.pool.evict();
+            station.evict();
             true
         })
     }
@@ -222,6 +245,11 @@ impl Gateway {
     /// What the gateway holds and has counted, by name.
     pub fn gauges(&self) -> BTreeMap<&'static str, f64> {
         self.shared.counts().map(|(name, value)| (name, value as f64)).collect()
+    }
+
+    /// What the gateway holds and has counted, each station's too, as Prometheus has it.
+    pub fn metrics(&self) -> String {
+        metrics::render(&self.shared)
     }
 
     /// Shows every gauge in the probe's census, until the registrations are dropped.

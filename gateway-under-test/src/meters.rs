@@ -102,6 +102,14 @@ pub struct Meters {
     pub reloads: Meter,
     /// New configurations that were not taken.
     pub reload_errors: Meter,
+    /// Thresholds that the guardian found passed.
+    pub guardian_breaches: Meter,
+    /// Lists of what is held that it wrote down.
+    pub guardian_dumps: Meter,
+    /// Times that it had memory given back.
+    pub guardian_trims: Meter,
+    /// Connections that it ended.
+    pub guardian_evictions: Meter,
 }
 
 impl Meters {
@@ -115,7 +123,7 @@ impl Meters {
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 24] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 28] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -140,6 +148,10 @@ impl Meters {
             ("late_acks", "outcomes of writes that nobody waited for any more", self.late_acks.read()),
             ("reloads", "new configurations taken", self.reloads.read()),
             ("reload_errors", "new configurations not taken", self.reload_errors.read()),
+            ("guardian_breaches", "thresholds passed", self.guardian_breaches.read()),
+            ("guardian_dumps", "lists of what is held written down", self.guardian_dumps.read()),
+            ("guardian_trims", "times that memory was given back", self.guardian_trims.read()),
+            ("guardian_evictions", "connections ended for what they held", self.guardian_evictions.read()),
             ("consumers_cut", "consumers disconnected for a full queue", self.consumers_cut.read()),
         ]
     }

@@ -1,11 +1,14 @@
 //! What every task of a gateway shares.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gateway_lifecycle::DrainGate;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::embedding::Embedding;
+use crate::hooks::{Connection, Side};
 use crate::hub::{Hub, event};
 use crate::meters::Meters;
 use crate::net::Net;
@@ -26,6 +29,10 @@ pub struct Shared {
     pub meters: Meters,
     /// The parts with seams.
     pub parts: Parts,
+    /// The number of the next connection.
+    connections: AtomicU64,
+    /// What the embedder brought.
+    pub embedding: Embedding,
     /// The stations as configured now.
     pub stations: Directory,
     /// Stations that are lost together.
@@ -40,8 +47,8 @@ pub struct Shared {
 
 impl Shared {
     /// The state of a gateway in which nothing runs yet.
-    pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64) -> Self {
-        let (stop, parts) = (Stop::default(), Parts::for_config(config));
+    pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64, embedding: Embedding) -> Self {
+        let stop = Stop::default();
         let parents = Parents { sessions: stop.sessions.clone(), cores: net.cpu().cores() };
         Self {
             stations: Directory::new(&config.stations, parents),
@@ -51,10 +58,17 @@ impl Shared {
             seed,
             tasks: Tasks::default(),
             meters: Meters::default(),
-            parts,
+            parts: Parts::for_config(config),
             commands: DrainGate::new(),
+            connections: AtomicU64::new(0),
+            embedding,
             stop,
         }
+    }
+
+    /// A new connection, as hooks are told of it.
+    pub fn connection<'a>(&self, side: Side, name: &'a str) -> Connection<'a> {
+        Connection { side, name, number: self.connections.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Tells consumers of a poll that has read every tag of a station.

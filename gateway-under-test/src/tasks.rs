@@ -19,12 +19,14 @@ pub enum TaskKind {
     Accept,
     /// Serves one HTTP connection.
     Connection,
+    /// Looks at what the gateway holds.
+    Guardian,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Station, Self::Heartbeat, Self::Housekeeping, Self::Accept, Self::Connection];
+    pub const ALL: [Self; 6] =
+        [Self::Station, Self::Heartbeat, Self::Housekeeping, Self::Accept, Self::Connection, Self::Guardian];
 
     /// The name in messages.
     pub const fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl TaskKind {
             Self::Housekeeping => "housekeeping",
             Self::Accept => "accept loop",
             Self::Connection => "http connection",
+            Self::Guardian => "guardian",
         }
     }
 }

@@ -2,11 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
 
+#[path = "it/alone.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod alone;
 #[path = "it/world.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod world;
 
-use std::process::Command;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,32 +20,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, sleep_until};
 use watertight_probe::heap::{self, Live};
 
+use crate::alone::alone;
 use crate::world::{World, ask, config, gauge, start, station, until_online};
 
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
-const ALONE: &str = "GATEWAY_HEAP_TEST_ALONE";
 const WARM_UP: usize = 20;
 const CYCLE: Duration = Duration::from_secs(20);
 /// The end of each cycle, over which the floor is taken.
 const WATCH: Duration = Duration::from_secs(2);
-
-/// Plays a test in a process of its own: heap is counted for all of a process.
-fn alone(test: &str, play: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some() {
-        return play();
-    }
-    let program = std::env::current_exe().expect("this test's own program");
-    let output = Command::new(program)
-        .args(["--exact", test, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .expect("this test's own program starts");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complained}");
-}
 
 /// Three stations with large images; one of them is dead.
 fn configuration() -> Config {

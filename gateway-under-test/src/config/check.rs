@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use super::{Area, StationConfig, TagConfig, TagType};
 
 type Checked = Result<(), garde::Error>;
@@ -17,6 +19,16 @@ pub fn period(period: &Duration, _: &()) -> Checked {
         return Ok(());
     }
     Err(garde::Error::new(format!("must be from 1ms to 24h, found {}", humantime::format_duration(*period))))
+}
+
+/// Less would not hold the three dumps of one breach.
+const DUMP_BYTES_MIN: ByteSize = ByteSize::kib(64);
+
+pub fn dump_bytes(size: &ByteSize, _: &()) -> Checked {
+    if *size >= DUMP_BYTES_MIN {
+        return Ok(());
+    }
+    Err(garde::Error::new(format!("must be at least {DUMP_BYTES_MIN}, found {size}")))
 }
 
 pub fn host_port(address: &str, _: &()) -> Checked {

@@ -1,6 +1,7 @@
 //! The configuration: what is polled, who is served, and every limit. YAML in, positions in errors.
 
 mod check;
+mod guardian;
 mod http;
 mod place;
 mod read;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use garde::Validate;
 use serde::Deserialize;
 
+pub use guardian::{DumpsConfig, FdLimits, GuardianConfig, HeapLimits, TaskLimits};
 pub use http::{EventsConfig, HttpConfig, WhenFull};
 pub use read::ConfigError;
 pub use station::{BackoffConfig, BreakerConfig, CommandsConfig, PoolConfig, StationConfig};
@@ -30,6 +32,10 @@ pub struct Config {
     #[serde(default)]
     #[garde(dive)]
     pub http: HttpConfig,
+    /// From when on the gateway does something about what it holds.
+    #[serde(default)]
+    #[garde(dive)]
+    pub guardian: GuardianConfig,
     /// How the gateway stops.
     #[serde(default)]
     #[garde(dive)]

@@ -82,4 +82,8 @@ impl Outbox for UnboundedOutbox {
     fn queued(&self) -> usize {
         self.lock().queue.len()
     }
+
+    fn queued_bytes(&self) -> usize {
+        self.lock().queue.iter().map(Bytes::len).sum()
+    }
 }

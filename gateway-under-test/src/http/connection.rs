@@ -1,5 +1,6 @@
 //! One HTTP connection, from accept to close.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use tracing::debug;
 
 use super::HttpSide;
 use super::patience::Patience;
+use crate::hooks::{Cleanup, Exit, Side};
 use crate::net::BoxStream;
 
 /// What a connection may hold of heads and of bodies on their way out.
@@ -26,12 +28,15 @@ pub struct Cut(pub CancellationToken);
 /// Serves requests until the peer, a deadline or the gateway ends it.
 pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer: String) {
     let shared = &side.shared;
-    let _held = shared.meters.http_connections.hold();
+    let connection = shared.connection(Side::Http, &peer);
+    let hooks = &shared.embedding.hooks;
+    let cleanup = Cleanup::start(&**hooks, connection, shared.meters.http_connections.hold());
     let http = &side.config;
     let cut = CancellationToken::new();
     let for_requests = Cut(cut.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(for_requests.clone());
+        hooks.on_message(&connection);
         router.clone().oneshot(request)
     });
     let stream = Patience::new(stream, shared.parts.delivery.write_timeout(http));
@@ -59,8 +64,22 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
             }
         }
     };
-    if let Err(error) = ended {
-        shared.meters.http_errors.up();
-        debug!(peer, %error, "http connection ended");
-    }
+    let exit = match ended {
+        Ok(()) => Exit::Returned,
+        Err(error) => {
+            shared.meters.http_errors.up();
+            debug!(peer, %error, "http connection ended");
+            if is_timeout(&error) {
+                cleanup.timed_out();
+            }
+            Exit::Failed
+        }
+    };
+    cleanup.end(exit);
+}
+
+/// Whether the head of a request did not come, or an answer was not read, in its time.
+fn is_timeout(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    error.is_timeout() || cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }

@@ -3,7 +3,6 @@
 mod connection;
 mod events;
 mod json;
-mod metrics;
 mod patience;
 mod routes;
 

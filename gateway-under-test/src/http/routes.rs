@@ -15,8 +15,8 @@ use super::HttpSide;
 use super::connection::Cut;
 use super::events::EventStream;
 use super::json::{AllReadings, Health, Reading};
-use super::metrics;
 use crate::hub::ConsumerKind;
+use crate::observe::metrics;
 
 /// The routes over a gateway's state.
 pub fn router(side: &Arc<HttpSide>) -> Router {

@@ -49,6 +49,14 @@ impl Seats {
     }
 }
 
+/// See [`Hub::heaviest`].
+pub struct Heaviest {
+    /// What waits for it.
+    pub queued_bytes: u64,
+    /// Disconnects it.
+    pub cut: CancellationToken,
+}
+
 struct Consumer {
     kind: ConsumerKind,
     /// The one station it wants; every station if `None`.
@@ -130,6 +138,19 @@ impl Hub {
             }
         }
         Some((event, blocked))
+    }
+
+    /// The consumer for which the most bytes wait, if any wait at all; the first of those with as many.
+    pub fn heaviest(&self) -> Option<Heaviest> {
+        let seats = self.lock();
+        let mut heaviest: Option<(u64, &Consumer)> = None;
+        for consumer in seats.taken() {
+            let bytes = consumer.outbox.queued_bytes() as u64;
+            if bytes > heaviest.map_or(0, |(most, _)| most) {
+                heaviest = Some((bytes, consumer));
+            }
+        }
+        heaviest.map(|(queued_bytes, consumer)| Heaviest { queued_bytes, cut: consumer.cut.clone() })
     }
 
     /// Ends every stream after what is queued for it, also those of consumers that come later.

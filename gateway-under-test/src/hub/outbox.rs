@@ -59,6 +59,9 @@ pub trait Outbox: Send + Sync {
 
     /// How many events wait.
     fn queued(&self) -> usize;
+
+    /// How many bytes wait.
+    fn queued_bytes(&self) -> usize;
 }
 
 /// Pushes an event when there is room for it. Ends in any case when the outbox is closed.
@@ -165,6 +168,10 @@ impl Outbox for BoundedOutbox {
 
     fn queued(&self) -> usize {
         self.lock().queue.len()
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.lock().queue.iter().map(Bytes::len).sum()
     }
 }
 

@@ -16,8 +16,8 @@ pub enum SessionError {
     /// Connecting and handshake took too long together.
     #[error("no session within {}", humantime::format_duration(*.0))]
     ConnectTimeout(Duration),
-    /// Its connection was evicted, to give back what it holds.
-    #[error("evicted")]
+    /// It was ended so that what it holds is given back: by the guardian, or by whoever wants it anew.
+    #[error("ended from outside, to give back what it held")]
     Evicted,
     /// The connection was refused or is over, or a job was refused on it.
     #[error(transparent)]
@@ -25,6 +25,11 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// Whether the PLC did not answer, or read, in its time.
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Client(ClientError::RequestTimeout { .. } | ClientError::SendTimeout { .. }))
+    }
+
     /// A word for metrics and health.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -17,6 +17,7 @@ use self::plan::Plan;
 use crate::client::plan::Merge;
 use crate::client::{ClientError, Reply};
 use crate::config::StationConfig;
+use crate::hooks::{Connection, Side};
 use crate::meters::Held;
 use crate::shared::Shared;
 use crate::station::Station;
@@ -36,8 +37,10 @@ pub struct Session<'a> {
     shared: &'a Shared,
     station: &'a Station,
     config: &'a StationConfig,
-    connection: InUse<'a>,
+    lease: InUse<'a>,
     stamp: Stamp,
+    /// As hooks are told of it.
+    pub connection: Connection<'a>,
     merge: Merge,
     plan: Plan,
     /// One for each request under way.
@@ -65,14 +68,15 @@ impl<'a> Session<'a> {
         first_reference: u16,
     ) -> Result<Self, SessionError> {
         let config = &station.config;
-        let connection = connection(shared, station, first_reference).await?;
-        let agreed = connection.client.agreed();
+        let lease = connection(shared, station, first_reference).await?;
+        let agreed = lease.client.agreed();
         Ok(Self {
             shared,
             station,
             config,
-            connection,
+            lease,
             stamp: station.sessions.open(),
+            connection: shared.connection(Side::Station, &config.name),
             merge: Merge::Neighbours,
             plan: Plan::new(&config.tags, agreed.pdu_length, Merge::Neighbours),
             pending: Vec::with_capacity(agreed.pipeline),
@@ -101,17 +105,13 @@ impl<'a> Session<'a> {
                 biased;
                 _ = ticks.tick() => self.poll().await,
                 Some(Beat) = wishes.recv() => self.beat().await,
-                () = station.pool.evicted() => Ok(()),
                 () = station.commands.there_is_one(is_alone) => self.carry_out().await,
                 // Between polls nothing is asked: a message now is the end of the session, or too late.
-                unasked = self.connection.client.watch() => Err(unasked.into()),
+                unasked = self.lease.client.watch() => Err(unasked.into()),
             };
             if let Err(error) = step {
                 self.count(&error);
                 return error;
-            }
-            if self.connection.is_evicted() {
-                return SessionError::Evicted;
             }
         }
     }
@@ -140,12 +140,12 @@ impl<'a> Session<'a> {
         let mut requests = 0;
         while requests < self.plan.requests.len() || !self.pending.is_empty() {
             let asked = requests;
-            while requests < self.plan.requests.len() && self.connection.client.has_room() {
+            while requests < self.plan.requests.len() && self.lease.client.has_room() {
                 self.ask(requests)?;
                 requests += 1;
             }
             if requests > asked {
-                self.connection.client.send().await?;
+                self.lease.client.send().await?;
             }
             self.settle_one(Purpose::Values).await?;
         }
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
         let merged = self.plan.items.len() < self.config.tags.len();
         if merged && self.merge == Merge::Neighbours {
             self.merge = Merge::Nothing;
-            self.plan = Plan::new(&self.config.tags, self.connection.client.agreed().pdu_length, self.merge);
+            self.plan = Plan::new(&self.config.tags, self.lease.client.agreed().pdu_length, self.merge);
         }
     }
 
@@ -172,33 +172,38 @@ impl<'a> Session<'a> {
         }
         self.shared.meters.heartbeats.up();
         self.ask(0)?;
-        self.connection.client.send().await?;
+        self.lease.client.send().await?;
         self.settle_one(Purpose::Life).await
     }
 
     /// Writes what a northbound side asked for, where the PLC grants no second connection for that.
     async fn carry_out(&mut self) -> Result<(), SessionError> {
-        write_next(self.shared, self.station, &mut self.connection).await?;
-        self.heard = Instant::now();
+        write_next(self.shared, self.station, &mut self.lease).await?;
+        self.heard();
         Ok(())
     }
 
     fn ask(&mut self, request: usize) -> Result<(), SessionError> {
         let items = &self.plan.items[self.plan.requests[request].clone()];
-        self.connection.client.ask_read(request, items)?;
+        self.lease.client.ask_read(request, items)?;
         self.pending.push(self.shared.meters.pending_requests.hold());
         Ok(())
     }
 
     /// Waits for the next answer and takes it in.
     async fn settle_one(&mut self, purpose: Purpose) -> Result<(), SessionError> {
-        let settled = self.connection.client.next().await?;
+        let settled = self.lease.client.next().await?;
         self.pending.pop();
-        self.heard = Instant::now();
+        self.heard();
         if let (Reply::Read(answer), Purpose::Values) = (settled.reply?, purpose) {
             self.take(settled.tag, &answer);
         }
         Ok(())
+    }
+
+    fn heard(&mut self) {
+        self.heard = Instant::now();
+        self.shared.embedding.hooks.on_message(&self.connection);
     }
 
     fn take(&mut self, request: usize, answer: &ReadAnswer) {

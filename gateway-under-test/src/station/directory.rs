@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Parents, Station};
 use crate::config::StationConfig;
+use crate::tenant::Tenant;
 
 /// The stations, in the order of the configuration.
 pub type List = Arc<[Arc<Station>]>;
 
 /// The stations of a gateway.
 pub struct Directory {
+    /// The gateway's own; each station has one below it.
+    tenant: Tenant,
     state: Mutex<State>,
     parents: Parents,
 }
@@ -31,7 +34,8 @@ pub struct Replaced {
 impl Directory {
     /// A station for each configuration.
     pub fn new(configs: &[StationConfig], parents: Parents) -> Self {
-        let directory = Self { state: Mutex::new(State { list: Arc::new([]), next: 0 }), parents };
+        let state = Mutex::new(State { list: Arc::new([]), next: 0 });
+        let directory = Self { tenant: Tenant::current(), state, parents };
         directory.replace(configs);
         directory
     }
@@ -57,7 +61,7 @@ impl Directory {
                 if let Some(same) = old.iter().find(|station| station.config == *config) {
                     return Arc::clone(same);
                 }
-                let station = Arc::new(Station::new(config.clone(), state.next, &self.parents));
+                let station = self.station(config, state.next);
                 state.next += 1;
                 new.push(Arc::clone(&station));
                 station
@@ -67,6 +71,13 @@ impl Directory {
         let gone = old.iter().filter(|station| !stays(station)).map(Arc::clone).collect();
         state.list = list.into();
         Replaced { new, gone }
+    }
+
+    /// A new station, which belongs to its own tenant. One that comes back under its name is of the same tenant as before.
+    fn station(&self, config: &StationConfig, ordinal: u64) -> Arc<Station> {
+        let tenant = self.tenant.child(&config.name);
+        let _station = tenant.enter();
+        Arc::new(Station::new(config.clone(), ordinal, tenant, &self.parents))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::cache::Cache;
 use crate::config::StationConfig;
 use crate::shared::Shared;
 use crate::tasks::TaskKind;
+use crate::tenant::Tenant;
 
 /// One PLC as the gateway knows it.
 pub struct Station {
@@ -35,6 +36,8 @@ pub struct Station {
     pub config: StationConfig,
     /// Its number among all stations that this gateway ever had; the stream of its chance.
     pub ordinal: u64,
+    /// Whom its heap and its tasks belong to.
+    pub tenant: Tenant,
     /// The latest value of each tag.
     pub cache: Cache,
     /// Where it stands.
@@ -46,6 +49,8 @@ pub struct Station {
     pub sessions: Generations,
     /// Writes that wait for their turn.
     pub commands: Commands,
+    /// Ends the session of now, and no other.
+    session: Mutex<CancellationToken>,
     /// Ends its task.
     pub stop: CancellationToken,
     /// Cancelled when its task has ended, and its session with it.
@@ -53,14 +58,16 @@ pub struct Station {
 }
 
 impl Station {
-    fn new(config: StationConfig, ordinal: u64, parents: &Parents) -> Self {
+    fn new(config: StationConfig, ordinal: u64, tenant: Tenant, parents: &Parents) -> Self {
         Self {
+            tenant,
             cache: Cache::new(config.tags.len()),
             status: Status::default(),
             pool: Pool::new(config.pool.connections, parents.cores),
             breaker: Mutex::new(Breaker::new()),
             commands: Commands::new(config.commands.queue),
             sessions: Generations::new(),
+            session: Mutex::default(),
             stop: parents.sessions.child_token(),
             ended: CancellationToken::new(),
             ordinal,
@@ -71,6 +78,19 @@ impl Station {
     /// Whether its PLC is worth trying.
     pub fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an attempt at a session begins; the token is cancelled when that session is to end.
+    fn begin_session(&self) -> CancellationToken {
+        let session = CancellationToken::new();
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
+        session
+    }
+
+    /// Ends the session of now, and whatever else is connected to the PLC; another one is set up as after any that ended.
+    pub fn evict(&self) {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+        self.pool.evict();
     }
 
     /// The index of the tag with this name.
@@ -97,5 +117,8 @@ pub fn start_all(shared: &Arc<Shared>) {
 
 /// Starts the supervisor of a station; it ends with the station's token.
 pub fn start(shared: &Arc<Shared>, station: &Arc<Station>) {
-    shared.tasks.spawn(TaskKind::Station, supervise::supervise(Arc::clone(shared), Arc::clone(station)));
+    // Of the station's tenant is the task itself, and whatever it does.
+    let _station = station.tenant.enter();
+    let supervised = supervise::supervise(Arc::clone(shared), Arc::clone(station));
+    shared.tasks.spawn(TaskKind::Station, station.tenant.scope(supervised));
 }

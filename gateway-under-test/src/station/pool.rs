@@ -54,7 +54,6 @@ pub struct Pool {
     state: Mutex<State>,
     /// A place was left, or the limit has risen.
     left: Notify,
-    evicted: Notify,
     /// The most users that there were at once since the last check.
     peak: AtomicUsize,
 }
@@ -80,7 +79,6 @@ impl Pool {
             places: (0..connections).map(|_| Slot::new()).collect(),
             state: Mutex::new(State { calibration: Calibration::new(cores), granted: None }),
             left: Notify::new(),
-            evicted: Notify::new(),
             peak: AtomicUsize::new(0),
         }
     }
@@ -155,12 +153,6 @@ impl Pool {
             drop(place.evict());
         }
         self.left.notify_waiters();
-        self.evicted.notify_waiters();
-    }
-
-    /// Waits for an eviction: whoever has a connection for long sees then whether it has to end.
-    pub async fn evicted(&self) {
-        self.evicted.notified().await;
     }
 
     /// Takes one check of the load into account.
@@ -198,11 +190,6 @@ impl InUse<'_> {
             drop(lease.park());
         }
         self.pool.left.notify_one();
-    }
-
-    /// Whether it was evicted: its use is to end.
-    pub fn is_evicted(&self) -> bool {
-        self.lease.as_ref().is_some_and(Lease::is_doomed)
     }
 }
 

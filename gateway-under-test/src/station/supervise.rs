@@ -11,6 +11,7 @@ use super::carry_out::carry_out_all;
 use super::status::Phase;
 use super::{Station, backoff};
 use crate::chance;
+use crate::hooks::{Cleanup, Exit};
 use crate::session::{Session, SessionError};
 use crate::shared::Shared;
 
@@ -76,7 +77,8 @@ async fn until_worth_trying(station: &Station) {
 /// One session from connect to end: why it ended, and whether it had polled.
 async fn attempt(shared: &Shared, station: &Station, first_reference: u16) -> (SessionError, bool) {
     let meters = &shared.meters;
-    let mut session = match Session::open(shared, station, first_reference).await {
+    let evicted = station.begin_session();
+    let session = match Session::open(shared, station, first_reference).await {
         Ok(session) => session,
         Err(error) => {
             meters.connect_errors.up();
@@ -89,10 +91,19 @@ async fn attempt(shared: &Shared, station: &Station, first_reference: u16) -> (S
     }
     let ended = CancellationToken::new();
     // Whether the session ends by itself or is dropped: its heartbeat ends with it.
-    let _end = ended.clone().drop_guard();
-    let error = session.keep(ended).await;
+    let end = ended.clone().drop_guard();
+    let connection = session.connection;
+    let mut cleanup = Cleanup::start(&*shared.embedding.hooks, connection, (session, end));
+    let (session, _) = cleanup.held();
+    let kept = evicted.run_until_cancelled(session.keep(ended)).await;
+    let polled = session.has_polled();
+    let error = kept.unwrap_or(SessionError::Evicted);
+    if error.is_timeout() {
+        cleanup.timed_out();
+    }
+    cleanup.end(if matches!(error, SessionError::Evicted) { Exit::Cancelled } else { Exit::Failed });
     meters.session_errors.up();
-    (error, session.has_polled())
+    (error, polled)
 }
 
 /// Says once that a station is lost; attempts that fail after that are for whoever looks closely.

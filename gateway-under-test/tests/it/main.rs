@@ -8,6 +8,7 @@ mod config;
 #[cfg(feature = "defects")]
 mod defects;
 mod events;
+mod hooks;
 mod http;
 mod liar;
 mod polling;
