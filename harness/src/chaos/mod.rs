@@ -7,6 +7,9 @@
 //! - [`sim`]: streams in memory, under the paused clock.
 //! - [`proxy`]: real sockets, on the wall clock.
 //!
+//! `kill`, `pause` and `reload` are faults of processes: they have a file in [`toxics`] for their keys, and the engines carry
+//! them out.
+//!
 //! # How to add a toxic
 //!
 //! 1. Write `toxics/<name>.rs`: declare its keys with `link_fault!` (the shared keys come along; doc comments become the

@@ -9,7 +9,7 @@ use crate::resource::Resource;
 ///
 /// A leaked task explains the heap that was allocated at its spawn (its stack, whatever spawn boxed) and everything that
 /// grows in step with it: so many sockets or blocks a task, to within 2 %. A leaked fd explains heap in step
-/// with it likewise. Then: culprits before victims, own code before dependencies, table order (tasks, fds, threads,
+/// with it likewise. What belongs to other parts of the target than the culprit does is never explained by it. Then: culprits before victims, own code before dependencies, table order (tasks, fds, threads,
 /// heap: counts before bytes), more survivors first; sites break ties, so that equal runs print equal reports.
 pub fn rank(mut findings: Vec<Finding>) -> Vec<Finding> {
     let culprits: Vec<Finding> = findings
@@ -45,7 +45,15 @@ fn explains(culprit: &Finding, victim: &Finding) -> bool {
     let at_spawn = is_own(&culprit.site)
         && (victim.site == culprit.site
             || victim.stack.iter().any(|frame| frame.contains(culprit.site.as_str())));
-    at_spawn || in_step(culprit.survivors, victim.survivors)
+    (at_spawn || in_step(culprit.survivors, victim.survivors)) && !are_apart(culprit, victim)
+}
+
+/// Whether two findings belong to parts of the target, all of them known, and to none in common.
+fn are_apart(a: &Finding, b: &Finding) -> bool {
+    let all_known =
+        |finding: &Finding| !finding.tenants.is_empty() && finding.tenants.len() == finding.tenants_grown;
+    let has = |finding: &Finding, name: &str| finding.tenants.iter().any(|share| share.name == name);
+    all_known(a) && all_known(b) && !a.tenants.iter().any(|share| has(b, &share.name))
 }
 
 /// How far from a whole number of victims a culprit things may be counted to be in step.
@@ -66,6 +74,7 @@ fn in_step(culprits: i64, victims: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::TenantShare;
 
     fn finding(resource: Resource, site: &str, survivors: i64) -> Finding {
         Finding {
@@ -107,6 +116,24 @@ mod tests {
         let task = finding(Resource::Tasks, "heartbeat.rs:41", 100);
         let heap = finding(Resource::Heap, "cache.rs:7", 250);
         assert!(order_of(vec![heap, task]).iter().all(|(_, victim_of)| victim_of.is_none()));
+    }
+
+    #[test]
+    fn what_belongs_to_one_tenant_is_not_explained_by_another() {
+        let of = |resource, site, name: &str| {
+            let share = TenantShare {
+                name: name.to_owned(),
+                survivors: 100,
+                survivor_bytes: 0,
+                bytes_per_cycle: 0.0,
+            };
+            Finding { tenants: vec![share], tenants_grown: 1, ..finding(resource, site, 100) }
+        };
+        let task = of(Resource::Tasks, "heartbeat.rs:41", "plc-3");
+        let victims = |heap| order_of(vec![task.clone(), heap]).into_iter().filter_map(|(_, of)| of).count();
+        assert_eq!(victims(of(Resource::Heap, "cache.rs:7", "plc-7")), 0);
+        assert_eq!(victims(of(Resource::Heap, "cache.rs:7", "plc-3")), 1);
+        assert_eq!(victims(finding(Resource::Heap, "cache.rs:7", 100)), 1, "it may be anybody's");
     }
 
     #[test]

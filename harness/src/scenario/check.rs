@@ -89,6 +89,9 @@ impl<'a> Checker<'a> {
             );
             self.find(peer.id, format!("no peer `{name}` in `world`"), help);
         }
+        if let Some(lasts) = fault.value.entry("for") {
+            self.longer_than_nothing(lasts);
+        }
         match kind {
             "pause" if name == TARGET => self.pause_of_target(fault),
             "kill" if name != TARGET => self.kill_of_peer(fault),

@@ -1,9 +1,16 @@
 //! Faults of processes that cannot be carried out: said before the run where that can be known, else by the run.
 
+use std::path::Path;
+
+use watertight::chaos::Fault;
 use watertight::exit::Exit;
 use watertight::report::CaseReport;
 use watertight::runner::{Options, Selection, Stop, WorldLibrary, play_one, select};
+use watertight::scenario::{Overrides, parse_bytes};
+use watertight::seed::Seed;
+use watertight::world::{Setting, World};
 use watertight_scenarios::S7World;
+use watertight_scenarios::peers::S7Peer;
 
 use crate::targets::Test;
 
@@ -28,10 +35,11 @@ cycle:
 ";
 
 /// Each with its name.
-pub const ALL: [(&str, Test); 4] = [
+pub const ALL: [(&str, Test); 5] = [
     ("a_consumer_has_no_process", a_consumer_has_no_process),
     ("the_target_cannot_be_paused_in_sim", the_target_cannot_be_paused_in_sim),
     ("a_gateway_that_cannot_reload_says_so", a_gateway_that_cannot_reload_says_so),
+    ("settings_of_a_reload_are_written_in_full", settings_of_a_reload_are_written_in_full),
     ("a_program_gets_its_hangup", a_program_gets_its_hangup),
 ];
 
@@ -49,6 +57,34 @@ fn the_target_cannot_be_paused_in_sim() -> Result<(), String> {
 fn a_gateway_that_cannot_reload_says_so() -> Result<(), String> {
     let report = play("sim", "s7-gateway", "reload: { with: { http: { write_timeout: 7s } } }")?;
     ends_with(&report, "told to reload, it did not: the gateway cannot reload yet")
+}
+
+/// What the engine hands the world for a reload: the scenario with other settings, for the file and for sim alike.
+fn settings_of_a_reload_are_written_in_full() -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let text = SCENARIO.replace("ENGINE", "sim").replace("TARGET", "s7-gateway");
+    let text = text.replace("FAULT", "reload: { with: { http: { write_timeout: 7s } } }");
+    let cases =
+        parse_bytes::<S7Peer>(Path::new("process.yaml"), text.as_bytes(), &Overrides::default(), &|_| {
+            Vec::new()
+        });
+    let mut scenario = cases.map_err(|error| said(&error))?.swap_remove(0).scenario;
+    let Fault::Reload(reload) = &scenario.cycle[0].faults[0] else { return Err("no reload".to_owned()) };
+    scenario.target.with = reload.settings(&scenario.target.with);
+    let folder = tempfile::tempdir().map_err(|error| said(&error))?;
+    let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 1.0, scratch: folder.path() };
+    let peers = [("plc".to_owned(), vec!["127.0.0.1:102".to_owned()])].into();
+    S7World.rewrite_config(&setting, &peers).map_err(|error| said(&error))?;
+    let file = std::fs::read_to_string(folder.path().join("gateway.yaml")).map_err(|error| said(&error))?;
+    let in_sim = S7World.sim_config(&setting).map_err(|error| said(&error))?;
+    for (text, station) in [(file, "127.0.0.1:102"), (in_sim, "plc-0:102")] {
+        let config: serde_json::Value = serde_json::from_str(&text).map_err(|error| said(&error))?;
+        let found = (&config["http"]["write_timeout"], &config["stations"][0]["address"]);
+        if found != (&"7s".into(), &station.into()) {
+            return Err(format!("expected 7s and {station}, found {found:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn a_program_gets_its_hangup() -> Result<(), String> {

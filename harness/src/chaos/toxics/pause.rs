@@ -23,7 +23,7 @@ pub struct Pause {
     pub peer: String,
     /// How long it stands still, at most until the end of the phase.
     #[serde(rename = "for")]
-    #[garde(custom(crate::chaos::toxics::positive))]
+    #[garde(skip)]
     pub lasts: Time,
     /// When it happens, from the start of the phase. At once unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
