@@ -117,6 +117,8 @@ struct Live<'w, W: World> {
     setting: Setting<'w, W::Peer>,
     wiring: Wiring,
     servers: BTreeMap<String, (Running, ServerPlace)>,
+    /// Those who work at server peers beside the target.
+    server_clients: BTreeMap<String, Box<dyn Party>>,
     /// The addresses of server peers as the target sees them: the proxies'.
     seen: BTreeMap<String, Vec<String>>,
     target: Option<(Running, Sampler)>,
@@ -135,6 +137,7 @@ impl<'w, W: World> Live<'w, W> {
             setting,
             wiring: Wiring::new(world, setting.scenario),
             servers: BTreeMap::new(),
+            server_clients: BTreeMap::new(),
             seen: BTreeMap::new(),
             target: None,
             consumers: BTreeMap::new(),
@@ -151,6 +154,9 @@ impl<'w, W: World> Live<'w, W> {
             let proxies = live.wiring.wire_servers(name, &place.instances).await;
             let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
             live.seen.insert(name.clone(), seen);
+            if let Some(client) = world.start_server_client(setting, name, peer, &place).await? {
+                live.server_clients.insert(name.clone(), client);
+            }
             live.servers.insert(name.clone(), (running, place));
         }
         live.start_target().await?;
@@ -229,7 +235,11 @@ impl<'w, W: World> Live<'w, W> {
         let mut load = BTreeMap::new();
         for (name, peer) in self.peers(Seat::Server) {
             let place = &self.servers[name].1;
-            load.insert(name.clone(), self.world.server_load(peer, place).await.map_err(unread)?);
+            let mut of = self.world.server_load(peer, place).await.map_err(unread)?;
+            if let Some(client) = self.server_clients.get_mut(name) {
+                of.extend(client.load().await.map_err(unread)?);
+            }
+            load.insert(name.clone(), of);
         }
         for (name, consumer) in &mut self.consumers {
             load.insert(name.clone(), consumer.load().await.map_err(unread)?);
@@ -277,6 +287,7 @@ impl<'w, W: World> Live<'w, W> {
             let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
         }
         self.wiring.shutdown().await;
+        self.server_clients.clear();
         for (_, (running, _)) in self.servers {
             let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
         }
