@@ -8,22 +8,31 @@ use watertight::scenario::Scenario;
 use watertight::units::Time;
 use watertight::world::{Setting, WorldError};
 
-use crate::peers::{PlcCommand, Plcs, S7Peer};
+use crate::command;
+use crate::peers::{Commands, PlcCommand, Plcs, S7Peer};
 
 /// The name of this target in scenario files.
 pub const NAME: &str = "s7-gateway";
 
 /// Times of the gateway that a scenario's pace must reach; as a person would set them in the field.
-const TIMES: [(&str, &[&str], Duration); 8] = [
+const TIMES: [(&str, &[&str], Duration); 13] = [
     ("station", &["connect_timeout"], Duration::from_secs(3)),
     ("station", &["request_timeout"], Duration::from_secs(2)),
     ("station", &["heartbeat"], Duration::from_secs(5)),
     ("http", &["header_timeout"], Duration::from_secs(10)),
     ("http", &["write_timeout"], Duration::from_secs(10)),
     ("http", &["events", "keep_alive"], Duration::from_secs(5)),
+    ("mqtt", &["connect_timeout"], Duration::from_secs(3)),
+    ("mqtt", &["ack_timeout"], Duration::from_secs(5)),
+    ("redis", &["connect_timeout"], Duration::from_secs(3)),
+    ("redis", &["keep_alive"], Duration::from_secs(30)),
+    ("redis", &["ack_timeout"], Duration::from_secs(5)),
     ("shutdown", &["drain"], Duration::from_secs(2)),
     ("shutdown", &["deadline"], Duration::from_secs(5)),
 ];
+
+/// How often the gateway's MQTT client makes itself heard.
+const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// The shortest time that still means something to a wall clock under load.
 const WALL_TIME_MIN: Duration = Duration::from_millis(250);
@@ -44,7 +53,37 @@ pub fn check(scenario: &Scenario<S7Peer>) -> Vec<String> {
             problems.push(format!("unknown defect `{defect}`; known: {}, none", known.join(", ")));
         }
     }
+    problems.extend(check_brokers(scenario));
     problems
+}
+
+/// The gateway has one connection to a broker of each kind, and commands need a tag to write.
+fn check_brokers(scenario: &Scenario<S7Peer>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let count = |is: fn(&S7Peer) -> bool| scenario.world.values().filter(|peer| is(peer)).count();
+    let kinds = [
+        ("mqtt", count(|peer| matches!(peer, S7Peer::Mqtt(_)))),
+        ("redis", count(|peer| matches!(peer, S7Peer::Redis(_)))),
+    ];
+    for (kind, count) in kinds.iter().filter(|(_, count)| *count > 1) {
+        problems.push(format!(
+            "expected at most one peer of the kind `{kind}`, found {count}: remove the others"
+        ));
+    }
+    for commands in scenario.world.values().filter_map(commands) {
+        if command::targets(scenario, &commands.tag).is_empty() {
+            problems.push(format!("commands: no station has the tag `{}`", commands.tag));
+        }
+    }
+    problems
+}
+
+fn commands(peer: &S7Peer) -> Option<&Commands> {
+    match peer {
+        S7Peer::Mqtt(broker) => broker.commands.as_ref(),
+        S7Peer::Redis(server) => server.commands.as_ref(),
+        _ => None,
+    }
 }
 
 /// The gateway's configuration as JSON, which is YAML as well: stations from the scenario's PLCs, every time at the run's pace.
@@ -55,30 +94,21 @@ pub fn config(
     addresses: &BTreeMap<String, Vec<String>>,
     listen: &str,
 ) -> Result<String, WorldError> {
-    let mut stations = Vec::new();
-    for (name, peer) in &setting.scenario.world {
-        let tags = match peer {
-            S7Peer::S7(plcs) => simulated_tags(plcs),
-            S7Peer::S7Command(plc) => foreign_tags(plc)?,
-            S7Peer::Sse(_) | S7Peer::Values(_) => continue,
-        };
-        let scan = setting.paced(scan(peer));
-        for (ordinal, address) in addresses.get(name).into_iter().flatten().enumerate() {
-            let mut station = times(setting, "station");
-            station.insert("name".into(), format!("{name}-{ordinal}").into());
-            station.insert("address".into(), address.clone().into());
-            station.insert("interval".into(), text(scan));
-            station.insert(
-                "backoff".into(),
-                json!({ "min": text(setting.paced(Duration::from_millis(200))), "max": text(setting.paced(Duration::from_secs(5))) }),
-            );
-            station.insert("tags".into(), tags.clone());
-            stations.push(Value::Object(station));
-        }
-    }
     let mut http = times(setting, "http");
     http.insert("listen".into(), listen.into());
-    let mut config = json!({ "stations": stations, "http": http, "shutdown": times(setting, "shutdown") });
+    let mut config = json!({
+        "stations": stations_config(setting, addresses)?,
+        "http": http,
+        "shutdown": times(setting, "shutdown"),
+    });
+    for (name, peer) in &setting.scenario.world {
+        let part = match peer {
+            S7Peer::Mqtt(_) => "mqtt",
+            S7Peer::Redis(_) => "redis",
+            _ => continue,
+        };
+        config[part] = broker(setting, part, addresses.get(name));
+    }
     if let Some(defect) = &setting.scenario.target.defect {
         config["defect"] = defect.clone().into();
     }
@@ -88,12 +118,69 @@ pub fn config(
     Ok(format!("{config:#}"))
 }
 
-fn scan(peer: &S7Peer) -> Duration {
-    match peer {
-        S7Peer::S7(plcs) => plcs.scan.0,
-        S7Peer::S7Command(plc) => plc.scan.0,
-        S7Peer::Sse(_) | S7Peer::Values(_) => Duration::ZERO,
+fn stations_config(
+    setting: &Setting<'_, S7Peer>,
+    addresses: &BTreeMap<String, Vec<String>>,
+) -> Result<Vec<Value>, WorldError> {
+    let mut stations = Vec::new();
+    for (name, peer) in &setting.scenario.world {
+        let (tags, scan) = match peer {
+            S7Peer::S7(plcs) => (simulated_tags(plcs), plcs.scan.0),
+            S7Peer::S7Command(plc) => (foreign_tags(plc)?, plc.scan.0),
+            _ => continue,
+        };
+        for (ordinal, address) in addresses.get(name).into_iter().flatten().enumerate() {
+            let mut station = times(setting, "station");
+            station.insert("name".into(), station_name(name, ordinal).into());
+            station.insert("address".into(), address.clone().into());
+            station.insert("interval".into(), text(setting.paced(scan)));
+            station.insert("backoff".into(), backoff(setting));
+            station.insert("tags".into(), tags.clone());
+            stations.push(Value::Object(station));
+        }
     }
+    Ok(stations)
+}
+
+/// Every station of the gateway: its name and the peer it is polled from.
+pub fn stations(scenario: &Scenario<S7Peer>) -> impl Iterator<Item = (String, &S7Peer)> {
+    let count = |peer: &S7Peer| match peer {
+        S7Peer::S7(plcs) => plcs.count,
+        S7Peer::S7Command(_) => 1,
+        _ => 0,
+    };
+    scenario.world.iter().flat_map(move |(name, peer)| {
+        (0..count(peer)).map(move |ordinal| (station_name(name, ordinal), peer))
+    })
+}
+
+fn station_name(peer: &str, ordinal: usize) -> String {
+    format!("{peer}-{ordinal}")
+}
+
+/// The name of tag number `n` of a simulated PLC.
+pub fn tag_name(n: usize) -> String {
+    format!("t{n}")
+}
+
+fn backoff(setting: &Setting<'_, S7Peer>) -> Value {
+    let paced = |time| text(setting.paced(time));
+    json!({ "min": paced(Duration::from_millis(200)), "max": paced(Duration::from_secs(5)) })
+}
+
+/// The gateway's side of the MQTT broker or the Redis server (`part`).
+fn broker(setting: &Setting<'_, S7Peer>, part: &str, addresses: Option<&Vec<String>>) -> Value {
+    let mut broker = times(setting, part);
+    broker.insert("address".into(), addresses.and_then(|addresses| addresses.first()).cloned().into());
+    broker.insert("prefix".into(), command::PREFIX.into());
+    broker.insert("backoff".into(), backoff(setting));
+    if part == "mqtt" {
+        broker.insert("client_id".into(), "gateway".into());
+        // The protocol counts it in whole seconds.
+        let keep_alive = setting.paced(MQTT_KEEP_ALIVE).as_secs_f64().ceil();
+        broker.insert("keep_alive".into(), text(Duration::from_secs_f64(keep_alive)));
+    }
+    Value::Object(broker)
 }
 
 fn times(setting: &Setting<'_, S7Peer>, part: &str) -> Map<String, Value> {
@@ -121,7 +208,7 @@ fn simulated_tags(plcs: &Plcs) -> Value {
         .map(|n| {
             let offset = n * crate::plc::BYTES_PER_TAG;
             let kind = ["int", "real", "dint", "bool"][n % 4];
-            json!({ "name": format!("t{n}"), "area": "db", "db": 1, "offset": offset, "type": kind })
+            json!({ "name": tag_name(n), "area": "db", "db": 1, "offset": offset, "type": kind })
         })
         .collect()
 }

@@ -1,0 +1,140 @@
+//! A Redis server as a peer of the gateway: simulated, or redis-server as a program; and who works at it beside the gateway.
+//!
+//! `resp` is the wire format, `line` one connection in either role, `hub` knows who listens to what, `session` serves one
+//! client, `driver` is the clients beside the gateway.
+
+mod driver;
+mod hub;
+mod line;
+mod resp;
+mod session;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use watertight::chaos::sim::SimNet;
+use watertight::world::{
+    BoxFuture, BoxStream, Dial, Load, Party, Program, ReadyWhen, SIM_WORLD_PARTY, Setting, WorldError,
+};
+
+pub use self::driver::Driver;
+pub use self::hub::Hub;
+pub use self::session::serve;
+use crate::peers::{RedisServer, S7Peer};
+use crate::programs;
+
+/// The program that is a server on the wall clock.
+pub const PROGRAM: &str = "redis-server";
+
+/// What a client of a server sends first.
+pub const HELLO: &[u8] = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
+
+/// In-memory streams between the simulated server and the clients beside the gateway hold so much.
+const DOOR_BYTES: usize = 64 << 10;
+
+/// A simulated server, and who works at it; all of it ends when this is dropped.
+pub struct SimRedis {
+    hub: Hub,
+    driver: Driver,
+    published_per_cycle: u64,
+    _cancel: DropGuard,
+}
+
+impl SimRedis {
+    /// Starts the server `name` at `address`.
+    pub fn start(
+        setting: &Setting<'_, S7Peer>,
+        net: &SimNet,
+        name: &str,
+        spec: &RedisServer,
+        address: &str,
+    ) -> Result<Self, WorldError> {
+        let hub = Hub::default();
+        let cancel = CancellationToken::new();
+        let listener = net
+            .listen(SIM_WORLD_PARTY, address)
+            .map_err(|error| WorldError::Start { what: name.to_owned(), why: error.to_string() })?;
+        let door = Door { hub: hub.clone(), sessions: TaskTracker::new(), cancel: cancel.clone() };
+        let (accepting, ending) = (door.clone(), cancel.clone());
+        // It ends with the token that the server holds.
+        tokio::spawn(async move {
+            while let Some(Ok(stream)) = ending.run_until_cancelled(listener.accept()).await {
+                accepting.serve(Box::new(stream));
+            }
+        });
+        let dial: Arc<dyn Dial> = Arc::new(door);
+        Ok(Self {
+            hub,
+            driver: Driver::start(setting, spec, &dial),
+            published_per_cycle: crate::gateway::stations(setting.scenario).count() as u64,
+            _cancel: cancel.drop_guard(),
+        })
+    }
+}
+
+impl Party for SimRedis {
+    fn load(&mut self) -> BoxFuture<'_, Result<Vec<Load>, WorldError>> {
+        Box::pin(async {
+            let counts = self.hub.counts();
+            let published = Load {
+                what: "messages published to the server",
+                count: counts.published.load(Relaxed),
+                at_least_per_cycle: self.published_per_cycle,
+                at_most: None,
+            };
+            let told = |what, counter: &AtomicU64| Load {
+                what,
+                count: counter.load(Relaxed),
+                at_least_per_cycle: 0,
+                at_most: None,
+            };
+            let cut_off = told("slow clients cut off", &counts.cut_off);
+            let broken = told("connections that broke the protocol", &counts.broken);
+            Ok([vec![published, cut_off, broken], self.driver.load().await?].concat())
+        })
+    }
+}
+
+/// Where clients come in.
+#[derive(Clone)]
+struct Door {
+    hub: Hub,
+    sessions: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Door {
+    /// Serves a client in a task that ends with the server at the latest.
+    fn serve(&self, stream: BoxStream) {
+        let (hub, cancel) = (self.hub.clone(), self.cancel.clone());
+        self.sessions.spawn(async move {
+            // How a session ends is in the server's counters.
+            let _ended = cancel.run_until_cancelled(session::serve(hub, stream)).await;
+        });
+    }
+}
+
+impl Dial for Door {
+    fn dial(&self, _ordinal: usize) -> BoxFuture<'static, io::Result<BoxStream>> {
+        let (outside, inside) = tokio::io::duplex(DOOR_BYTES);
+        self.serve(Box::new(inside));
+        Box::pin(async { Ok(Box::new(outside) as BoxStream) })
+    }
+}
+
+/// The program that is the server `name`: it listens on `port` of loopback and keeps nothing.
+pub fn program(name: &str, port: u16) -> Program {
+    let port_text = port.to_string();
+    let arguments =
+        ["--bind", "127.0.0.1", "--port", &port_text, "--save", "", "--appendonly", "no"].map(Into::into);
+    Program {
+        name: name.to_owned(),
+        argv: [vec![programs::place_of(PROGRAM).into()], arguments.to_vec()].concat(),
+        env: Vec::new(),
+        ready: ReadyWhen::Port(port),
+        has_probe: false,
+    }
+}
