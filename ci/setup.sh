@@ -33,6 +33,25 @@ install_tshark() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark
 }
 
+# Peers of the scenarios, and their command line clients. Only what is missing is installed, and its service is not left running.
+install_brokers() {
+    local missing=()
+    [ -x /usr/sbin/mosquitto ] || have mosquitto || missing+=(mosquitto)
+    have redis-server || missing+=(redis-server)
+    have mosquitto_pub || missing+=(mosquitto-clients)
+    have redis-cli || missing+=(redis-tools)
+    [ "${#missing[@]}" -eq 0 ] && return
+    echo "setup: ${missing[*]} from Debian's packages"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    local service
+    for service in mosquitto redis-server; do
+        case " ${missing[*]} " in
+            *" $service "*) systemctl disable --quiet --now "$service" 2>/dev/null || true ;;
+        esac
+    done
+}
+
 # Its own tests, which only the source distribution has, and what they run with.
 install_python_snap7_tests() {
     if [ -d ".venv/python-snap7-$PYTHON_SNAP7" ] && .venv/bin/pip show pytest pytest-bdd >/dev/null 2>&1; then
@@ -58,6 +77,7 @@ install_python
 install_python_snap7
 install_python_snap7_tests
 install_tshark
+install_brokers
 if [ "${1-}" = interop ]; then
     install_libsnap7
 fi

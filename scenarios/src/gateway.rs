@@ -273,6 +273,72 @@ mod tests {
         assert_eq!(parse_address("MW20"), None);
     }
 
+    /// A scenario with both kinds of broker, and `commands` at the MQTT one.
+    fn scenario(commands: &str) -> Result<Scenario<S7Peer>, String> {
+        let text = format!(
+            "version: 1\nname: brokers\nabout: x.\nengines: [sim]\nseed: 7\ntarget: s7-gateway\n\
+             world:\n  plc: {{ s7: {{ count: 2 }} }}\n  broker: {{ mqtt: {{ commands: {{ {commands} }} }} }}\n  store: {{ redis: {{}} }}\n\
+             cycles: {{ warm_up: 5, count: 20 }}\ncycle:\n  - {{ name: steady, for: 2s }}\n  - {{ name: settle, within: 20s, until: {{ sessions: 2 }} }}\n"
+        );
+        let cases = watertight::scenario::parse_bytes(
+            "brokers.yaml".as_ref(),
+            text.as_bytes(),
+            &watertight::scenario::Overrides::default(),
+            &check,
+        );
+        let mut cases = cases.map_err(|errors| errors.problems[0].to_string())?;
+        Ok(cases.remove(0).scenario)
+    }
+
+    fn config_at(pace: f64) -> Value {
+        let scenario = scenario("every: 2s").unwrap();
+        let scratch = std::env::temp_dir();
+        let setting =
+            Setting { scenario: &scenario, seed: watertight::seed::Seed(7), pace, scratch: &scratch };
+        let addresses = [("broker", "127.0.0.1:1883"), ("store", "127.0.0.1:6379")]
+            .map(|(name, address)| (name.to_owned(), vec![address.to_owned()]));
+        let text = config(&setting, &addresses.into(), "127.0.0.1:0").unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_gateway_is_told_where_its_brokers_are() {
+        let config = config_at(1.0);
+        let backoff = json!({ "min": "200ms", "max": "5s" });
+        assert_eq!(
+            config["mqtt"],
+            json!({
+                "address": "127.0.0.1:1883", "prefix": "s7", "client_id": "gateway", "keep_alive": "30s",
+                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff
+            })
+        );
+        assert_eq!(
+            config["redis"],
+            json!({
+                "address": "127.0.0.1:6379", "prefix": "s7", "keep_alive": "30s",
+                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff
+            })
+        );
+    }
+
+    #[test]
+    fn times_of_brokers_are_paced_and_a_keep_alive_of_mqtt_is_whole_seconds() {
+        let config = config_at(25.0);
+        assert_eq!(
+            (&config["mqtt"]["keep_alive"], &config["mqtt"]["ack_timeout"]),
+            (&json!("2s"), &json!("250ms"))
+        );
+        assert_eq!(config["redis"]["keep_alive"], json!("1s 200ms"));
+    }
+
+    #[test]
+    fn a_command_needs_a_tag_that_some_station_has() {
+        let refused = scenario("every: 2s, tag: t99").unwrap_err();
+        assert!(refused.contains("commands: no station has the tag `t99`"), "{refused}");
+        let targets = command::targets(&scenario("every: 2s").unwrap(), "t0");
+        assert_eq!(targets.iter().map(|target| &*target.station).collect::<Vec<_>>(), ["plc-0", "plc-1"]);
+    }
+
     #[test]
     fn settings_are_merged_into_the_defaults() {
         let mut config = json!({ "http": { "listen": "x", "events": { "queue": 1 } } });

@@ -177,3 +177,132 @@ fn error(why: &str) -> Value {
     let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(256).collect();
     Value::Error(format!("ERR {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use redis::aio::{MultiplexedConnection, PubSub};
+    use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::time::Instant;
+
+    use super::super::hub::WAITING_MAX;
+    use super::*;
+
+    /// A server's end of a new connection is served; the other end is given back.
+    fn dial(hub: &Hub) -> DuplexStream {
+        let (outside, inside) = tokio::io::duplex(64 << 10);
+        tokio::spawn(serve(hub.clone(), Box::new(inside)));
+        outside
+    }
+
+    fn info(protocol: ProtocolVersion) -> RedisConnectionInfo {
+        RedisConnectionInfo::default().set_protocol(protocol).set_password("any")
+    }
+
+    async fn connection(hub: &Hub, protocol: ProtocolVersion) -> MultiplexedConnection {
+        let config = AsyncConnectionConfig::new();
+        let made = MultiplexedConnection::new_with_config(&info(protocol), dial(hub), config).await;
+        let (connection, driver) = made.unwrap();
+        tokio::spawn(driver);
+        connection
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn redis_rs_publishes_and_hears_it_in_either_version() {
+        for protocol in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
+            let hub = Hub::default();
+            let mut listener = PubSub::new(&info(protocol), dial(&hub)).await.unwrap();
+            listener.subscribe("s7:results").await.unwrap();
+            listener.psubscribe("s7:values:*").await.unwrap();
+            let mut speaker = connection(&hub, protocol).await;
+            let publish = |channel| redis::cmd("PUBLISH").arg(channel).arg("1").to_owned();
+            for (channel, heard) in [("s7:results", 1), ("s7:values:plc-0", 1), ("s7:commands", 0)] {
+                assert_eq!(publish(channel).query_async::<i64>(&mut speaker).await.unwrap(), heard);
+            }
+            let messages: Vec<String> = listener
+                .on_message()
+                .take(2)
+                .map(|message| message.get_channel_name().to_owned())
+                .collect()
+                .await;
+            assert_eq!(messages, ["s7:results", "s7:values:plc-0"]);
+            listener.unsubscribe("s7:results").await.unwrap();
+            assert_eq!(publish("s7:results").query_async::<i64>(&mut speaker).await.unwrap(), 0);
+            assert_eq!(hub.counts().published.load(Relaxed), 4);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_connection_of_resp3_listens_and_speaks() {
+        let hub = Hub::default();
+        let (pushes, mut pushed) = tokio::sync::mpsc::unbounded_channel();
+        let config = AsyncConnectionConfig::new().set_push_sender(pushes);
+        let info = info(ProtocolVersion::RESP3);
+        let made = MultiplexedConnection::new_with_config(&info, dial(&hub), config).await;
+        let (mut connection, driver) = made.unwrap();
+        tokio::spawn(driver);
+        connection.subscribe("s7:commands").await.unwrap();
+        let heard: i64 =
+            redis::cmd("PUBLISH").arg("s7:commands").arg("1").query_async(&mut connection).await.unwrap();
+        assert_eq!(heard, 1);
+        let kinds = [pushed.recv().await.unwrap().kind, pushed.recv().await.unwrap().kind];
+        assert_eq!(kinds, [redis::PushKind::Subscribe, redis::PushKind::Message]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_it_does_not_know_is_refused_and_the_connection_goes_on() {
+        let hub = Hub::default();
+        let mut connection = connection(&hub, ProtocolVersion::RESP3).await;
+        let unknown = redis::cmd("LPUSH").arg("a").arg("b").query_async::<i64>(&mut connection).await;
+        assert!(unknown.unwrap_err().to_string().contains("unknown command 'lpush'"));
+        let pong: String = redis::cmd("PING").query_async(&mut connection).await.unwrap();
+        assert_eq!(pong, "PONG");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn garbage_ends_its_connection_and_no_other() {
+        let hub = Hub::default();
+        let mut other = connection(&hub, ProtocolVersion::RESP2).await;
+        let deep = "*1\r\n".repeat(10_000);
+        let garbage: [&[u8]; 4] =
+            [b"GET / HTTP/1.1\r\n\r\n", &[0xff; 64], b"*1\r\n$9999999999\r\n", deep.as_bytes()];
+        for bytes in garbage {
+            let mut stream = dial(&hub);
+            stream.write_all(bytes).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.starts_with(b"-ERR Protocol error"), "{}", String::from_utf8_lossy(&answer));
+        }
+        assert_eq!((hub.counts().broken.load(Relaxed), hub.clients()), (garbage.len() as u64, 1));
+        let pong: String = redis::cmd("PING").query_async(&mut other).await.unwrap();
+        assert_eq!(pong, "PONG");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_never_reads_is_cut_off() {
+        let hub = Hub::default();
+        let mut stream = dial(&hub);
+        stream.write_all(b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // More than the stream holds, so that the rest waits in the server.
+        let payload = Bytes::from(vec![b'x'; 64 << 10]);
+        for _ in 0..WAITING_MAX + 3 {
+            hub.publish(&"a".into(), &payload);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!((hub.counts().cut_off.load(Relaxed), hub.clients()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_listens_may_be_silent_for_long() {
+        let hub = Hub::default();
+        let (mut silent, mut listener) = (dial(&hub), dial(&hub));
+        listener.write_all(b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n").await.unwrap();
+        let began = Instant::now();
+        silent.read_to_end(&mut Vec::new()).await.unwrap();
+        assert_eq!(began.elapsed(), IDLE_MAX);
+        tokio::time::sleep(10 * IDLE_MAX).await;
+        assert_eq!(hub.clients(), 1);
+    }
+}
