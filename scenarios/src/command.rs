@@ -1,8 +1,10 @@
 //! Commands that a broker's client sends to the gateway: which tags, which values, what is counted. The same for MQTT and Redis.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::sleep;
 use watertight::scenario::Scenario;
 use watertight::world::Load;
 
@@ -37,6 +39,15 @@ fn has_tag(peer: &S7Peer, tag: &str) -> bool {
         S7Peer::S7(plcs) => (0..plcs.tags).any(|n| gateway::tag_name(n) == tag),
         S7Peer::S7Command(plc) => plc.tags.contains_key(tag),
         _ => false,
+    }
+}
+
+/// The time a subscriber takes over a message of so many bytes: at a rate of 0 it never takes another.
+pub async fn digest(bytes_per_second: Option<f64>, bytes: usize) {
+    match bytes_per_second {
+        Some(0.0) => std::future::pending().await,
+        Some(rate) => sleep(Duration::from_secs_f64(bytes as f64 / rate)).await,
+        None => {}
     }
 }
 

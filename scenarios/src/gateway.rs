@@ -263,7 +263,7 @@ fn paced_value(setting: &Setting<'_, S7Peer>, value: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
     }
 
     /// A scenario with both kinds of broker, and `commands` at the MQTT one.
-    fn scenario(commands: &str) -> Result<Scenario<S7Peer>, String> {
+    pub(crate) fn scenario(commands: &str) -> Result<Scenario<S7Peer>, String> {
         let text = format!(
             "version: 1\nname: brokers\nabout: x.\nengines: [sim]\nseed: 7\ntarget: s7-gateway\n\
              world:\n  plc: {{ s7: {{ count: 2 }} }}\n  broker: {{ mqtt: {{ commands: {{ {commands} }} }} }}\n  store: {{ redis: {{}} }}\n\
@@ -288,6 +288,11 @@ mod tests {
         );
         let mut cases = cases.map_err(|errors| errors.problems[0].to_string())?;
         Ok(cases.remove(0).scenario)
+    }
+
+    /// What it says of commands.
+    pub(crate) fn commands_of(scenario: &Scenario<S7Peer>) -> Option<Commands> {
+        scenario.world.values().find_map(commands).cloned()
     }
 
     fn config_at(pace: f64) -> Value {

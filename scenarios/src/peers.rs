@@ -115,7 +115,7 @@ pub struct MqttBroker {
     #[serde(default = "one")]
     #[garde(range(max = 500))]
     pub subscribers: usize,
-    /// How fast each of them reads; without it as fast as it can.
+    /// How fast each of them reads, without it as fast as it can; 0: nothing after its first message.
     #[serde(default)]
     #[garde(skip)]
     pub read: Option<Rate>,
@@ -137,7 +137,7 @@ pub struct RedisServer {
     #[serde(default = "one")]
     #[garde(range(max = 500))]
     pub subscribers: usize,
-    /// How fast each of them reads; without it as fast as it can.
+    /// How fast each of them reads, without it as fast as it can; 0: nothing after its first message.
     #[serde(default)]
     #[garde(skip)]
     pub read: Option<Rate>,

@@ -149,9 +149,7 @@ impl Subscriber {
             if is_image(&message.topic) {
                 self.session.counts.images.fetch_add(1, Relaxed);
             }
-            if let Some(rate) = self.bytes_per_second {
-                sleep(Duration::from_secs_f64(message.payload.len() as f64 / rate.max(1.0))).await;
-            }
+            command::digest(self.bytes_per_second, message.payload.len()).await;
         }
     }
 }

@@ -152,3 +152,62 @@ fn mosquitto_conf(port: u16) -> String {
          connection_messages false\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mqtt_protocol_core::mqtt::Version;
+    use mqtt_protocol_core::mqtt::connection::role::Client;
+    use mqtt_protocol_core::mqtt::packet::Qos;
+    use tokio::runtime::Handle;
+    use tokio::time::{sleep, timeout};
+    use watertight::chaos::toxic::Side;
+    use watertight::scenario::model::LinkSpec;
+    use watertight::seed::Seed;
+
+    use super::line::{End, Line};
+    use super::message::Message;
+    use super::packet::{Received, connect};
+    use super::*;
+
+    /// Does what the gateway does at a broker: images of two stations, and an acknowledgement of each command.
+    async fn gateway(net: SimNet) -> Result<(), End> {
+        let link = net.link("broker", &LinkSpec::default(), Side::Server);
+        let stream = net.connect("target", &link, "broker-0:102").await?;
+        let mut line: Line<Client> = Line::new(Box::new(stream), Version::V3_1_1);
+        // On the paused clock time passes only once everybody waits: the subscriber has subscribed by then.
+        sleep(Duration::from_millis(1)).await;
+        line.send(connect(Version::V3_1_1, "gateway", 30)?);
+        assert_eq!(line.next().await?, Received::Connack(true));
+        line.subscribe("s7/+/+/set", Qos::AtLeastOnce)?;
+        for station in ["s7/plc-0", "s7/plc-1"] {
+            line.publish(&Message::new(station, b"{}", Qos::AtLeastOnce))?;
+        }
+        loop {
+            if let Received::Publish(command) = line.next().await? {
+                let topic = command.topic.replace("/set", "/ack");
+                line.publish(&Message::new(&topic, br#"{"ok":true}"#, Qos::AtLeastOnce))?;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn images_and_commands_are_counted_and_nothing_is_left_once_it_is_dropped() {
+        let scenario = crate::gateway::tests::scenario("every: 2s").unwrap();
+        let scratch = std::env::temp_dir();
+        let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 1.0, scratch: &scratch };
+        let S7Peer::Mqtt(spec) = &scenario.world["broker"] else { panic!("it is a broker") };
+        let (net, tasks) = (SimNet::new(), Handle::current().metrics().num_alive_tasks());
+        let mut broker = SimBroker::start(&setting, &net, "broker", spec, "broker-0:102").unwrap();
+        assert!(timeout(Duration::from_millis(21_500), gateway(net.clone())).await.is_err());
+        let load = broker.load().await.unwrap();
+        let count = |what| load.iter().find(|load| load.what == what).unwrap().count;
+        assert_eq!(count("images received by subscribers"), 2);
+        assert_eq!((count("commands sent"), count("commands carried out")), (10, 10));
+        assert_eq!(count("messages published to the broker"), 2 + 10 + 10);
+        drop(broker);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks);
+    }
+}

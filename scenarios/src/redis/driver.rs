@@ -140,9 +140,7 @@ impl Subscriber {
         loop {
             let Some(payload) = payload(line.next().await?) else { continue };
             self.session.counts.images.fetch_add(1, Relaxed);
-            if let Some(rate) = self.bytes_per_second {
-                sleep(Duration::from_secs_f64(payload.len() as f64 / rate.max(1.0))).await;
-            }
+            command::digest(self.bytes_per_second, payload.len()).await;
         }
     }
 }

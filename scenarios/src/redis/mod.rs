@@ -138,3 +138,61 @@ pub fn program(name: &str, port: u16) -> Program {
         has_probe: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::Handle;
+    use tokio::time::{sleep, timeout};
+    use watertight::chaos::toxic::Side;
+    use watertight::scenario::model::LinkSpec;
+    use watertight::seed::Seed;
+
+    use super::line::{End, Line};
+    use super::resp::Value;
+    use super::*;
+
+    /// Does what the gateway does at a server: images of two stations, and a result of each command.
+    async fn gateway(net: SimNet) -> Result<(), End> {
+        let link = net.link("store", &LinkSpec::default(), Side::Server);
+        let mut commands = Line::new(Box::new(net.connect("target", &link, "store-0:102").await?));
+        let mut values = Line::new(Box::new(net.connect("target", &link, "store-0:102").await?));
+        // On the paused clock time passes only once everybody waits: the subscriber has subscribed by then.
+        sleep(Duration::from_millis(1)).await;
+        commands.send(&Value::request(&[b"SUBSCRIBE", b"s7:commands"]));
+        for station in [&b"s7:values:plc-0"[..], b"s7:values:plc-1"] {
+            values.send(&Value::request(&[b"PUBLISH", station, b"{}"]));
+            values.next().await?;
+        }
+        loop {
+            if commands.next().await?.into_words().is_some() {
+                values.send(&Value::request(&[b"PUBLISH", b"s7:results", br#"{"id":"c0","ok":true}"#]));
+                values.next().await?;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn images_and_commands_are_counted_and_nothing_is_left_once_it_is_dropped() {
+        let scenario = crate::gateway::tests::scenario("every: 2s").unwrap();
+        let scratch = std::env::temp_dir();
+        let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 1.0, scratch: &scratch };
+        let spec = RedisServer {
+            commands: crate::gateway::tests::commands_of(&scenario),
+            subscribers: 1,
+            read: None,
+        };
+        let (net, tasks) = (SimNet::new(), Handle::current().metrics().num_alive_tasks());
+        let mut server = SimRedis::start(&setting, &net, "store", &spec, "store-0:102").unwrap();
+        assert!(timeout(Duration::from_millis(21_500), gateway(net.clone())).await.is_err());
+        let load = server.load().await.unwrap();
+        let count = |what| load.iter().find(|load| load.what == what).unwrap().count;
+        assert_eq!(count("images received by subscribers"), 2);
+        assert_eq!((count("commands sent"), count("commands carried out")), (10, 10));
+        assert_eq!(count("messages published to the server"), 2 + 10 + 10);
+        drop(server);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks);
+    }
+}
