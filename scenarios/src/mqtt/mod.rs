@@ -200,13 +200,16 @@ mod tests {
         let S7Peer::Mqtt(spec) = &scenario.world["broker"] else { panic!("it is a broker") };
         let (net, tasks) = (SimNet::new(), Handle::current().metrics().num_alive_tasks());
         let mut broker = SimBroker::start(&setting, &net, "broker", spec, "broker-0:102").unwrap();
-        assert!(timeout(Duration::from_millis(21_500), gateway(net.clone())).await.is_err());
+        let gateway = tokio::spawn(gateway(net.clone()));
+        sleep(Duration::from_millis(21_500)).await;
         let load = broker.load().await.unwrap();
         let count = |what| load.iter().find(|load| load.what == what).unwrap().count;
         assert_eq!(count("images received by subscribers"), 2);
         assert_eq!((count("commands sent"), count("commands carried out")), (10, 10));
         assert_eq!(count("messages published to the broker"), 2 + 10 + 10);
         drop(broker);
+        let ended = timeout(Duration::from_secs(1), gateway).await.expect("its connection is cut").unwrap();
+        assert!(matches!(ended, Err(End::Stream(_))), "{ended:?}");
         sleep(Duration::from_millis(1)).await;
         assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks);
     }
