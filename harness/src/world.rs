@@ -178,7 +178,7 @@ pub trait World: Send + Sync + 'static {
     /// does not have. One message each.
     fn check(&self, scenario: &Scenario<Self::Peer>) -> Vec<String>;
 
-    /// Programs of others that the scenario names and that must be on this machine: a path, or a name in `PATH`.
+    /// Programs of others that must be on this machine to play the scenario with programs: a path, or a name in `PATH`.
     fn needs(&self, scenario: &Scenario<Self::Peer>) -> Vec<String> {
         let _ = scenario;
         Vec::new()
@@ -247,6 +247,21 @@ pub trait World: Send + Sync + 'static {
         peer: &'a Self::Peer,
         place: &'a ServerPlace,
     ) -> BoxFuture<'a, Result<Vec<Load>, WorldError>>;
+
+    /// Starts whoever works at the server peer `name` beside the target, such as a subscriber of a broker: it connects straight
+    /// to where the peer's program listens, past the link and its faults. `None`: nobody does.
+    ///
+    /// In sim it belongs to what [`World::start_sim_server`] starts.
+    fn start_server_client<'a>(
+        &'a self,
+        setting: Setting<'a, Self::Peer>,
+        name: &'a str,
+        peer: &'a Self::Peer,
+        place: &'a ServerPlace,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Party>>, WorldError>> {
+        let _ = (setting, name, peer, place);
+        Box::pin(async { Ok(None) })
+    }
 
     /// The program that is the target; `peers` gives the address of each server peer's instances, through the proxy.
     fn target_program(

@@ -9,22 +9,31 @@ use watertight::scenario::Scenario;
 use watertight::units::Time;
 use watertight::world::{Setting, WorldError};
 
-use crate::peers::{PlcCommand, Plcs, S7Peer};
+use crate::command;
+use crate::peers::{Commands, PlcCommand, Plcs, S7Peer};
 
 /// The name of this target in scenario files.
 pub const NAME: &str = "s7-gateway";
 
 /// Times of the gateway that a scenario's pace must reach; as a person would set them in the field.
-const TIMES: [(&str, &[&str], Duration); 8] = [
+const TIMES: [(&str, &[&str], Duration); 13] = [
     ("station", &["connect_timeout"], Duration::from_secs(3)),
     ("station", &["request_timeout"], Duration::from_secs(2)),
     ("station", &["heartbeat"], Duration::from_secs(5)),
     ("http", &["header_timeout"], Duration::from_secs(10)),
     ("http", &["write_timeout"], Duration::from_secs(10)),
     ("http", &["events", "keep_alive"], Duration::from_secs(5)),
+    ("mqtt", &["connect_timeout"], Duration::from_secs(3)),
+    ("mqtt", &["ack_timeout"], Duration::from_secs(5)),
+    ("redis", &["connect_timeout"], Duration::from_secs(3)),
+    ("redis", &["keep_alive"], Duration::from_secs(30)),
+    ("redis", &["ack_timeout"], Duration::from_secs(5)),
     ("shutdown", &["drain"], Duration::from_secs(2)),
     ("shutdown", &["deadline"], Duration::from_secs(5)),
 ];
+
+/// How often the gateway's MQTT client makes itself heard.
+const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// The shortest time that still means something to a wall clock under load.
 const WALL_TIME_MIN: Duration = Duration::from_millis(250);
@@ -45,7 +54,37 @@ pub fn check(scenario: &Scenario<S7Peer>) -> Vec<String> {
             problems.push(format!("unknown defect `{defect}`; known: {}, none", known.join(", ")));
         }
     }
+    problems.extend(check_brokers(scenario));
     problems
+}
+
+/// The gateway has one connection to a broker of each kind, and commands need a tag to write.
+fn check_brokers(scenario: &Scenario<S7Peer>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let count = |is: fn(&S7Peer) -> bool| scenario.world.values().filter(|peer| is(peer)).count();
+    let kinds = [
+        ("mqtt", count(|peer| matches!(peer, S7Peer::Mqtt(_)))),
+        ("redis", count(|peer| matches!(peer, S7Peer::Redis(_)))),
+    ];
+    for (kind, count) in kinds.iter().filter(|(_, count)| *count > 1) {
+        problems.push(format!(
+            "expected at most one peer of the kind `{kind}`, found {count}: remove the others"
+        ));
+    }
+    for commands in scenario.world.values().filter_map(commands) {
+        if command::targets(scenario, &commands.tag).is_empty() {
+            problems.push(format!("commands: no station has the tag `{}`", commands.tag));
+        }
+    }
+    problems
+}
+
+fn commands(peer: &S7Peer) -> Option<&Commands> {
+    match peer {
+        S7Peer::Mqtt(broker) => broker.commands.as_ref(),
+        S7Peer::Redis(server) => server.commands.as_ref(),
+        _ => None,
+    }
 }
 
 /// The gateway's configuration as JSON, which is YAML as well: stations from the scenario's PLCs, every time at the run's pace.
@@ -56,30 +95,21 @@ pub fn config(
     addresses: &BTreeMap<String, Vec<String>>,
     listen: &str,
 ) -> Result<String, WorldError> {
-    let mut stations = Vec::new();
-    for (name, peer) in &setting.scenario.world {
-        let tags = match peer {
-            S7Peer::S7(plcs) => simulated_tags(plcs),
-            S7Peer::S7Command(plc) => foreign_tags(plc)?,
-            S7Peer::Sse(_) | S7Peer::Values(_) => continue,
-        };
-        let scan = setting.paced(scan(peer));
-        for (ordinal, address) in addresses.get(name).into_iter().flatten().enumerate() {
-            let mut station = times(setting, "station");
-            station.insert("name".into(), format!("{name}-{ordinal}").into());
-            station.insert("address".into(), address.clone().into());
-            station.insert("interval".into(), text(scan));
-            station.insert(
-                "backoff".into(),
-                json!({ "min": text(setting.paced(Duration::from_millis(200))), "max": text(setting.paced(Duration::from_secs(5))) }),
-            );
-            station.insert("tags".into(), tags.clone());
-            stations.push(Value::Object(station));
-        }
-    }
     let mut http = times(setting, "http");
     http.insert("listen".into(), listen.into());
-    let mut config = json!({ "stations": stations, "http": http, "shutdown": times(setting, "shutdown") });
+    let mut config = json!({
+        "stations": stations_config(setting, addresses)?,
+        "http": http,
+        "shutdown": times(setting, "shutdown"),
+    });
+    for (name, peer) in &setting.scenario.world {
+        let part = match peer {
+            S7Peer::Mqtt(_) => "mqtt",
+            S7Peer::Redis(_) => "redis",
+            _ => continue,
+        };
+        config[part] = broker(setting, part, addresses.get(name));
+    }
     if let Some(defect) = &setting.scenario.target.defect {
         config["defect"] = defect.clone().into();
     }
@@ -89,12 +119,69 @@ pub fn config(
     Ok(format!("{config:#}"))
 }
 
-fn scan(peer: &S7Peer) -> Duration {
-    match peer {
-        S7Peer::S7(plcs) => plcs.scan.0,
-        S7Peer::S7Command(plc) => plc.scan.0,
-        S7Peer::Sse(_) | S7Peer::Values(_) => Duration::ZERO,
+fn stations_config(
+    setting: &Setting<'_, S7Peer>,
+    addresses: &BTreeMap<String, Vec<String>>,
+) -> Result<Vec<Value>, WorldError> {
+    let mut stations = Vec::new();
+    for (name, peer) in &setting.scenario.world {
+        let (tags, scan) = match peer {
+            S7Peer::S7(plcs) => (simulated_tags(plcs), plcs.scan.0),
+            S7Peer::S7Command(plc) => (foreign_tags(plc)?, plc.scan.0),
+            _ => continue,
+        };
+        for (ordinal, address) in addresses.get(name).into_iter().flatten().enumerate() {
+            let mut station = times(setting, "station");
+            station.insert("name".into(), station_name(name, ordinal).into());
+            station.insert("address".into(), address.clone().into());
+            station.insert("interval".into(), text(setting.paced(scan)));
+            station.insert("backoff".into(), backoff(setting));
+            station.insert("tags".into(), tags.clone());
+            stations.push(Value::Object(station));
+        }
     }
+    Ok(stations)
+}
+
+/// Every station of the gateway: its name and the peer it is polled from.
+pub fn stations(scenario: &Scenario<S7Peer>) -> impl Iterator<Item = (String, &S7Peer)> {
+    let count = |peer: &S7Peer| match peer {
+        S7Peer::S7(plcs) => plcs.count,
+        S7Peer::S7Command(_) => 1,
+        _ => 0,
+    };
+    scenario.world.iter().flat_map(move |(name, peer)| {
+        (0..count(peer)).map(move |ordinal| (station_name(name, ordinal), peer))
+    })
+}
+
+fn station_name(peer: &str, ordinal: usize) -> String {
+    format!("{peer}-{ordinal}")
+}
+
+/// The name of tag number `n` of a simulated PLC.
+pub fn tag_name(n: usize) -> String {
+    format!("t{n}")
+}
+
+fn backoff(setting: &Setting<'_, S7Peer>) -> Value {
+    let paced = |time| text(setting.paced(time));
+    json!({ "min": paced(Duration::from_millis(200)), "max": paced(Duration::from_secs(5)) })
+}
+
+/// The gateway's side of the MQTT broker or the Redis server (`part`).
+fn broker(setting: &Setting<'_, S7Peer>, part: &str, addresses: Option<&Vec<String>>) -> Value {
+    let mut broker = times(setting, part);
+    broker.insert("address".into(), addresses.and_then(|addresses| addresses.first()).cloned().into());
+    broker.insert("prefix".into(), command::PREFIX.into());
+    broker.insert("backoff".into(), backoff(setting));
+    if part == "mqtt" {
+        broker.insert("client_id".into(), "gateway".into());
+        // The protocol counts it in whole seconds.
+        let keep_alive = setting.paced(MQTT_KEEP_ALIVE).as_secs_f64().ceil();
+        broker.insert("keep_alive".into(), text(Duration::from_secs_f64(keep_alive)));
+    }
+    Value::Object(broker)
 }
 
 fn times(setting: &Setting<'_, S7Peer>, part: &str) -> Map<String, Value> {
@@ -122,7 +209,7 @@ fn simulated_tags(plcs: &Plcs) -> Value {
         .map(|n| {
             let offset = n * crate::plc::BYTES_PER_TAG;
             let kind = ["int", "real", "dint", "bool"][n % 4];
-            json!({ "name": format!("t{n}"), "area": "db", "db": 1, "offset": offset, "type": kind })
+            json!({ "name": tag_name(n), "area": "db", "db": 1, "offset": offset, "type": kind })
         })
         .collect()
 }
@@ -166,7 +253,7 @@ fn paced_value(setting: &Setting<'_, S7Peer>, value: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -174,5 +261,86 @@ mod tests {
         assert_eq!(parse_address("DB1.DBD4:REAL"), Some((1, 4, 0, "real".into())));
         assert_eq!(parse_address("DB12.DBX12.2:BOOL"), Some((12, 12, 2, "bool".into())));
         assert_eq!(parse_address("MW20"), None);
+    }
+
+    /// A scenario with both kinds of broker, and `commands` at the MQTT one.
+    pub(crate) fn scenario(commands: &str) -> Result<Scenario<S7Peer>, String> {
+        let text = format!(
+            "version: 1\nname: brokers\nabout: x.\nengines: [sim]\nseed: 7\ntarget: s7-gateway\n\
+             world:\n  plc: {{ s7: {{ count: 2 }} }}\n  broker: {{ mqtt: {{ commands: {{ {commands} }} }} }}\n  store: {{ redis: {{}} }}\n\
+             cycles: {{ warm_up: 5, count: 20 }}\ncycle:\n  - {{ name: steady, for: 2s }}\n  - {{ name: settle, within: 20s, until: {{ sessions: 2 }} }}\n"
+        );
+        let cases = watertight::scenario::parse_bytes(
+            "brokers.yaml".as_ref(),
+            text.as_bytes(),
+            &watertight::scenario::Overrides::default(),
+            &check,
+        );
+        let mut cases = cases.map_err(|errors| errors.problems[0].to_string())?;
+        Ok(cases.remove(0).scenario)
+    }
+
+    /// What it says of commands.
+    pub(crate) fn commands_of(scenario: &Scenario<S7Peer>) -> Option<Commands> {
+        scenario.world.values().find_map(commands).cloned()
+    }
+
+    fn config_at(pace: f64) -> Value {
+        let scenario = scenario("every: 2s").unwrap();
+        let scratch = std::env::temp_dir();
+        let setting =
+            Setting { scenario: &scenario, seed: watertight::seed::Seed(7), pace, scratch: &scratch };
+        let addresses = [("broker", "127.0.0.1:1883"), ("store", "127.0.0.1:6379")]
+            .map(|(name, address)| (name.to_owned(), vec![address.to_owned()]));
+        let text = config(&setting, &addresses.into(), "127.0.0.1:0").unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_gateway_is_told_where_its_brokers_are() {
+        let config = config_at(1.0);
+        let backoff = json!({ "min": "200ms", "max": "5s" });
+        assert_eq!(
+            config["mqtt"],
+            json!({
+                "address": "127.0.0.1:1883", "prefix": "s7", "client_id": "gateway", "keep_alive": "30s",
+                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff
+            })
+        );
+        assert_eq!(
+            config["redis"],
+            json!({
+                "address": "127.0.0.1:6379", "prefix": "s7", "keep_alive": "30s",
+                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff
+            })
+        );
+    }
+
+    #[test]
+    fn times_of_brokers_are_paced_and_a_keep_alive_of_mqtt_is_whole_seconds() {
+        let config = config_at(25.0);
+        assert_eq!(
+            (&config["mqtt"]["keep_alive"], &config["mqtt"]["ack_timeout"]),
+            (&json!("2s"), &json!("250ms"))
+        );
+        assert_eq!(config["redis"]["keep_alive"], json!("1s 200ms"));
+    }
+
+    #[test]
+    fn a_command_needs_a_tag_that_some_station_has() {
+        let refused = scenario("every: 2s, tag: t99").unwrap_err();
+        assert!(refused.contains("commands: no station has the tag `t99`"), "{refused}");
+        let targets = command::targets(&scenario("every: 2s").unwrap(), "t0");
+        assert_eq!(targets.iter().map(|target| &*target.station).collect::<Vec<_>>(), ["plc-0", "plc-1"]);
+    }
+
+    #[test]
+    fn settings_are_merged_into_the_defaults() {
+        let mut config = json!({ "http": { "listen": "x", "events": { "queue": 1 } } });
+        merge(&mut config, json!({ "http": { "events": { "when_full": "disconnect" } } }));
+        assert_eq!(
+            config,
+            json!({ "http": { "listen": "x", "events": { "queue": 1, "when_full": "disconnect" } } })
+        );
     }
 }

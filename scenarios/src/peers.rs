@@ -19,6 +19,10 @@ pub enum S7Peer {
     Sse(#[garde(dive)] SseConsumers),
     /// A consumer that reads values over HTTP and checks them.
     Values(#[garde(dive)] ValueReader),
+    /// An MQTT broker that the gateway publishes to and takes commands from: simulated, or mosquitto in the process engine.
+    Mqtt(#[garde(dive)] MqttBroker),
+    /// A Redis server that the gateway publishes to and takes commands from: simulated, or redis-server in the process engine.
+    Redis(#[garde(dive)] RedisServer),
 }
 
 /// Simulated PLCs.
@@ -101,6 +105,71 @@ pub struct ValueReader {
     /// `station/tag` and the value it must have whenever it is good.
     #[garde(length(min = 1))]
     pub expect: BTreeMap<String, f64>,
+}
+
+/// An MQTT broker, and who works at it beside the gateway.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct MqttBroker {
+    /// Clients that subscribe to everything the gateway publishes.
+    #[serde(default = "one")]
+    #[garde(range(max = 500))]
+    pub subscribers: usize,
+    /// How fast each of them reads, without it as fast as it can; 0: nothing after its first message.
+    #[serde(default)]
+    #[garde(skip)]
+    pub read: Option<Rate>,
+    /// A client that has tags written; without it there is none.
+    #[serde(default)]
+    #[garde(dive)]
+    pub commands: Option<Commands>,
+    /// The quality of service at which these clients subscribe and publish: 0, at most once; 1, at least once.
+    #[serde(default = "at_least_once")]
+    #[garde(range(max = 1))]
+    pub qos: u8,
+}
+
+/// A Redis server, and who works at it beside the gateway.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct RedisServer {
+    /// Clients that subscribe to everything the gateway publishes.
+    #[serde(default = "one")]
+    #[garde(range(max = 500))]
+    pub subscribers: usize,
+    /// How fast each of them reads, without it as fast as it can; 0: nothing after its first message.
+    #[serde(default)]
+    #[garde(skip)]
+    pub read: Option<Rate>,
+    /// A client that has tags written; without it there is none.
+    #[serde(default)]
+    #[garde(dive)]
+    pub commands: Option<Commands>,
+}
+
+/// Commands to the gateway: each writes one tag of one station, all stations in turn.
+#[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Commands {
+    /// How often; at least once in every cycle, or the run has no load.
+    #[garde(skip)]
+    pub every: Time,
+    /// The tag to write, a number, in every station that has it.
+    #[serde(default = "first_tag")]
+    #[garde(skip)]
+    pub tag: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn at_least_once() -> u8 {
+    1
+}
+
+fn first_tag() -> String {
+    "t0".to_owned()
 }
 
 fn one_second() -> Time {

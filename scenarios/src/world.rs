@@ -13,10 +13,13 @@ use watertight::world::{
     Setting, SimTarget, World, WorldError,
 };
 
+use crate::mqtt::SimBroker;
 use crate::net::GatewayNet;
 use crate::peers::S7Peer;
 use crate::plc::{self, SimPlcs};
-use crate::{consumer, gateway, roles};
+use crate::programs::{self, TcpDial};
+use crate::redis::SimRedis;
+use crate::{consumer, gateway, mqtt, redis, roles};
 
 /// The S7 world.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,14 +44,16 @@ impl World for S7World {
     fn needs(&self, scenario: &Scenario<S7Peer>) -> Vec<String> {
         let program = |peer: &S7Peer| match peer {
             S7Peer::S7Command(plc) => plc.command.first().cloned(),
-            _ => None,
+            S7Peer::Mqtt(_) => Some(programs::place_of(mqtt::PROGRAM)),
+            S7Peer::Redis(_) => Some(programs::place_of(redis::PROGRAM)),
+            S7Peer::S7(_) | S7Peer::Sse(_) | S7Peer::Values(_) => None,
         };
         scenario.world.values().filter_map(program).collect()
     }
 
     fn seat(&self, peer: &S7Peer) -> Seat {
         match peer {
-            S7Peer::S7(_) | S7Peer::S7Command(_) => Seat::Server,
+            S7Peer::S7(_) | S7Peer::S7Command(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => Seat::Server,
             S7Peer::Sse(_) | S7Peer::Values(_) => Seat::Consumer,
         }
     }
@@ -57,14 +62,16 @@ impl World for S7World {
         match peer {
             S7Peer::S7(plcs) => plcs.count,
             S7Peer::Sse(consumers) => consumers.count,
-            S7Peer::S7Command(_) | S7Peer::Values(_) => 1,
+            S7Peer::S7Command(_) | S7Peer::Values(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => 1,
         }
     }
 
     fn hello(&self, peer: &S7Peer) -> Bytes {
-        Bytes::from_static(match self.seat(peer) {
-            Seat::Server => COTP_HELLO,
-            Seat::Consumer => HTTP_HELLO,
+        Bytes::from_static(match peer {
+            S7Peer::S7(_) | S7Peer::S7Command(_) => COTP_HELLO,
+            S7Peer::Sse(_) | S7Peer::Values(_) => HTTP_HELLO,
+            S7Peer::Mqtt(_) => mqtt::HELLO,
+            S7Peer::Redis(_) => redis::HELLO,
         })
     }
 
@@ -84,6 +91,14 @@ impl World for S7World {
                 S7Peer::S7(plcs) => {
                     let address = |ordinal| self.sim_address(name, ordinal);
                     Ok(Box::new(SimPlcs::start(&setting, net, name, plcs, address)?) as Box<dyn Party>)
+                }
+                S7Peer::Mqtt(spec) => {
+                    let address = self.sim_address(name, 0);
+                    Ok(Box::new(SimBroker::start(&setting, net, name, spec, &address)?) as Box<dyn Party>)
+                }
+                S7Peer::Redis(spec) => {
+                    let address = self.sim_address(name, 0);
+                    Ok(Box::new(SimRedis::start(&setting, net, name, spec, &address)?) as Box<dyn Party>)
                 }
                 _ => Err(WorldError::Unknown(format!(
                     "`{name}` is a program: it cannot play in sim; use `engines: [process]`"
@@ -122,7 +137,7 @@ impl World for S7World {
                 S7Peer::Values(reader) => {
                     Ok(Box::new(consumer::start_values(reader, setting.pace, dial)) as Box<dyn Party>)
                 }
-                S7Peer::S7(_) | S7Peer::S7Command(_) => {
+                S7Peer::S7(_) | S7Peer::S7Command(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => {
                     Err(WorldError::Unknown(format!("`{name}` is no consumer")))
                 }
             }
@@ -149,6 +164,8 @@ impl World for S7World {
                 ready: ReadyWhen::Port(free_port),
                 has_probe: false,
             }),
+            S7Peer::Mqtt(_) => mqtt::program(setting, name, free_port),
+            S7Peer::Redis(_) => Ok(redis::program(name, free_port)),
             S7Peer::Sse(_) | S7Peer::Values(_) => Err(WorldError::Unknown(format!("`{name}` is no server"))),
         }
     }
@@ -171,6 +188,24 @@ impl World for S7World {
         place: &'a ServerPlace,
     ) -> BoxFuture<'a, Result<Vec<Load>, WorldError>> {
         Box::pin(plc::read_load(place))
+    }
+
+    fn start_server_client<'a>(
+        &'a self,
+        setting: Setting<'a, S7Peer>,
+        _name: &'a str,
+        peer: &'a S7Peer,
+        place: &'a ServerPlace,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Party>>, WorldError>> {
+        Box::pin(async move {
+            let address = place.instances.first().cloned().unwrap_or_default();
+            let dial: Arc<dyn Dial> = Arc::new(TcpDial { address });
+            Ok(match peer {
+                S7Peer::Mqtt(spec) => Some(Box::new(mqtt::Driver::start(&setting, spec, &dial)) as Box<_>),
+                S7Peer::Redis(spec) => Some(Box::new(redis::Driver::start(&setting, spec, &dial)) as Box<_>),
+                _ => None,
+            })
+        })
     }
 
     fn target_program(

@@ -29,13 +29,16 @@ pub struct CaseInfo {
     pub cycles: usize,
     /// The target and its defect.
     pub target: String,
-    /// Programs that must be on this machine, as the scenario names them.
+    /// Programs that must be on this machine where the engine starts programs: a path, or a name in `PATH`.
     pub needs: Vec<String>,
 }
 
 impl CaseInfo {
-    /// What this machine lacks to play the case, in words; `None`: nothing.
-    pub fn missing(&self) -> Option<String> {
+    /// What this machine lacks to play the case in `engine`, in words; `None`: nothing. The simulation starts no program.
+    pub fn missing(&self, engine: EngineKind) -> Option<String> {
+        if engine == EngineKind::Sim {
+            return None;
+        }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let missing: Vec<&str> =
             self.needs.iter().map(String::as_str).filter(|program| !is_program(program, &path)).collect();
@@ -80,6 +83,24 @@ pub struct LibraryError(pub String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_case_lacks_its_program_only_where_programs_are_started() {
+        let case = CaseInfo {
+            file: "a.yaml".into(),
+            scenario: "a".into(),
+            case: String::new(),
+            about: String::new(),
+            tags: Vec::new(),
+            engines: vec![EngineKind::Sim, EngineKind::Process],
+            seed: Seed(1),
+            cycles: 20,
+            target: String::new(),
+            needs: vec!["/no/such/program".into()],
+        };
+        assert_eq!(case.missing(EngineKind::Sim), None);
+        assert_eq!(case.missing(EngineKind::Process).as_deref(), Some("needs /no/such/program"));
+    }
 
     #[test]
     fn a_program_is_a_path_or_a_name_in_the_search_path() {

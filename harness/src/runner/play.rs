@@ -257,7 +257,7 @@ impl Turn<'_> {
     }
 
     async fn child_run(self, request: &RunRequest) -> CaseReport {
-        if let Some(missing) = self.job.case.missing() {
+        if let Some(missing) = self.job.case.missing(self.job.engine) {
             let headline =
                 format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
             return unplayed(self.job, request, Exit::Inconclusive, headline);

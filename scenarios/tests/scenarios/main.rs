@@ -124,7 +124,7 @@ impl Shared {
 }
 
 fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
-    let missing = job.case.missing();
+    let missing = job.case.missing(job.engine);
     let is_ignored = missing.is_some() && !shared.must_have_all;
     // The kind is shown before the name: the reason is read where the test is listed, and the name stays the same.
     let kind = missing.clone().unwrap_or_default();

@@ -127,6 +127,8 @@ struct Live<'w, W: World> {
     setting: Setting<'w, W::Peer>,
     wiring: Wiring,
     servers: BTreeMap<String, Server>,
+    /// Those who work at server peers beside the target.
+    server_clients: BTreeMap<String, Box<dyn Party>>,
     /// The addresses of server peers as the target sees them: the proxies'.
     seen: BTreeMap<String, Vec<String>>,
     target: Option<(Running, Sampler)>,
@@ -147,6 +149,7 @@ impl<'w, W: World> Live<'w, W> {
             setting,
             wiring: Wiring::new(world, setting.scenario),
             servers: BTreeMap::new(),
+            server_clients: BTreeMap::new(),
             seen: BTreeMap::new(),
             target: None,
             consumers: BTreeMap::new(),
@@ -182,6 +185,12 @@ impl<'w, W: World> Live<'w, W> {
         let proxies = self.wiring.wire_servers(name, &place.instances).await;
         let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
         self.seen.insert(name.to_owned(), seen);
+        // Whoever works at a server that is started again finds it where it was.
+        if !self.server_clients.contains_key(name)
+            && let Some(client) = self.world.start_server_client(self.setting, name, peer, &place).await?
+        {
+            self.server_clients.insert(name.to_owned(), client);
+        }
         self.servers.insert(name.to_owned(), Server { running, place, port });
         Ok(())
     }
@@ -239,7 +248,11 @@ impl<'w, W: World> Live<'w, W> {
         let mut load = BTreeMap::new();
         for (name, peer) in self.peers(Seat::Server) {
             let Some(Server { place, .. }) = self.servers.get(name) else { continue };
-            load.insert(name.clone(), self.world.server_load(peer, place).await.map_err(unread)?);
+            let mut of = self.world.server_load(peer, place).await.map_err(unread)?;
+            if let Some(client) = self.server_clients.get_mut(name) {
+                of.extend(client.load().await.map_err(unread)?);
+            }
+            load.insert(name.clone(), of);
         }
         for (name, consumer) in &mut self.consumers {
             load.insert(name.clone(), consumer.load().await.map_err(unread)?);
@@ -289,6 +302,7 @@ impl<'w, W: World> Live<'w, W> {
             let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
         }
         self.wiring.shutdown().await;
+        self.server_clients.clear();
         for (_, server) in self.servers {
             let _late = server.running.stop(Signal::TERM, STOP_WITHIN).await;
         }
