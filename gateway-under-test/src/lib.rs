@@ -10,6 +10,7 @@
 pub mod config;
 pub mod net;
 pub mod tasks;
+pub mod tls;
 
 mod chance;
 mod meters;

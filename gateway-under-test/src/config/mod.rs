@@ -4,19 +4,23 @@ mod check;
 mod http;
 mod place;
 mod read;
+mod secret;
 mod span;
 mod station;
 mod tag;
+mod tls;
 
 use std::time::Duration;
 
 use garde::Validate;
 use serde::Deserialize;
 
-pub use http::{EventsConfig, HttpConfig, WhenFull};
+pub use http::{EventsConfig, HttpConfig, WebSocketConfig, WhenFull, is_loopback};
 pub use read::ConfigError;
+pub use secret::{Secret, SecretError};
 pub use station::{BackoffConfig, CommandsConfig, StationConfig};
 pub use tag::{Area, TagConfig, TagType};
+pub use tls::{TlsClient, TlsServer};
 
 /// A gateway's configuration. Every limit has a default, so that a station with one tag is enough.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Validate)]
@@ -39,6 +43,14 @@ pub struct Config {
     #[serde(default)]
     #[garde(inner(custom(check::known_defect)))]
     pub defect: Option<String>,
+}
+
+impl Config {
+    /// What whoever runs a gateway with this should know. Nothing of it keeps the gateway from running.
+    pub fn warnings(&self) -> Vec<String> {
+        let writable = self.stations.iter().flat_map(|station| &station.tags).any(|tag| tag.writable);
+        self.http.warning(writable).into_iter().collect()
+    }
 }
 
 /// How the gateway stops.
