@@ -22,6 +22,8 @@ enum Phase {
     Head(Instant),
     /// The peer's turn is over: a request is being answered, or the connection is no longer HTTP.
     Busy,
+    /// The last bytes of an answer are on their way out.
+    Answered,
 }
 
 /// Where a connection stands, as its stream and its requests know it.
@@ -50,6 +52,15 @@ impl Pace {
         }
     }
 
+    /// Notes that nothing is left to be written; whether that begins the wait for another request.
+    fn flushed(&self) -> bool {
+        let answered = self.phase() == Phase::Answered;
+        if answered {
+            self.enter(Phase::Idle(Instant::now() + self.idle));
+        }
+        answered
+    }
+
     fn phase(&self) -> Phase {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,7 +70,7 @@ impl Pace {
     }
 }
 
-/// A request that is being answered.
+/// A request that is being answered, until this is dropped.
 pub struct Answering(Option<Arc<Pace>>);
 
 impl Answering {
@@ -77,7 +88,7 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         if let Some(pace) = &self.0 {
-            pace.enter(Phase::Idle(Instant::now() + pace.idle));
+            pace.enter(Phase::Answered);
         }
     }
 }
@@ -144,7 +155,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
             // Trickled bytes do not put the deadline off.
             (Poll::Ready(Ok(())), Phase::Head(by)) if Instant::now() >= by => Poll::Ready(Err(too_slow())),
             (Poll::Ready(read), _) => Poll::Ready(read),
-            (Poll::Pending, Phase::Busy) => Poll::Pending,
+            (Poll::Pending, Phase::Busy | Phase::Answered) => Poll::Pending,
             // An end, as if the peer had closed: nothing was asked, so nothing failed.
             (Poll::Pending, Phase::Idle(by)) => self.poll_deadline(context, by).map(Ok),
             (Poll::Pending, Phase::Head(by)) => {
@@ -169,7 +180,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) && self.pace.flushed() {
+            // Whoever reads has done so already, in vain and without a deadline: once more, with one.
+            context.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

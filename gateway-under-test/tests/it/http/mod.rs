@@ -2,6 +2,10 @@
 
 mod accept;
 mod deadlines;
+#[cfg(feature = "probe")]
+mod debug;
+mod tls;
+mod websocket;
 mod writes;
 
 use serde_json::Value;
