@@ -14,11 +14,13 @@ use crate::peers::{PlcCommand, Plcs, S7Peer};
 pub const NAME: &str = "s7-gateway";
 
 /// Times of the gateway that a scenario's pace must reach; as a person would set them in the field.
-const TIMES: [(&str, &[&str], Duration); 8] = [
+const TIMES: [(&str, &[&str], Duration); 10] = [
     ("station", &["connect_timeout"], Duration::from_secs(3)),
     ("station", &["request_timeout"], Duration::from_secs(2)),
     ("station", &["heartbeat"], Duration::from_secs(5)),
     ("http", &["header_timeout"], Duration::from_secs(10)),
+    ("http", &["idle_timeout"], Duration::from_secs(10)),
+    ("http", &["body_timeout"], Duration::from_secs(10)),
     ("http", &["write_timeout"], Duration::from_secs(10)),
     ("http", &["events", "keep_alive"], Duration::from_secs(5)),
     ("shutdown", &["drain"], Duration::from_secs(2)),
