@@ -8,12 +8,15 @@ use gateway_under_test::Gateway;
 use gateway_under_test::config::{Config, Secret};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, DuplexStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::world::{World, ask, config, gauge, start, until, until_online, writable};
+
+/// Simulated time after which a message will not come any more.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 type Socket = WebSocketStream<DuplexStream>;
 
@@ -45,7 +48,8 @@ async fn opened(world: &World, path: &str) -> Socket {
 /// The next text that `wanted` picks, read as JSON.
 async fn next(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
-        let message = socket.next().await.expect("it goes on").expect("a message");
+        let message = timeout(PATIENCE, socket.next()).await.expect("a message in time");
+        let message = message.expect("it goes on").expect("a message");
         let Message::Text(text) = message else { continue };
         let json: Value = serde_json::from_str(&text).expect("JSON");
         if wanted(&json) {
@@ -152,7 +156,7 @@ async fn a_peer_that_answers_no_ping_is_given_up() {
     ask(&mut mute, "/ws", upgrade).await;
     let began = Instant::now();
     let mut read = Vec::new();
-    mute.read_to_end(&mut read).await.expect("an end");
+    timeout(PATIENCE, mute.read_to_end(&mut read)).await.expect("not for ever").expect("an end");
     assert!(read.starts_with(b"HTTP/1.1 101") && read.ends_with(b"\x89\x00"), "{read:?}");
     assert_eq!(began.elapsed().as_secs(), (limits.ping + limits.pong_timeout).as_secs());
     assert_eq!((gauge(&gateway, "http_errors"), gauge(&gateway, "sse_consumers")), (1, 0));
