@@ -73,6 +73,7 @@ fn check_config(file: &Path) -> u8 {
         Ok(config) => {
             let tags: usize = config.stations.iter().map(|station| station.tags.len()).sum();
             say(&format!("{}: {} stations, {tags} tags", file.display(), config.stations.len()));
+            config.warnings().iter().for_each(|warning| warn_of(warning));
             CLEAN
         }
         Err(error) => complain(&error, USAGE),
@@ -84,6 +85,7 @@ fn serve(file: &Path, seed: u64) -> u8 {
         Ok(config) => config,
         Err(error) => return complain(&error, USAGE),
     };
+    config.warnings().iter().for_each(|warning| warn_of(warning));
     log_to_stderr();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -165,6 +167,10 @@ async fn take_new_config(gateway: &Gateway, file: &Path) {
 
 fn complain_of_reload(error: &str) {
     let _ = writeln!(io::stderr().lock(), "s7-gateway: not reloaded, everything goes on as before: {error}");
+}
+
+fn warn_of(warning: &str) {
+    let _ = writeln!(io::stderr().lock(), "s7-gateway: warning: {warning}");
 }
 
 async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -11,13 +11,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Config, ConfigError, GuardianConfig, HttpConfig, ShutdownConfig};
 use crate::embedding::Embedding;
+use crate::http::{self, CredentialError, Credentials};
 use crate::net::{Listener, Net};
 use crate::observe::metrics;
 use crate::shared::Shared;
 pub use crate::station::command::CommandError;
 use crate::station::{self, command};
 use crate::tasks::TaskKind;
-use crate::{guardian, housekeeping, http};
+use crate::{guardian, housekeeping};
 
 /// Why a gateway did not start. Nothing of it is left running.
 #[derive(Debug, Error)]
@@ -25,6 +26,9 @@ pub enum StartError {
     /// The configuration breaks a rule.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The HTTP side has not the token or the certificate that is configured.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
     /// The HTTP side has no place to listen.
     #[error("http: cannot listen on {at}: {source}{}", listen_advice(source))]
     Listen {
@@ -76,9 +80,9 @@ pub enum ReloadError {
     /// The configuration breaks a rule.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A side has no place to listen.
+    /// A side has no place to listen, or not what its files should hold.
     #[error(transparent)]
-    Listen(#[from] StartError),
+    Start(#[from] StartError),
     /// The gateway stops.
     #[error("the gateway is stopping: no new configuration is taken")]
     Stopping,
@@ -112,6 +116,7 @@ impl Gateway {
         embedding: Embedding,
     ) -> Result<Self, StartError> {
         config.check()?;
+        let credentials = Credentials::load(&config.http)?;
         let listener = match &config.http.listen {
             Some(at) => Some(listen(&*net, at).await?),
             None => None,
@@ -119,7 +124,7 @@ impl Gateway {
         let shared = Arc::new(Shared::new(&config, net, seed, embedding));
         station::start_all(&shared);
         housekeeping::start(&shared);
-        let http = listener.map(|listener| http::start(&shared, config.http, listener));
+        let http = listener.map(|listener| http::start(&shared, config.http, credentials, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
         let guardian = guardian::start(&shared, config.guardian);
         let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, guardian });
@@ -149,10 +154,11 @@ impl Gateway {
             return Err(ReloadError::Stopping);
         }
         // First what can fail.
+        let credentials = Credentials::load(&config.http).map_err(StartError::from)?;
         let new_place = self.new_place(&config, sides.http.as_ref()).await?;
         self.replace_stations(&config).await;
         sides.limits = config.shutdown;
-        self.replace_http(&mut sides, config.http, new_place).await;
+        self.replace_http(&mut sides, config.http, credentials, new_place).await;
         self.replace_guardian(&mut sides, config.guardian).await;
         Ok(())
     }
@@ -189,10 +195,11 @@ impl Gateway {
         &self,
         sides: &mut Sides,
         config: HttpConfig,
+        credentials: Credentials,
         new_place: Option<Box<dyn Listener>>,
     ) {
-        if sides.http.as_ref().is_some_and(|running| *running.config() == config) {
-            return;
+        if let Some(running) = sides.http.as_ref().filter(|running| *running.config() == config) {
+            return running.renew(credentials);
         }
         self.shared.hub.resize(config.events.max_consumers);
         let (old_place, draining) = match sides.http.take() {
@@ -203,7 +210,7 @@ impl Gateway {
             None => (None, None),
         };
         let place = if config.listen.is_some() { new_place.or(old_place) } else { None };
-        sides.http = place.map(|listener| http::start(&self.shared, config, listener));
+        sides.http = place.map(|listener| http::start(&self.shared, config, credentials, listener));
         let addr = sides.http.as_ref().map(|http| http.addr().to_owned());
         *self.http_addr.lock().unwrap_or_else(PoisonError::into_inner) = addr;
         if let Some(draining) = draining {

@@ -11,6 +11,7 @@
 pub mod config;
 pub mod net;
 pub mod tasks;
+pub mod tls;
 
 pub mod buffers;
 mod chance;

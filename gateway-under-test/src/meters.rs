@@ -76,6 +76,8 @@ pub struct Meters {
     pub request_timeouts: Meter,
     /// HTTP connections accepted.
     pub http_accepted: Meter,
+    /// Accepts that failed.
+    pub http_accept_errors: Meter,
     /// HTTP requests.
     pub http_requests: Meter,
     /// HTTP connections that ended in an error: a deadline, a reset, a head that is none.
@@ -123,7 +125,7 @@ impl Meters {
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 28] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 29] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -136,6 +138,7 @@ impl Meters {
             ("unmatched_answers", "answers to no pending request", self.unmatched_answers.read()),
             ("request_timeouts", "requests not answered in time", self.request_timeouts.read()),
             ("http_accepted", "HTTP connections accepted", self.http_accepted.read()),
+            ("http_accept_errors", "accepts that failed", self.http_accept_errors.read()),
             ("http_requests", "HTTP requests", self.http_requests.read()),
             ("http_errors", "HTTP connections that ended in an error", self.http_errors.read()),
             ("events", "events queued for consumers", self.events.read()),

@@ -12,12 +12,16 @@ mod world;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::{SinkExt as _, StreamExt as _};
 use gateway_under_test::Gateway;
 use gateway_under_test::client::{Client, ClientConfig};
-use gateway_under_test::config::{Config, TagConfig, TagType};
+use gateway_under_test::config::{Config, Secret, TagConfig, TagType};
 use s7_wire::{ConnectionType, DataTransport, Decoder, Item, Message, ReadAnswerWriter, Setup};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite;
+use tungstenite::client::IntoClientRequest as _;
 use watertight_probe::heap::{self, Live};
 
 use crate::alone::alone;
@@ -46,7 +50,17 @@ fn configuration() -> Config {
 }
 
 /// Plays cycles in which every PLC connection is cut; `rest` sees the gateway at the end of each.
-fn play(config: Config, cycles: usize, mut rest: impl FnMut(usize, Live)) {
+fn play(config: Config, cycles: usize, rest: impl FnMut(usize, Live)) {
+    play_visited(config, cycles, async |_world| {}, rest);
+}
+
+/// Plays cycles in which also someone visits, once every station is online again.
+fn play_visited(
+    config: Config,
+    cycles: usize,
+    visit: impl AsyncFn(&World),
+    mut rest: impl FnMut(usize, Live),
+) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().start_paused(true);
     watertight_probe::tasks::install(&mut runtime);
@@ -70,6 +84,7 @@ fn play(config: Config, cycles: usize, mut rest: impl FnMut(usize, Live)) {
             sleep(Duration::from_millis(500)).await;
             drop(world.get("/values").await);
             until_online(&gateway).await;
+            visit(&world).await;
             sleep_until(end - WATCH).await;
             rest(cycle, floor(&gateway, end).await);
         }
@@ -94,6 +109,41 @@ fn a_flapping_network_leaves_not_one_byte() {
     alone("a_flapping_network_leaves_not_one_byte", || {
         let mut floors = Vec::with_capacity(WARM_UP + 200);
         play(configuration(), WARM_UP + 200, |_, floor| floors.push(floor));
+        let counted = &floors[WARM_UP..];
+        assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
+    });
+}
+
+/// Writes over HTTP, one refused and one given up; then listens and writes over a WebSocket, and goes without a word.
+async fn write_and_go(world: &World) {
+    const TOKEN: &str = "Authorization: Bearer open-sesame\r\n";
+    for (tag, status) in [("t7", "200"), ("none", "404")] {
+        let answer = world.send(&format!("PUT /values/press/{tag}"), TOKEN, r#"{"value":1}"#).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    let mut gone = world.browse();
+    world::send(&mut gone, "PUT /values/press/t8", TOKEN, r#"{"value":1}"#).await;
+    drop(gone);
+    let mut request = "ws://gateway/ws".into_client_request().expect("a request");
+    request.headers_mut().insert("authorization", "Bearer open-sesame".parse().expect("a header"));
+    let (mut socket, _answer) = client_async(request, world.browse()).await.expect("101");
+    for id in 0..5 {
+        let command = format!(r#"{{"id":{id},"station":"press","tag":"t9","value":{id}}}"#);
+        socket.send(tungstenite::Message::text(command)).await.expect("the gateway reads");
+    }
+    for _ in 0..5 {
+        socket.next().await.expect("it goes on").expect("an event or an answer");
+    }
+}
+
+#[test]
+fn writers_and_websockets_that_come_and_go_leave_not_one_byte() {
+    alone("writers_and_websockets_that_come_and_go_leave_not_one_byte", || {
+        let mut config = configuration();
+        config.http.token = Some(Secret::new("open-sesame"));
+        config.stations[0].tags.iter_mut().for_each(|tag| tag.writable = true);
+        let mut floors = Vec::with_capacity(WARM_UP + 100);
+        play_visited(config, WARM_UP + 100, write_and_go, |_, floor| floors.push(floor));
         let counted = &floors[WARM_UP..];
         assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
     });

@@ -16,11 +16,13 @@ use crate::peers::{Commands, PlcCommand, Plcs, S7Peer};
 pub const NAME: &str = "s7-gateway";
 
 /// Times of the gateway that a scenario's pace must reach; as a person would set them in the field.
-const TIMES: [(&str, &[&str], Duration); 13] = [
+const TIMES: [(&str, &[&str], Duration); 15] = [
     ("station", &["connect_timeout"], Duration::from_secs(3)),
     ("station", &["request_timeout"], Duration::from_secs(2)),
     ("station", &["heartbeat"], Duration::from_secs(5)),
     ("http", &["header_timeout"], Duration::from_secs(10)),
+    ("http", &["idle_timeout"], Duration::from_secs(10)),
+    ("http", &["body_timeout"], Duration::from_secs(10)),
     ("http", &["write_timeout"], Duration::from_secs(10)),
     ("http", &["events", "keep_alive"], Duration::from_secs(5)),
     ("mqtt", &["connect_timeout"], Duration::from_secs(3)),

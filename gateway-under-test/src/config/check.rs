@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{Area, StationConfig, TagConfig, TagType};
+use super::{Area, Secret, StationConfig, TagConfig, TagType};
 
 type Checked = Result<(), garde::Error>;
 
@@ -36,6 +36,21 @@ pub fn host_port(address: &str, _: &()) -> Checked {
     match port.map(str::parse::<u16>) {
         Some(Ok(_)) => Ok(()),
         _ => Err(garde::Error::new(format!("`{address}` is no `host:port`"))),
+    }
+}
+
+pub fn one_token(in_file: bool) -> impl FnOnce(&Option<Secret>, &()) -> Checked {
+    move |token, ()| {
+        let Some(token) = token else { return Ok(()) };
+        let why = if in_file { Some("give either `token` or `token_file`") } else { token.complaint() };
+        why.map_or(Ok(()), |why| Err(garde::Error::new(why)))
+    }
+}
+
+pub fn server_name(name: &str, _: &()) -> Checked {
+    match rustls::pki_types::ServerName::try_from(name) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(garde::Error::new(format!("`{name}` is neither a host's name nor an IP address"))),
     }
 }
 

@@ -5,9 +5,11 @@ mod guardian;
 mod http;
 mod place;
 mod read;
+mod secret;
 mod span;
 mod station;
 mod tag;
+mod tls;
 
 use std::time::Duration;
 
@@ -15,10 +17,12 @@ use garde::Validate;
 use serde::Deserialize;
 
 pub use guardian::{DumpsConfig, FdLimits, GuardianConfig, HeapLimits, TaskLimits};
-pub use http::{EventsConfig, HttpConfig, WhenFull};
+pub use http::{EventsConfig, HttpConfig, WebSocketConfig, WhenFull, is_loopback};
 pub use read::ConfigError;
+pub use secret::{Secret, SecretError};
 pub use station::{BackoffConfig, BreakerConfig, CommandsConfig, PoolConfig, StationConfig};
 pub use tag::{Area, TagConfig, TagType};
+pub use tls::{TlsClient, TlsServer};
 
 /// A gateway's configuration. Every limit has a default, so that a station with one tag is enough.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Validate)]
@@ -45,6 +49,14 @@ pub struct Config {
     #[serde(default)]
     #[garde(inner(custom(check::known_defect)))]
     pub defect: Option<String>,
+}
+
+impl Config {
+    /// What whoever runs a gateway with this should know. Nothing of it keeps the gateway from running.
+    pub fn warnings(&self) -> Vec<String> {
+        let writable = self.stations.iter().flat_map(|station| &station.tags).any(|tag| tag.writable);
+        self.http.warning(writable).into_iter().collect()
+    }
 }
 
 /// How the gateway stops.

@@ -1,75 +1,95 @@
-//! One HTTP connection, from accept to close.
+//! One connection, from accept to close: TLS if it is configured, HTTP, and what it may be switched to.
 
+use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::http::StatusCode;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::debug;
 
 use super::HttpSide;
+use super::pace::{Pace, Paced};
 use super::patience::Patience;
-use crate::hooks::{Cleanup, Exit, Side};
+use super::websocket::{Session, SessionError};
+use crate::hooks::{Cleanup, Connection, Exit, Side};
 use crate::net::BoxStream;
+use crate::tls::TlsError;
 
 /// What a connection may hold of heads and of bodies on their way out.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// The way to cut a connection from within a request; each connection's requests find theirs as an extension.
+/// A request's way to the connection that it came by.
 #[derive(Clone)]
-pub struct Cut(pub CancellationToken);
+pub struct Link {
+    /// Cuts the connection.
+    pub cut: CancellationToken,
+    switch: Arc<Mutex<Option<Session>>>,
+}
+
+impl Link {
+    fn new(cut: CancellationToken) -> Self {
+        Self { cut, switch: Arc::default() }
+    }
+
+    /// Leaves what the connection is to become once this request is answered. It stays one task in one place.
+    pub fn switch_to(&self, session: Session) {
+        *self.switch.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    }
+
+    fn switched(&self) -> Option<Session> {
+        self.switch.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Why a connection ended other than in order.
+#[derive(Debug, Error)]
+enum EndError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    #[error(transparent)]
+    WebSocket(#[from] SessionError),
+}
+
+impl EndError {
+    /// Whether the peer did not ask, read or shake hands in its time.
+    fn is_timeout(&self) -> bool {
+        let Self::Http(error) = self else { return matches!(self, Self::Tls(TlsError::TimedOut)) };
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+        error.is_timeout() || cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+    }
+}
 
 /// Serves requests until the peer, a deadline or the gateway ends it.
 pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer: String) {
     let shared = &side.shared;
     let connection = shared.connection(Side::Http, &peer);
-    let hooks = &shared.embedding.hooks;
-    let cleanup = Cleanup::start(&**hooks, connection, shared.meters.http_connections.hold());
-    let http = &side.config;
-    let cut = CancellationToken::new();
-    let for_requests = Cut(cut.clone());
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(for_requests.clone());
-        hooks.on_message(&connection);
-        router.clone().oneshot(request)
-    });
-    let stream = Patience::new(stream, shared.parts.delivery.write_timeout(http));
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(http.header_timeout)
-        .max_buf_size(BUFFER_BYTES)
-        // The wall clock stays out: equal runs send equal bytes.
-        .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
-    let stop = &side.stop;
+    let hooks = &*shared.embedding.hooks;
+    let cleanup = Cleanup::start(hooks, connection, shared.meters.http_connections.hold());
+    let link = Link::new(CancellationToken::new());
     let ended = tokio::select! {
         biased;
-        () = stop.connections.cancelled() => return,
-        () = cut.cancelled() => return,
-        ended = serving.as_mut() => ended,
-        () = stop.accepting.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::select! {
-                biased;
-                () = stop.connections.cancelled() => return,
-                () = cut.cancelled() => return,
-                ended = serving => ended,
-            }
-        }
+        () = side.stop.connections.cancelled() => return,
+        () = link.cut.cancelled() => return,
+        ended = serve_to_its_end(&side, router, stream, &link, connection) => ended,
     };
     let exit = match ended {
         Ok(()) => Exit::Returned,
         Err(error) => {
             shared.meters.http_errors.up();
             debug!(peer, %error, "http connection ended");
-            if is_timeout(&error) {
+            if error.is_timeout() {
                 cleanup.timed_out();
             }
             Exit::Failed
@@ -78,8 +98,68 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
     cleanup.end(exit);
 }
 
-/// Whether the head of a request did not come, or an answer was not read, in its time.
-fn is_timeout(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    error.is_timeout() || cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+async fn serve_to_its_end(
+    side: &Arc<HttpSide>,
+    router: Router,
+    stream: BoxStream,
+    link: &Link,
+    connection: Connection<'_>,
+) -> Result<(), EndError> {
+    let stream = secure(side, stream).await?;
+    serve_requests(side, router, stream, link, connection).await?;
+    match link.switched() {
+        // In a box: the many connections that are not switched need not have room for it.
+        Some(session) => Ok(Box::pin(session.run(side)).await?),
+        None => Ok(()),
+    }
+}
+
+/// Shakes hands here and not where connections are accepted: a peer that does not keeps only itself waiting.
+async fn secure(side: &HttpSide, stream: BoxStream) -> Result<BoxStream, TlsError> {
+    let credentials = side.credentials();
+    let Some(tls) = &credentials.tls else { return Ok(stream) };
+    let deadline = Instant::now() + side.config.header_timeout;
+    let shaking = Box::pin(tls.accept(stream, deadline));
+    shaking.await
+}
+
+async fn serve_requests(
+    side: &Arc<HttpSide>,
+    router: Router,
+    stream: BoxStream,
+    link: &Link,
+    connection: Connection<'_>,
+) -> hyper::Result<()> {
+    let hooks = &side.shared.embedding.hooks;
+    let pace = Pace::new(&side.config);
+    let stream = Patience::new(stream, side.shared.parts.delivery.write_timeout(&side.config));
+    let stream = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let mut answering = pace.answering();
+        request.extensions_mut().insert(link.clone());
+        hooks.on_message(&connection);
+        let answer = router.clone().oneshot(request);
+        async move {
+            let answer = answer.await?;
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                answering.for_ever();
+            }
+            Ok::<_, Infallible>(answer.map(|body| answering.with(body)))
+        }
+    });
+    let serving = http1::Builder::new()
+        // The pace is ours: hyper's one timer would run over idle time and head together.
+        .header_read_timeout(None)
+        .max_buf_size(BUFFER_BYTES)
+        // The wall clock stays out: equal runs send equal bytes.
+        .auto_date_header(false)
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        biased;
+        ended = serving.as_mut() => return ended,
+        () = side.stop.accepting.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    serving.await
 }

@@ -1,31 +1,42 @@
 //! The HTTP side: connections accepted within a limit, each with its deadlines, over whatever network there is.
 
+mod accept;
+mod body;
 mod connection;
+mod credentials;
+#[cfg(feature = "probe")]
+mod debug;
 mod events;
+mod gate;
 mod json;
+mod pace;
 mod patience;
+mod refusal;
 mod routes;
+mod websocket;
+mod writes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 
-use crate::config::HttpConfig;
+pub use self::credentials::{CredentialError, Credentials};
+use crate::config::{HttpConfig, is_loopback};
 use crate::net::Listener;
 use crate::shared::{Shared, Stop};
 use crate::tasks::TaskKind;
-
-/// The wait after a failed accept: without it, a process out of file descriptors would spin.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// The HTTP side of a gateway, as configured once; a new configuration starts a new one.
 pub struct HttpSide {
     shared: Arc<Shared>,
     config: HttpConfig,
+    /// Those of the last reload.
+    credentials: Mutex<Arc<Credentials>>,
+    /// Whether only this machine can connect.
+    loopback: bool,
     /// Ends it, before or with the gateway.
     stop: Stop,
     connections: TaskTracker,
@@ -40,20 +51,41 @@ pub struct Running {
 }
 
 /// Starts the accept loop.
-pub fn start(shared: &Arc<Shared>, config: HttpConfig, listener: Box<dyn Listener>) -> Running {
+pub fn start(
+    shared: &Arc<Shared>,
+    config: HttpConfig,
+    credentials: Credentials,
+    listener: Box<dyn Listener>,
+) -> Running {
     let (give_back, given_back) = oneshot::channel();
     let addr = listener.local_addr();
     let side = Arc::new(HttpSide {
         shared: Arc::clone(shared),
         config,
+        credentials: Mutex::new(Arc::new(credentials)),
+        loopback: is_loopback(&addr),
         stop: shared.stop.child(),
         connections: TaskTracker::new(),
     });
-    shared.tasks.spawn(TaskKind::Accept, accept_until_stopped(Arc::clone(&side), listener, give_back));
+    shared.tasks.spawn(TaskKind::Accept, accept::until_stopped(Arc::clone(&side), listener, give_back));
     Running { side, addr, listener: given_back }
 }
 
+impl HttpSide {
+    /// What opens the gate, and how the next connection is secured.
+    fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.credentials.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Running {
+    /// Takes what was read from its files anew. Connections that are there stay as they are secured.
+    pub fn renew(&self, credentials: Credentials) {
+        let credentials = Arc::new(credentials);
+        let mut kept = self.side.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = credentials;
+    }
+
     /// What it was configured with.
     pub fn config(&self) -> &HttpConfig {
         &self.side.config
@@ -84,41 +116,5 @@ impl Draining {
             self.0.stop.connections.cancel();
             connections.wait().await;
         }
-    }
-}
-
-async fn accept_until_stopped(
-    side: Arc<HttpSide>,
-    mut listener: Box<dyn Listener>,
-    give_back: oneshot::Sender<Box<dyn Listener>>,
-) {
-    let stop = side.stop.accepting.clone();
-    let _ = stop.run_until_cancelled(accept_all(side, &mut listener)).await;
-    // Nobody takes it back when the whole gateway stops.
-    let _ = give_back.send(listener);
-}
-
-async fn accept_all(side: Arc<HttpSide>, listener: &mut Box<dyn Listener>) {
-    let router = routes::router(&side);
-    let places = Arc::new(Semaphore::new(side.config.max_connections));
-    let shared = &side.shared;
-    loop {
-        // The place first: a connection that cannot be served waits in the network's queue, not in our memory.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                warn!(%error, "cannot accept");
-                sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-        };
-        shared.meters.http_accepted.up();
-        let serving = connection::serve(Arc::clone(&side), router.clone(), stream, peer);
-        let serving = side.connections.track_future(serving);
-        shared.tasks.spawn(TaskKind::Connection, async move {
-            serving.await;
-            drop(place);
-        });
     }
 }

@@ -13,6 +13,10 @@ const FRAME_BYTES: usize = 80;
 /// Bytes of an entry beside its name: keys, the longest value, the longest quality, a 20-digit number.
 const ENTRY_BYTES: usize = 112;
 
+/// What is around the JSON of an event, to make a server-sent event of it.
+const HEAD: &[u8] = b"data: ";
+const TAIL: &[u8] = b"\n\n";
+
 #[derive(Serialize)]
 struct Image<'a> {
     station: &'a str,
@@ -60,12 +64,17 @@ pub fn value<S: Serializer>(value: &Option<Value>, out: S) -> Result<S::Ok, S::E
 pub fn encode(buffers: &dyn Buffers, station: &StationConfig, latest: &[Latest], poll: u64) -> Bytes {
     let bytes_max = longest(station);
     let mut out = buffers.take(bytes_max);
-    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(HEAD);
     let image = Image { station: &station.name, poll, values: (&station.tags, latest) };
     serde_json::to_writer(&mut out, &image).expect("plain values written into memory");
-    out.extend_from_slice(b"\n\n");
+    out.extend_from_slice(TAIL);
     debug_assert!(out.len() <= bytes_max, "{} of {bytes_max} bytes", out.len());
     buffers.share(out)
+}
+
+/// The JSON alone of an event, for consumers that frame it in their own way. Shares the event's memory.
+pub fn json(event: &Bytes) -> Bytes {
+    event.slice(HEAD.len()..event.len() - TAIL.len())
 }
 
 fn longest(station: &StationConfig) -> usize {
@@ -102,6 +111,7 @@ mod tests {
             "\n\n"
         );
         assert_eq!(event, expected.as_bytes());
+        assert_eq!(json(&event), expected.trim_end().strip_prefix("data: ").expect("an event").as_bytes());
     }
 
     #[test]

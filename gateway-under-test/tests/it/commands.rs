@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use gateway_under_test::config::{Config, StationConfig};
+use gateway_under_test::config::Config;
 use gateway_under_test::{CommandError, Gateway};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::world::{World, config, gauge, start, station, until, until_online};
-
-fn writable(name: &str) -> StationConfig {
-    let mut station = station(name);
-    station.tags.iter_mut().for_each(|tag| tag.writable = true);
-    station
-}
+use crate::world::{World, config, gauge, start, station, until, until_online, writable};
 
 fn one_writable_station() -> Config {
     config(vec![writable("press")])

@@ -65,7 +65,11 @@ fn check_config_says_what_it_read_and_a_mistake_ends_in_2() {
     };
     let sound = check(&config);
     assert_eq!(String::from_utf8_lossy(&sound.stdout), format!("{}: 1 stations, 1 tags\n", config.display()));
-    assert_eq!(sound.status.code(), Some(0));
+    assert_eq!((sound.status.code(), sound.stderr.as_slice()), (Some(0), &b""[..]));
+    let open = check(&config_file(&folder, "0.0.0.0:0"));
+    let warning = String::from_utf8_lossy(&open.stderr);
+    assert!(warning.starts_with("s7-gateway: warning: http: /debug is refused"), "{warning}");
+    assert_eq!(open.status.code(), Some(0));
     std::fs::write(&config, "stations: []\n").expect("a temporary file");
     assert_eq!(check(&config).status.code(), Some(2));
     assert_eq!(check(&folder.path().join("none.yaml")).status.code(), Some(2));

@@ -29,6 +29,7 @@ pub struct World {
     peers: Mutex<BTreeMap<String, Behaviour>>,
     cut: Mutex<CancellationToken>,
     browsers: Arc<Waiting>,
+    addr: Mutex<&'static str>,
     /// When and where the gateway connected, once someone has asked for it to be noted.
     pub connects: Mutex<Option<Vec<(Duration, String)>>>,
     began: Instant,
@@ -40,6 +41,7 @@ impl World {
             peers: Mutex::default(),
             cut: Mutex::default(),
             browsers: Arc::default(),
+            addr: Mutex::new("gateway:80"),
             connects: Mutex::default(),
             began: Instant::now(),
         })
@@ -70,6 +72,17 @@ impl World {
         std::mem::take(&mut *self.cut.lock().unwrap()).cancel();
     }
 
+    /// Says what address the next listener has.
+    pub fn listens_at(&self, addr: &'static str) {
+        *self.addr.lock().unwrap() = addr;
+    }
+
+    /// The next `count` accepts fail.
+    pub fn fail_accepts(&self, count: usize) {
+        *self.browsers.failing.lock().unwrap() = count;
+        self.browsers.came.notify_one();
+    }
+
     /// Connects to the gateway's HTTP side, with a link that holds little.
     pub fn browse(&self) -> DuplexStream {
         let (ours, theirs) = duplex(LINK_BYTES);
@@ -84,6 +97,15 @@ impl World {
         answer.split_once("\r\n\r\n").expect("head and body").1.to_owned()
     }
 
+    /// The whole answer to a request with a body of JSON.
+    pub async fn send(&self, request: &str, headers: &str, body: &str) -> String {
+        let mut stream = self.browse();
+        send(&mut stream, request, &format!("Connection: close\r\n{headers}"), body).await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+        answer
+    }
+
     /// The whole answer to a GET.
     pub async fn answer(&self, path: &str) -> String {
         let mut stream = self.browse();
@@ -92,6 +114,16 @@ impl World {
         stream.read_to_string(&mut answer).await.expect("an answer in UTF-8");
         answer
     }
+}
+
+/// Sends a request with a body of JSON.
+pub async fn send(stream: &mut DuplexStream, request: &str, headers: &str, body: &str) {
+    let length = body.len();
+    let request = format!(
+        "{request} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.expect("the gateway reads");
 }
 
 /// Sends a GET.
@@ -116,8 +148,8 @@ impl Net for World {
     }
 
     fn listen(&self, _at: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
-        let waiting = Arc::clone(&self.browsers);
-        async { Ok(Box::new(Browsers(waiting)) as Box<dyn Listener>) }.boxed()
+        let (waiting, addr) = (Arc::clone(&self.browsers), *self.addr.lock().unwrap());
+        async move { Ok(Box::new(Browsers(waiting, addr)) as Box<dyn Listener>) }.boxed()
     }
 }
 
@@ -125,15 +157,28 @@ impl Net for World {
 #[derive(Default)]
 struct Waiting {
     streams: Mutex<VecDeque<DuplexStream>>,
+    failing: Mutex<usize>,
     came: Notify,
 }
 
-struct Browsers(Arc<Waiting>);
+impl Waiting {
+    fn fails(&self) -> bool {
+        let mut failing = self.failing.lock().unwrap();
+        let fails = *failing > 0;
+        *failing = failing.saturating_sub(1);
+        fails
+    }
+}
+
+struct Browsers(Arc<Waiting>, &'static str);
 
 impl Listener for Browsers {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxStream, String)>> {
         async {
             loop {
+                if self.0.fails() {
+                    return Err(io::Error::other("too many open files"));
+                }
                 if let Some(stream) = self.0.streams.lock().unwrap().pop_front() {
                     return Ok((Box::new(stream) as BoxStream, "browser".to_owned()));
                 }
@@ -144,7 +189,7 @@ impl Listener for Browsers {
     }
 
     fn local_addr(&self) -> String {
-        "gateway:80".to_owned()
+        self.1.to_owned()
     }
 }
 
@@ -156,6 +201,13 @@ pub fn station(name: &str) -> StationConfig {
         TagConfig::in_db("seven", 1, 12, TagType::Word),
     ];
     StationConfig::new(name, format!("{name}:102"), tags)
+}
+
+/// A station like [`station`] whose tags may be written.
+pub fn writable(name: &str) -> StationConfig {
+    let mut station = station(name);
+    station.tags.iter_mut().for_each(|tag| tag.writable = true);
+    station
 }
 
 /// These stations, and an HTTP side.

@@ -1,12 +1,16 @@
-//! The HTTP side beside its event streams.
+//! The HTTP side beside its event streams: here what it tells, in the modules the rest.
 
-use std::time::Duration;
+mod accept;
+mod deadlines;
+#[cfg(feature = "probe")]
+mod debug;
+mod tls;
+mod websocket;
+mod writes;
 
 use serde_json::Value;
-use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, timeout};
 
-use crate::world::{World, ask, config, gauge, start, station, until, until_online};
+use crate::world::{World, config, gauge, start, station, until, until_online};
 
 #[tokio::test(start_paused = true)]
 async fn all_values_come_by_station_and_tag() {
@@ -66,52 +70,5 @@ async fn metrics_tell_what_is_held_and_what_was_counted() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
-    gateway.shutdown().await.expect("an ordered end");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_without_a_request_is_closed_after_the_header_timeout() {
-    let world = World::new();
-    let config = config(vec![station("press")]);
-    let limit = config.http.header_timeout;
-    let gateway = start(&world, config).await;
-    let mut browser = world.browse();
-    let began = Instant::now();
-    browser.read_to_end(&mut Vec::new()).await.expect("an end");
-    assert_eq!(began.elapsed().as_secs(), limit.as_secs());
-    until("no connection held", || gauge(&gateway, "http_connections") == 0).await;
-    gateway.shutdown().await.expect("an ordered end");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_kept_connection_is_closed_when_no_other_request_comes() {
-    let world = World::new();
-    let config = config(vec![station("press")]);
-    let limit = config.http.header_timeout;
-    let gateway = start(&world, config).await;
-    let mut browser = world.browse();
-    ask(&mut browser, "/health", "").await;
-    let began = Instant::now();
-    browser.read_to_end(&mut Vec::new()).await.expect("an answer and an end");
-    assert_eq!(began.elapsed().as_secs(), limit.as_secs());
-    gateway.shutdown().await.expect("an ordered end");
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_beyond_the_limit_wait_for_their_turn() {
-    let world = World::new();
-    let mut config = config(vec![station("press")]);
-    config.http.max_connections = 1;
-    let gateway = start(&world, config).await;
-    let first = world.browse();
-    until("the first", || gauge(&gateway, "http_connections") == 1).await;
-    let mut second = world.browse();
-    ask(&mut second, "/health", "Connection: close\r\n").await;
-    let mut answer = String::new();
-    let waited = timeout(Duration::from_secs(5), second.read_to_string(&mut answer)).await;
-    assert!(waited.is_err(), "served beyond the limit: {answer}");
-    drop(first);
-    second.read_to_string(&mut answer).await.expect("its turn has come");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     gateway.shutdown().await.expect("an ordered end");
 }
