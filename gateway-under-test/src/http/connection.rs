@@ -30,7 +30,7 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
     let shared = &side.shared;
     let connection = shared.connection(Side::Http, &peer);
     let hooks = &shared.embedding.hooks;
-    let cleanup = Cleanup::start(&**hooks, connection, shared.meters.http_connections.hold());
+    let mut cleanup = Cleanup::start(&**hooks, connection, shared.meters.http_connections.hold());
     let http = &side.config;
     let cut = CancellationToken::new();
     let for_requests = Cut(cut.clone());
@@ -75,7 +75,8 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
             Exit::Failed
         }
     };
-    cleanup.end(exit);
+    // Dropped last, when the stream is closed.
+    cleanup.will_end(exit);
 }
 
 /// Whether the head of a request did not come, or an answer was not read, in its time.
