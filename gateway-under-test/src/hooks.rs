@@ -101,6 +101,11 @@ impl<'a, T> Cleanup<'a, T> {
 
     /// The end, and how it came.
     pub fn end(mut self, exit: Exit) {
+        self.will_end(exit);
+    }
+
+    /// How it will have ended when this is dropped: for whoever has more to drop before.
+    pub fn will_end(&mut self, exit: Exit) {
         self.exit = exit;
     }
 }

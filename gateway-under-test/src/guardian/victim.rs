@@ -8,6 +8,7 @@ use crate::hub::Heaviest;
 use crate::observe::Resource;
 use crate::shared::Shared;
 use crate::station::Station;
+use crate::station::status::Phase;
 use crate::tenant::Books;
 
 /// A connection that holds much.
@@ -62,11 +63,15 @@ fn consumer_goes_first(resource: Resource, consumer: Option<u64>, station: Optio
     }
 }
 
-/// The first of those that hold the most.
+/// The first of those that hold the most, if it has a session that can be ended.
 fn heaviest_station(shared: &Shared, resource: Resource, spared: &[u64]) -> Option<(u64, Arc<Station>)> {
     let books = Books::open();
     let mut heaviest: Option<(u64, Arc<Station>)> = None;
-    for station in shared.stations.list().iter().filter(|station| !spared.contains(&station.ordinal)) {
+    let connected = |station: &&Arc<Station>| {
+        matches!(station.status.phase(), Phase::Connected | Phase::Online)
+            && !spared.contains(&station.ordinal)
+    };
+    for station in shared.stations.list().iter().filter(connected) {
         let held = match resource {
             Resource::Tasks => books.tasks(station.tenant),
             Resource::Heap | Resource::Fds => books.heap_bytes(station.tenant),

@@ -76,7 +76,7 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
     let shared = &side.shared;
     let connection = shared.connection(Side::Http, &peer);
     let hooks = &*shared.embedding.hooks;
-    let cleanup = Cleanup::start(hooks, connection, shared.meters.http_connections.hold());
+    let mut cleanup = Cleanup::start(hooks, connection, shared.meters.http_connections.hold());
     let link = Link::new(CancellationToken::new());
     let ended = tokio::select! {
         biased;
@@ -95,7 +95,8 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
             Exit::Failed
         }
     };
-    cleanup.end(exit);
+    // Dropped last, when the stream is closed.
+    cleanup.will_end(exit);
 }
 
 async fn serve_to_its_end(

@@ -105,3 +105,27 @@ fn a_wrong_address_is_reported_with_its_line_and_what_is_wrong_in_it() {
         assert!(message.contains("line 9") && message.contains(rule), "{rule}: not in {message}");
     }
 }
+
+#[test]
+fn the_guardians_limits_are_sizes_counts_and_a_share() {
+    let limits = "guardian:
+  heap: { max: 512MiB, growth_per_minute: 1048576 }
+  fds: { max: 0.5 }
+  dumps: { dir: /var/dumps, max_files: 9 }
+  cool_down: 1m
+http:";
+    let config = Config::from_yaml("gateway.yaml", &SOUND.replacen("http:", limits, 1)).expect("sound");
+    let guardian = config.guardian;
+    assert_eq!((guardian.heap.max.0, guardian.heap.growth_per_minute.0), (512 << 20, 1 << 20));
+    assert_eq!((guardian.fds.max, guardian.tasks.max, guardian.every.as_secs()), (0.5, 100_000, 5));
+    assert_eq!((guardian.dumps.max_files, guardian.dumps.max_bytes.0), (9, 64 << 20));
+    assert_eq!(guardian.dumps.dir.as_deref(), Some(std::path::Path::new("/var/dumps")));
+}
+
+#[test]
+fn a_guardian_that_could_keep_no_dump_is_refused() {
+    let message = error(("http:", "guardian: { dumps: { max_bytes: 1KiB } }\nhttp:"));
+    assert!(message.contains("must be at least 64.0 KiB, found 1.0 KiB"), "{message}");
+    let message = error(("http:", "guardian: { fds: { max: 1.5 } }\nhttp:"));
+    assert!(message.contains("greater than 1"), "{message}");
+}

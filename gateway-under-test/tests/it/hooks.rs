@@ -124,3 +124,14 @@ async fn a_panic_while_a_consumer_is_served_ends_its_connection_alone() {
     until_online(&gateway).await;
     gateway.shutdown().await.expect("an ordered end");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_does_not_read_times_out() {
+    let (world, told) = (World::new(), Arc::<Told>::default());
+    let _plc = world.plc("press:102");
+    let gateway = start(&world, config(vec![station("press")]), &told).await;
+    let mut never_reads = world.browse();
+    ask(&mut never_reads, "/events", "").await;
+    until("its end", || gauge(&gateway, "http_errors") == 1).await;
+    assert_eq!(told.of(Side::Http), [["start", "timeout", "Failed"]]);
+}
