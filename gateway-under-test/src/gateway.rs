@@ -6,9 +6,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Config, ConfigError, HttpConfig, ShutdownConfig};
+use crate::config::{Config, ConfigError, HttpConfig, RedisConfig, ShutdownConfig};
 use crate::http;
 use crate::net::{Listener, Net};
+use crate::redis;
 use crate::shared::Shared;
 pub use crate::station::command::CommandError;
 use crate::station::{self, command};
@@ -91,6 +92,7 @@ pub struct Gateway {
 struct Sides {
     limits: ShutdownConfig,
     http: Option<http::Running>,
+    redis: Option<redis::Running>,
 }
 
 impl Gateway {
@@ -105,7 +107,8 @@ impl Gateway {
         station::start_all(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
-        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http });
+        let redis = config.redis.map(|config| redis::start(&shared, config));
+        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, redis });
         Ok(Self { shared, sides, http_addr })
     }
 
@@ -136,6 +139,7 @@ impl Gateway {
         self.replace_stations(&config).await;
         sides.limits = config.shutdown;
         self.replace_http(&mut sides, config.http, new_place).await;
+        self.replace_redis(&mut sides, config.redis).await;
         Ok(())
     }
 
@@ -191,6 +195,16 @@ impl Gateway {
         if let Some(draining) = draining {
             draining.drain(sides.limits.drain).await;
         }
+    }
+
+    async fn replace_redis(&self, sides: &mut Sides, config: Option<RedisConfig>) {
+        if sides.redis.as_ref().map(redis::Running::config) == config.as_ref() {
+            return;
+        }
+        if let Some(running) = sides.redis.take() {
+            running.stop(sides.limits.drain).await;
+        }
+        sides.redis = config.map(|config| redis::start(&self.shared, config));
     }
 
     /// Writes `value`, as JSON has it, to a tag. Returns once the PLC has confirmed; dropped before, see [`CommandError`].

@@ -14,6 +14,7 @@ pub mod tasks;
 mod chance;
 mod meters;
 mod parts;
+mod seldom;
 mod shared;
 
 pub mod client;
@@ -24,6 +25,7 @@ mod cache;
 
 mod http;
 mod hub;
+mod redis;
 
 #[cfg(feature = "defects")]
 pub mod defects;

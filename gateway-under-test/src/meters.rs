@@ -55,6 +55,8 @@ pub struct Meters {
     pub pending_requests: Meter,
     /// HTTP connections.
     pub http_connections: Meter,
+    /// Connections to a Redis that has taken the gateway in.
+    pub redis_connected: Meter,
 
     /// Connects that got a PDU length granted.
     pub connects: Meter,
@@ -96,6 +98,14 @@ pub struct Meters {
     pub commands_cancelled: Meter,
     /// Outcomes that came when nobody waited any more.
     pub late_acks: Meter,
+    /// Messages that Redis has taken: events, results and refusals.
+    pub redis_published: Meter,
+    /// Messages that Redis answered with an error.
+    pub redis_errors: Meter,
+    /// Writes asked for over Redis that were refused: too many at once, or too late.
+    pub redis_refused: Meter,
+    /// Messages on the channel of commands that are none.
+    pub redis_bad_messages: Meter,
     /// New configurations taken.
     pub reloads: Meter,
     /// New configurations that were not taken.
@@ -104,17 +114,18 @@ pub struct Meters {
 
 impl Meters {
     /// Name, help and count of what is held now.
-    pub fn held(&self) -> [(&'static str, &'static str, u64); 4] {
+    pub fn held(&self) -> [(&'static str, &'static str, u64); 5] {
         [
             ("sessions", "sessions that are connected and polled", self.sessions.read()),
             ("plc_connections", "connections to PLCs", self.plc_connections.read()),
             ("pending_requests", "requests that wait for an answer", self.pending_requests.read()),
             ("http_connections", "HTTP connections", self.http_connections.read()),
+            ("redis_connected", "connections to Redis", self.redis_connected.read()),
         ]
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 22] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 26] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -135,6 +146,10 @@ impl Meters {
             ("commands_failed", "writes that were not confirmed", self.commands_failed.read()),
             ("commands_cancelled", "writes whose caller went away", self.commands_cancelled.read()),
             ("late_acks", "outcomes of writes that nobody waited for any more", self.late_acks.read()),
+            ("redis_published", "messages that Redis has taken", self.redis_published.read()),
+            ("redis_errors", "messages that Redis answered with an error", self.redis_errors.read()),
+            ("redis_refused", "writes over Redis refused for being too many", self.redis_refused.read()),
+            ("redis_bad_messages", "messages that are no command", self.redis_bad_messages.read()),
             ("reloads", "new configurations taken", self.reloads.read()),
             ("reload_errors", "new configurations not taken", self.reload_errors.read()),
             ("consumers_cut", "consumers disconnected for a full queue", self.consumers_cut.read()),

@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
 
+#[path = "it/redis/server.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod server;
 #[path = "it/world.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod world;
@@ -18,7 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, sleep_until};
 use watertight_probe::heap::{self, Live};
 
-use crate::world::{World, ask, config, gauge, start, station, until_online};
+use crate::world::{World, ask, config, gauge, start, station, until, until_online};
 
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
@@ -67,6 +70,8 @@ fn play(config: Config, cycles: usize, mut rest: impl FnMut(usize, Live)) {
     runtime.build().expect("a current-thread runtime").block_on(async {
         let world = World::new();
         let _plcs = [world.plc("press:102"), world.plc("oven:102")];
+        world.peer(server::AT, take_and_forget);
+        let redis = u64::from(config.redis.is_some());
         let gateway = start(&world, config).await;
         let mut reads = world.browse();
         ask(&mut reads, "/events", "").await;
@@ -84,11 +89,21 @@ fn play(config: Config, cycles: usize, mut rest: impl FnMut(usize, Live)) {
             sleep(Duration::from_millis(500)).await;
             drop(world.get("/values").await);
             until_online(&gateway).await;
+            until("redis", || gauge(&gateway, "redis_connected") == redis).await;
             sleep_until(end - WATCH).await;
             rest(cycle, floor(&gateway, end).await);
         }
         drop(gateway);
     });
+}
+
+/// A Redis that takes what is published, and sends one command at each connect.
+async fn take_and_forget(stream: DuplexStream) {
+    let mut client = server::Client::greeted(stream).await;
+    client.say(&server::pushed(r#"{"id":"a","station":"press","tag":"t0","value":1}"#)).await;
+    while let Some(command) = client.next().await {
+        client.say(if command[0] == "PING" { "+PONG\r\n" } else { ":1\r\n" }).await;
+    }
 }
 
 /// The smallest live heap until `end`.
@@ -108,6 +123,18 @@ fn a_flapping_network_leaves_not_one_byte() {
     alone("a_flapping_network_leaves_not_one_byte", || {
         let mut floors = Vec::with_capacity(WARM_UP + 200);
         play(configuration(), WARM_UP + 200, |_, floor| floors.push(floor));
+        let counted = &floors[WARM_UP..];
+        assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
+    });
+}
+
+#[test]
+fn a_flapping_redis_leaves_not_one_byte() {
+    alone("a_flapping_redis_leaves_not_one_byte", || {
+        let mut config = configuration();
+        config.redis = server::with_commands().redis;
+        let mut floors = Vec::with_capacity(WARM_UP + 100);
+        play(config, WARM_UP + 100, |_, floor| floors.push(floor));
         let counted = &floors[WARM_UP..];
         assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
     });

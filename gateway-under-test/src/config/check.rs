@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Area, StationConfig, TagConfig, TagType};
+use super::{Area, StationConfig, TagConfig, TagType, WhenFull};
 
 type Checked = Result<(), garde::Error>;
 
@@ -60,6 +60,24 @@ pub fn db_of(area: Area) -> impl FnOnce(&u32, &()) -> Checked {
         (Area::Db, _) | (_, 0) => Ok(()),
         (Area::M | Area::I | Area::Q, _) => Err(garde::Error::new("`db` is only for area `db`")),
     }
+}
+
+pub fn one_password<T>(has_user: bool, has_file: bool) -> impl FnOnce(&Option<T>, &()) -> Checked {
+    move |password, ()| match password {
+        Some(_) if has_file => Err(garde::Error::new("either `password` or `password_file`, not both")),
+        None if has_user && !has_file => {
+            Err(garde::Error::new("a `username` needs a `password` or a `password_file`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn drops(when_full: &WhenFull, _: &()) -> Checked {
+    if matches!(when_full, WhenFull::DropOldest | WhenFull::DropNewest) {
+        return Ok(());
+    }
+    let advice = "a server that is away must not hold polls up: `drop_oldest` or `drop_newest`";
+    Err(garde::Error::new(advice))
 }
 
 #[cfg(feature = "defects")]

@@ -4,6 +4,8 @@ mod check;
 mod http;
 mod place;
 mod read;
+mod redis;
+mod secret;
 mod span;
 mod station;
 mod tag;
@@ -15,6 +17,8 @@ use serde::Deserialize;
 
 pub use http::{EventsConfig, HttpConfig, WhenFull};
 pub use read::ConfigError;
+pub use redis::RedisConfig;
+pub use secret::Secret;
 pub use station::{BackoffConfig, CommandsConfig, StationConfig};
 pub use tag::{Area, TagConfig, TagType};
 
@@ -30,6 +34,10 @@ pub struct Config {
     #[serde(default)]
     #[garde(dive)]
     pub http: HttpConfig,
+    /// The connection to Redis, if there is one.
+    #[serde(default)]
+    #[garde(dive)]
+    pub redis: Option<RedisConfig>,
     /// How the gateway stops.
     #[serde(default)]
     #[garde(dive)]

@@ -13,6 +13,7 @@ mod liar;
 mod polling;
 mod program;
 mod recovery;
+mod redis;
 mod reload;
 mod replay;
 mod shutdown;
