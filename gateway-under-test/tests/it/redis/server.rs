@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gateway_under_test::config::{Config, RedisConfig, StationConfig};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
@@ -101,12 +101,13 @@ pub fn pushed(message: &str) -> String {
     format!(">3\r\n$7\r\nmessage\r\n$11\r\ns7:commands\r\n${}\r\n{message}\r\n", message.len())
 }
 
-/// The gateway, as a server sees it.
-pub struct Client(BufReader<DuplexStream>);
+/// The gateway, as a server sees it: its stream, and what of a command has come.
+pub struct Client(DuplexStream, Vec<u8>);
 
 impl Client {
     pub fn new(stream: DuplexStream) -> Self {
-        Self(BufReader::new(stream))
+        // Room for any command of these tests: it does not grow.
+        Self(stream, Vec::with_capacity(64 * 1024))
     }
 
     /// One that has been taken in: HELLO and SUBSCRIBE are answered.
@@ -120,29 +121,45 @@ impl Client {
         client
     }
 
-    /// The next command, and its arguments. Cancelled only before its first byte.
+    /// The next command with its arguments; `None` when the gateway has gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<Vec<String>> {
-        self.0.fill_buf().await.ok().filter(|bytes| !bytes.is_empty())?;
-        let mut words = Vec::new();
-        for _ in 0..self.number('*').await? {
-            let mut word = vec![0; self.number('$').await? + 2];
-            self.0.read_exact(&mut word).await.ok()?;
-            word.truncate(word.len() - 2);
-            words.push(String::from_utf8(word).expect("UTF-8"));
+        loop {
+            let mut rest = &self.1[..];
+            if let Some(words) = words(&mut rest) {
+                let used = self.1.len() - rest.len();
+                self.1.drain(..used);
+                return Some(words);
+            }
+            if self.0.read_buf(&mut self.1).await.is_ok_and(|read| read == 0) {
+                return None;
+            }
         }
-        Some(words)
-    }
-
-    async fn number(&mut self, kind: char) -> Option<usize> {
-        let mut line = String::new();
-        self.0.read_line(&mut line).await.ok()?;
-        Some(line.strip_prefix(kind)?.trim_end().parse().expect("a number"))
     }
 
     pub async fn say(&mut self, text: &str) {
         // A gateway that has gone is seen when it is read from.
-        let _ = self.0.get_mut().write_all(text.as_bytes()).await;
+        let _ = self.0.write_all(text.as_bytes()).await;
     }
+}
+
+/// The words of a command, if it is whole.
+fn words(rest: &mut &[u8]) -> Option<Vec<String>> {
+    (0..number(rest, b'*')?).map(|_| word(rest)).collect()
+}
+
+fn word(rest: &mut &[u8]) -> Option<String> {
+    let length = number(rest, b'$')?;
+    let (word, after) = rest.split_at_checked(length + 2)?;
+    *rest = after;
+    Some(String::from_utf8(word[..length].to_vec()).expect("UTF-8"))
+}
+
+fn number(rest: &mut &[u8], kind: u8) -> Option<usize> {
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let (line, after) = rest.split_at(end + 1);
+    *rest = after;
+    let digits = line.strip_prefix(&[kind]).expect("RESP");
+    Some(str::from_utf8(digits).expect("UTF-8").trim_end().parse().expect("a number"))
 }
 
 /// A station that may be written, and Redis with commands.
