@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::{Config, ConfigError, HttpConfig, RedisConfig, ShutdownConfig};
 use crate::http;
+use crate::log;
 use crate::net::{Listener, Net};
 use crate::redis;
 use crate::shared::Shared;
@@ -104,6 +105,9 @@ impl Gateway {
             None => None,
         };
         let shared = Arc::new(Shared::new(&config, net, seed));
+        if let Some(config) = config.log {
+            log::start(&shared, config);
+        }
         station::start_all(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
@@ -222,6 +226,11 @@ impl Gateway {
         self.http_addr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes what the program's tracing says into this gateway's log.
+    pub(crate) fn take_lines_of(&self, feed: &log::feed::Feed) {
+        feed.connect(&self.shared);
+    }
+
     /// What the gateway holds and has counted, by name.
     pub fn gauges(&self) -> BTreeMap<&'static str, f64> {
         self.shared.counts().map(|(name, value)| (name, value as f64)).collect()
@@ -257,6 +266,8 @@ impl Gateway {
                 stop.connections.cancel();
                 tasks.ended().await;
             }
+            self.shared.log.end();
+            tasks.last_ended().await;
         };
         tokio::time::timeout(limits.deadline, in_order)
             .await
@@ -271,5 +282,6 @@ async fn listen(net: &dyn Net, at: &str) -> Result<Box<dyn Listener>, StartError
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.shared.stop.everything();
+        self.shared.log.end();
     }
 }

@@ -12,6 +12,7 @@ pub mod net;
 pub mod tasks;
 
 mod chance;
+mod log;
 mod meters;
 mod parts;
 mod seldom;

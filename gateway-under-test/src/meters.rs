@@ -106,6 +106,10 @@ pub struct Meters {
     pub redis_refused: Meter,
     /// Messages on the channel of commands that are none.
     pub redis_bad_messages: Meter,
+    /// Log lines written.
+    pub log_lines: Meter,
+    /// Log lines lost to a full queue, or to a place that does not take them.
+    pub log_lines_dropped: Meter,
     /// New configurations taken.
     pub reloads: Meter,
     /// New configurations that were not taken.
@@ -125,7 +129,7 @@ impl Meters {
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 26] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 28] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -150,6 +154,8 @@ impl Meters {
             ("redis_errors", "messages that Redis answered with an error", self.redis_errors.read()),
             ("redis_refused", "writes over Redis refused for being too many", self.redis_refused.read()),
             ("redis_bad_messages", "messages that are no command", self.redis_bad_messages.read()),
+            ("log_lines", "log lines written", self.log_lines.read()),
+            ("log_lines_dropped", "log lines lost", self.log_lines_dropped.read()),
             ("reloads", "new configurations taken", self.reloads.read()),
             ("reload_errors", "new configurations not taken", self.reload_errors.read()),
             ("consumers_cut", "consumers disconnected for a full queue", self.consumers_cut.read()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::hub::outbox::{BoundedDelivery, Delivery};
+use crate::log::queue::{BoundedLog, LogPart};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
 use crate::session::intake::{CopyOut, IntakePart};
 
@@ -18,6 +19,8 @@ pub struct Parts {
     pub intake: Arc<dyn IntakePart>,
     /// Holds events until their consumer takes them.
     pub delivery: Arc<dyn Delivery>,
+    /// Holds log lines until they are written.
+    pub log: Arc<dyn LogPart>,
 }
 
 impl Parts {
@@ -42,6 +45,7 @@ impl Parts {
             heartbeat: Arc::new(BoundToSession),
             intake: Arc::new(CopyOut),
             delivery: Arc::new(BoundedDelivery),
+            log: Arc::new(BoundedLog),
         }
     }
 }

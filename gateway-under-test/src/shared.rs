@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::hub::{Hub, event};
+use crate::log::Log;
 use crate::meters::Meters;
 use crate::net::Net;
 use crate::parts::Parts;
@@ -28,6 +29,8 @@ pub struct Shared {
     pub stations: Directory,
     /// Events on their way to consumers.
     pub hub: Arc<Hub>,
+    /// Lines on their way to wherever the log goes.
+    pub log: Log,
     /// The steps of a shutdown.
     pub stop: Stop,
 }
@@ -36,6 +39,7 @@ impl Shared {
     /// The state of a gateway in which nothing runs yet.
     pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64) -> Self {
         let stop = Stop::default();
+        let parts = Parts::for_config(config);
         Self {
             stations: Directory::new(&config.stations, &stop.sessions),
             hub: Arc::new(Hub::new(config.http.events.max_consumers)),
@@ -43,7 +47,8 @@ impl Shared {
             seed,
             tasks: Tasks::default(),
             meters: Meters::default(),
-            parts: Parts::for_config(config),
+            log: Log::new(config.log.as_ref(), &*parts.log),
+            parts,
             stop,
         }
     }
@@ -81,6 +86,7 @@ impl Shared {
             ("values", "tags that have a value", count(stations.iter().map(|one| one.cache.values()).sum())),
             ("sse_consumers", "event streams", count(self.hub.streams())),
             ("queued_commands", "writes that wait for their turn", count(waiting)),
+            ("queued_log_lines", "log lines that wait to be written", count(self.log.queue.queued())),
             ("queued_events", "events that wait for their consumer", count(self.hub.queued())),
         ];
         own.into_iter().chain(self.meters.held())

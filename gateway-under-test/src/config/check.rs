@@ -72,11 +72,20 @@ pub fn one_password<T>(has_user: bool, has_file: bool) -> impl FnOnce(&Option<T>
     }
 }
 
+pub fn one_sink<T>(has_collector: bool) -> impl FnOnce(&Option<T>, &()) -> Checked {
+    move |file, ()| {
+        if file.is_none() || !has_collector {
+            return Ok(());
+        }
+        Err(garde::Error::new("either `file` or `collector`, not both"))
+    }
+}
+
 pub fn drops(when_full: &WhenFull, _: &()) -> Checked {
     if matches!(when_full, WhenFull::DropOldest | WhenFull::DropNewest) {
         return Ok(());
     }
-    let advice = "a server that is away must not hold polls up: `drop_oldest` or `drop_newest`";
+    let advice = "nobody may wait for it: `drop_oldest` or `drop_newest`";
     Err(garde::Error::new(advice))
 }
 

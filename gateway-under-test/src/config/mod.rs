@@ -2,6 +2,7 @@
 
 mod check;
 mod http;
+mod log;
 mod place;
 mod read;
 mod redis;
@@ -16,6 +17,7 @@ use garde::Validate;
 use serde::Deserialize;
 
 pub use http::{EventsConfig, HttpConfig, WhenFull};
+pub use log::LogConfig;
 pub use read::ConfigError;
 pub use redis::RedisConfig;
 pub use secret::Secret;
@@ -34,6 +36,10 @@ pub struct Config {
     #[serde(default)]
     #[garde(dive)]
     pub http: HttpConfig,
+    /// Where log lines go; without it a gateway logs nothing of its own, and the program logs to stderr.
+    #[serde(default)]
+    #[garde(dive)]
+    pub log: Option<LogConfig>,
     /// The connection to Redis, if there is one.
     #[serde(default)]
     #[garde(dive)]

@@ -10,6 +10,7 @@ mod defects;
 mod events;
 mod http;
 mod liar;
+mod log;
 mod polling;
 mod program;
 mod recovery;
