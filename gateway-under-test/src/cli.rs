@@ -15,6 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::config::{Config, ConfigError};
 use crate::embedding::Embedding;
 use crate::gateway::{Gateway, ShutdownError, StartError};
+use crate::log::feed::Feed;
 use crate::net::TcpNet;
 use crate::observe::ProcessVitals;
 
@@ -86,7 +87,8 @@ fn serve(file: &Path, seed: u64) -> u8 {
         Err(error) => return complain(&error, USAGE),
     };
     config.warnings().iter().for_each(|warning| warn_of(warning));
-    log_to_stderr();
+    let feed = Feed::default();
+    log_to(&feed, &config);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start the runtime: {error}"), USAGE),
@@ -95,7 +97,7 @@ fn serve(file: &Path, seed: u64) -> u8 {
     if let Err(error) = watertight_probe::serve_with(runtime.handle().clone()) {
         return complain(&error, USAGE);
     }
-    let code = match runtime.block_on(serve_until_told(file, config, seed)) {
+    let code = match runtime.block_on(serve_until_told(file, config, seed, &feed)) {
         Ok(()) => CLEAN,
         Err(Failure::Unfinished(error)) => complain(&error, UNFINISHED),
         Err(error) => complain(&error, USAGE),
@@ -125,14 +127,16 @@ enum Failure {
     Unfinished(#[from] ShutdownError),
 }
 
-async fn serve_until_told(file: &Path, config: Config, seed: u64) -> Result<(), Failure> {
+async fn serve_until_told(file: &Path, mut config: Config, seed: u64, feed: &Feed) -> Result<(), Failure> {
     // Before the first line is out: whoever reads it may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
     let net = TcpNet { send_buffer: config.http.send_buffer };
+    config.log.get_or_insert_default();
     let embedding = Embedding { vitals: Arc::new(ProcessVitals::start()), ..Embedding::default() };
     let gateway = Gateway::start_with(config, Arc::new(net), seed, embedding).await?;
+    gateway.take_lines_of(feed);
     #[cfg(feature = "probe")]
     let _gauges = gateway.register_gauges();
     if let Some(address) = gateway.http_addr() {
@@ -181,12 +185,13 @@ async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-/// Logs to stderr what `RUST_LOG` asks for; sessions lost and found unless it is set.
-fn log_to_stderr() {
+/// Logs what `RUST_LOG` asks for, sessions lost and found unless it is set; to stderr until the gateway takes it.
+fn log_to(feed: &Feed, config: &Config) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    let colours = config.log.as_ref().is_none_or(|log| log.file.is_none() && log.collector.is_none());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(feed.clone()).without_time();
     // Another role in this process may have installed its own: that one stays.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+    let _ = lines.with_ansi(colours && std::env::var_os("NO_COLOR").is_none()).try_init();
 }
 
 /// Prints a line at once. A reader that has gone away is no reason to stop.

@@ -9,11 +9,13 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::config::{Config, ConfigError, GuardianConfig, HttpConfig, ShutdownConfig};
+use crate::config::{Config, ConfigError, GuardianConfig, HttpConfig, RedisConfig, ShutdownConfig};
 use crate::embedding::Embedding;
 use crate::http::{self, CredentialError, Credentials};
+use crate::log;
 use crate::net::{Listener, Net};
 use crate::observe::metrics;
+use crate::redis;
 use crate::shared::Shared;
 pub use crate::station::command::CommandError;
 use crate::station::{self, command};
@@ -100,6 +102,7 @@ struct Sides {
     limits: ShutdownConfig,
     http: Option<http::Running>,
     guardian: guardian::Running,
+    redis: Option<redis::Running>,
 }
 
 impl Gateway {
@@ -122,12 +125,16 @@ impl Gateway {
             None => None,
         };
         let shared = Arc::new(Shared::new(&config, net, seed, embedding));
+        if let Some(config) = config.log {
+            log::start(&shared, config);
+        }
         station::start_all(&shared);
         housekeeping::start(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, credentials, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
         let guardian = guardian::start(&shared, config.guardian);
-        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, guardian });
+        let redis = config.redis.map(|config| redis::start(&shared, config));
+        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, guardian, redis });
         Ok(Self { shared, sides, http_addr })
     }
 
@@ -159,6 +166,7 @@ impl Gateway {
         self.replace_stations(&config).await;
         sides.limits = config.shutdown;
         self.replace_http(&mut sides, config.http, credentials, new_place).await;
+        self.replace_redis(&mut sides, config.redis).await;
         self.replace_guardian(&mut sides, config.guardian).await;
         Ok(())
     }
@@ -225,6 +233,16 @@ impl Gateway {
         }
     }
 
+    async fn replace_redis(&self, sides: &mut Sides, config: Option<RedisConfig>) {
+        if sides.redis.as_ref().map(redis::Running::config) == config.as_ref() {
+            return;
+        }
+        if let Some(running) = sides.redis.take() {
+            running.stop(sides.limits.drain).await;
+        }
+        sides.redis = config.map(|config| redis::start(&self.shared, config));
+    }
+
     /// Writes `value`, as JSON has it, to a tag. Returns once the PLC has confirmed; dropped before, see [`CommandError`].
     pub async fn write(
         &self,
@@ -247,6 +265,11 @@ impl Gateway {
     /// Where the HTTP side listens, with the port the network chose.
     pub fn http_addr(&self) -> Option<String> {
         self.http_addr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what the program's tracing says into this gateway's log.
+    pub(crate) fn take_lines_of(&self, feed: &log::feed::Feed) {
+        feed.connect(&self.shared);
     }
 
     /// What the gateway holds and has counted, by name.
@@ -298,6 +321,8 @@ impl Gateway {
                 stop.connections.cancel();
                 tasks.ended().await;
             }
+            self.shared.log.end();
+            tasks.last_ended().await;
         };
         timeout(limits.deadline, in_order)
             .await
@@ -312,5 +337,6 @@ async fn listen(net: &dyn Net, at: &str) -> Result<Box<dyn Listener>, StartError
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.shared.stop.everything();
+        self.shared.log.end();
     }
 }

@@ -16,8 +16,10 @@ pub mod tls;
 pub mod buffers;
 mod chance;
 pub mod cpu;
+mod log;
 mod meters;
 mod parts;
+mod seldom;
 mod shared;
 mod tenant;
 
@@ -31,6 +33,7 @@ mod cache;
 
 mod http;
 mod hub;
+mod redis;
 
 pub mod guardian;
 pub mod hooks;

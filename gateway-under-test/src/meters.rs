@@ -53,6 +53,8 @@ pub struct Meters {
     pub pending_requests: Meter,
     /// HTTP connections.
     pub http_connections: Meter,
+    /// Connections to a Redis that has taken the gateway in.
+    pub redis_connected: Meter,
 
     /// Connects that got a PDU length granted.
     pub connects: Meter,
@@ -100,6 +102,18 @@ pub struct Meters {
     pub commands_cancelled: Meter,
     /// Outcomes that came when nobody waited any more.
     pub late_acks: Meter,
+    /// Messages that Redis has taken: events, results and refusals.
+    pub redis_published: Meter,
+    /// Messages that Redis answered with an error.
+    pub redis_errors: Meter,
+    /// Writes asked for over Redis that were refused: too many at once, or too late.
+    pub redis_refused: Meter,
+    /// Messages on the channel of commands that are none.
+    pub redis_bad_messages: Meter,
+    /// Log lines written.
+    pub log_lines: Meter,
+    /// Log lines lost to a full queue, or to a place that does not take them.
+    pub log_lines_dropped: Meter,
     /// New configurations taken.
     pub reloads: Meter,
     /// New configurations that were not taken.
@@ -116,16 +130,17 @@ pub struct Meters {
 
 impl Meters {
     /// Name, help and count of what is held now.
-    pub fn held(&self) -> [(&'static str, &'static str, u64); 3] {
+    pub fn held(&self) -> [(&'static str, &'static str, u64); 4] {
         [
             ("sessions", "sessions that are connected and polled", self.sessions.read()),
             ("pending_requests", "requests that wait for an answer", self.pending_requests.read()),
             ("http_connections", "HTTP connections", self.http_connections.read()),
+            ("redis_connected", "connections to Redis", self.redis_connected.read()),
         ]
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 29] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 35] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -149,6 +164,12 @@ impl Meters {
             ("commands_failed", "writes that were not confirmed", self.commands_failed.read()),
             ("commands_cancelled", "writes whose caller went away", self.commands_cancelled.read()),
             ("late_acks", "outcomes of writes that nobody waited for any more", self.late_acks.read()),
+            ("redis_published", "messages that Redis has taken", self.redis_published.read()),
+            ("redis_errors", "messages that Redis answered with an error", self.redis_errors.read()),
+            ("redis_refused", "writes over Redis refused for being too many", self.redis_refused.read()),
+            ("redis_bad_messages", "messages that are no command", self.redis_bad_messages.read()),
+            ("log_lines", "log lines written", self.log_lines.read()),
+            ("log_lines_dropped", "log lines lost", self.log_lines_dropped.read()),
             ("reloads", "new configurations taken", self.reloads.read()),
             ("reload_errors", "new configurations not taken", self.reload_errors.read()),
             ("guardian_breaches", "thresholds passed", self.guardian_breaches.read()),

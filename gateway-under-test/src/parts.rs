@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::buffers::{Buffers, PooledBuffers};
 use crate::config::Config;
 use crate::hub::outbox::{BoundedDelivery, Delivery};
+use crate::log::queue::{BoundedLog, LogPart};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
 use crate::session::intake::{CopyOut, IntakePart};
 
@@ -21,6 +22,8 @@ pub struct Parts {
     pub buffers: Arc<dyn Buffers>,
     /// Holds events until their consumer takes them.
     pub delivery: Arc<dyn Delivery>,
+    /// Holds log lines until they are written.
+    pub log: Arc<dyn LogPart>,
 }
 
 impl Parts {
@@ -46,6 +49,7 @@ impl Parts {
             intake: Arc::new(CopyOut),
             buffers: Arc::new(PooledBuffers::default()),
             delivery: Arc::new(BoundedDelivery),
+            log: Arc::new(BoundedLog),
         }
     }
 }

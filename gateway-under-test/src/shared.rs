@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::embedding::Embedding;
 use crate::hooks::{Connection, Side};
 use crate::hub::{Hub, event};
+use crate::log::Log;
 use crate::meters::Meters;
 use crate::net::Net;
 use crate::parts::Parts;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub hub: Arc<Hub>,
     /// Who has a command under way is inside.
     pub commands: DrainGate,
+    /// Lines on their way to wherever the log goes.
+    pub log: Log,
     /// The steps of a shutdown.
     pub stop: Stop,
 }
@@ -50,6 +53,7 @@ impl Shared {
     pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64, embedding: Embedding) -> Self {
         let stop = Stop::default();
         let parents = Parents { sessions: stop.sessions.clone(), cores: net.cpu().cores() };
+        let parts = Parts::for_config(config);
         Self {
             stations: Directory::new(&config.stations, parents),
             blink: Mutex::default(),
@@ -58,7 +62,8 @@ impl Shared {
             seed,
             tasks: Tasks::default(),
             meters: Meters::default(),
-            parts: Parts::for_config(config),
+            log: Log::new(config.log.as_ref(), &*parts.log),
+            parts,
             commands: DrainGate::new(),
             connections: AtomicU64::new(0),
             embedding,
@@ -109,6 +114,7 @@ impl Shared {
             ("values", "tags that have a value", count(stations.iter().map(|one| one.cache.values()).sum())),
             ("sse_consumers", "event streams", count(self.hub.streams())),
             ("queued_commands", "writes that wait for their turn", count(waiting)),
+            ("queued_log_lines", "log lines that wait to be written", count(self.log.queue.queued())),
             ("queued_events", "events that wait for their consumer", count(self.hub.queued())),
         ];
         own.into_iter().chain(self.meters.held())

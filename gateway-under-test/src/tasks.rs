@@ -21,12 +21,24 @@ pub enum TaskKind {
     Connection,
     /// Looks at what the gateway holds.
     Guardian,
+    /// Keeps the connection to Redis up.
+    Redis,
+    /// Writes log lines; the last to end.
+    Log,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Station, Self::Heartbeat, Self::Housekeeping, Self::Accept, Self::Connection, Self::Guardian];
+    pub const ALL: [Self; 8] = [
+        Self::Station,
+        Self::Heartbeat,
+        Self::Housekeeping,
+        Self::Accept,
+        Self::Connection,
+        Self::Guardian,
+        Self::Redis,
+        Self::Log,
+    ];
 
     /// The name in messages.
     pub const fn name(self) -> &'static str {
@@ -37,6 +49,8 @@ impl TaskKind {
             Self::Accept => "accept loop",
             Self::Connection => "http connection",
             Self::Guardian => "guardian",
+            Self::Redis => "redis connection",
+            Self::Log => "log writer",
         }
     }
 }
@@ -51,6 +65,8 @@ impl fmt::Display for TaskKind {
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
+    /// Those that end after all others.
+    last: TaskTracker,
     alive: Arc<[AtomicUsize; TaskKind::ALL.len()]>,
 }
 
@@ -63,21 +79,28 @@ impl Tasks {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn spawn(&self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
         let counted = Counted::new(Arc::clone(&self.alive), kind);
-        drop(self.tracker.spawn(async move {
+        let tracker = if kind == TaskKind::Log { &self.last } else { &self.tracker };
+        drop(tracker.spawn(async move {
             let _counted = counted;
             task.await;
         }));
     }
 
-    /// Says that no more tasks will start, and waits until the last has ended.
+    /// Says that no more tasks will start, and waits until all have ended but those that end last.
     pub async fn ended(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }
 
+    /// The same for those that end last.
+    pub async fn last_ended(&self) {
+        self.last.close();
+        self.last.wait().await;
+    }
+
     /// How many are alive.
     pub fn alive(&self) -> usize {
-        self.tracker.len()
+        self.tracker.len() + self.last.len()
     }
 
     /// How many are alive of each kind that has any.

@@ -5,6 +5,9 @@
 #[path = "it/alone.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod alone;
+#[path = "it/redis/server.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod server;
 #[path = "it/world.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod world;
@@ -25,7 +28,7 @@ use tungstenite::client::IntoClientRequest as _;
 use watertight_probe::heap::{self, Live};
 
 use crate::alone::alone;
-use crate::world::{World, ask, config, gauge, start, station, until_online};
+use crate::world::{World, ask, config, gauge, start, station, until, until_online};
 
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
@@ -67,6 +70,8 @@ fn play_visited(
     runtime.build().expect("a current-thread runtime").block_on(async {
         let world = World::new();
         let _plcs = [world.plc("press:102"), world.plc("oven:102")];
+        world.peer(server::AT, take_and_forget);
+        let redis = u64::from(config.redis.is_some());
         let gateway = start(&world, config).await;
         let mut reads = world.browse();
         ask(&mut reads, "/events", "").await;
@@ -85,11 +90,21 @@ fn play_visited(
             drop(world.get("/values").await);
             until_online(&gateway).await;
             visit(&world).await;
+            until("redis", || gauge(&gateway, "redis_connected") == redis).await;
             sleep_until(end - WATCH).await;
             rest(cycle, floor(&gateway, end).await);
         }
         drop(gateway);
     });
+}
+
+/// A Redis that takes what is published, and sends one command at each connect.
+async fn take_and_forget(stream: DuplexStream) {
+    let mut client = server::Client::greeted(stream).await;
+    client.say(&server::pushed(r#"{"id":"a","station":"press","tag":"t0","value":1}"#)).await;
+    while let Some(command) = client.next().await {
+        client.say(if command[0] == "PING" { "+PONG\r\n" } else { ":1\r\n" }).await;
+    }
 }
 
 /// The smallest live heap until `end`.
@@ -146,6 +161,36 @@ fn writers_and_websockets_that_come_and_go_leave_not_one_byte() {
         play_visited(config, WARM_UP + 100, write_and_go, |_, floor| floors.push(floor));
         let counted = &floors[WARM_UP..];
         assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
+    });
+}
+
+/// The floors of cycles with a Redis that flaps too.
+fn floors_with_redis(publish: bool) -> Vec<Live> {
+    let mut config = configuration();
+    config.redis = server::with_commands().redis;
+    config.redis.as_mut().expect("a Redis side").publish = publish;
+    let mut floors = Vec::with_capacity(WARM_UP + 100);
+    play(config, WARM_UP + 100, |_, floor| floors.push(floor));
+    floors.split_off(WARM_UP)
+}
+
+#[test]
+fn a_flapping_redis_leaves_not_one_byte() {
+    alone("a_flapping_redis_leaves_not_one_byte", || {
+        let floors = floors_with_redis(false);
+        assert!(floors.iter().all(|floor| floor == &floors[0]), "{floors:?}");
+    });
+}
+
+#[test]
+fn a_flapping_redis_that_is_published_to_leaves_not_one_block() {
+    alone("a_flapping_redis_that_is_published_to_leaves_not_one_block", || {
+        let floors = floors_with_redis(true);
+        assert!(floors.iter().all(|floor| floor.blocks == floors[0].blocks), "{floors:?}");
+        // The one buffer that is not always of a size is the test's own link: it grows as its chunks happen to fall.
+        let all = floors.iter().map(|floor| floor.bytes);
+        let spread = all.clone().max().zip(all.min()).map(|(most, least)| most - least);
+        assert!(spread <= Some(world::LINK_BYTES as u64), "{floors:?}");
     });
 }
 

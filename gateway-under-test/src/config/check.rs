@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{Area, Secret, StationConfig, TagConfig, TagType};
+use super::{Area, Secret, StationConfig, TagConfig, TagType, WhenFull};
 
 type Checked = Result<(), garde::Error>;
 
@@ -87,6 +87,33 @@ pub fn db_of(area: Area) -> impl FnOnce(&u32, &()) -> Checked {
         (Area::Db, _) | (_, 0) => Ok(()),
         (Area::M | Area::I | Area::Q, _) => Err(garde::Error::new("`db` is only for area `db`")),
     }
+}
+
+pub fn one_password<T>(has_user: bool, has_file: bool) -> impl FnOnce(&Option<T>, &()) -> Checked {
+    move |password, ()| match password {
+        Some(_) if has_file => Err(garde::Error::new("either `password` or `password_file`, not both")),
+        None if has_user && !has_file => {
+            Err(garde::Error::new("a `username` needs a `password` or a `password_file`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn one_sink<T>(has_collector: bool) -> impl FnOnce(&Option<T>, &()) -> Checked {
+    move |file, ()| {
+        if file.is_none() || !has_collector {
+            return Ok(());
+        }
+        Err(garde::Error::new("either `file` or `collector`, not both"))
+    }
+}
+
+pub fn drops(when_full: &WhenFull, _: &()) -> Checked {
+    if matches!(when_full, WhenFull::DropOldest | WhenFull::DropNewest) {
+        return Ok(());
+    }
+    let advice = "nobody may wait for it: `drop_oldest` or `drop_newest`";
+    Err(garde::Error::new(advice))
 }
 
 #[cfg(feature = "defects")]

@@ -3,8 +3,10 @@
 mod check;
 mod guardian;
 mod http;
+mod log;
 mod place;
 mod read;
+mod redis;
 mod secret;
 mod span;
 mod station;
@@ -18,7 +20,9 @@ use serde::Deserialize;
 
 pub use guardian::{DumpsConfig, FdLimits, GuardianConfig, HeapLimits, TaskLimits};
 pub use http::{EventsConfig, HttpConfig, WebSocketConfig, WhenFull, is_loopback};
+pub use log::LogConfig;
 pub use read::ConfigError;
+pub use redis::RedisConfig;
 pub use secret::{Secret, SecretError};
 pub use station::{BackoffConfig, BreakerConfig, CommandsConfig, PoolConfig, StationConfig};
 pub use tag::{Area, TagConfig, TagType};
@@ -40,6 +44,14 @@ pub struct Config {
     #[serde(default)]
     #[garde(dive)]
     pub guardian: GuardianConfig,
+    /// Where log lines go; without it a gateway logs nothing of its own, and the program logs to stderr.
+    #[serde(default)]
+    #[garde(dive)]
+    pub log: Option<LogConfig>,
+    /// The connection to Redis, if there is one.
+    #[serde(default)]
+    #[garde(dive)]
+    pub redis: Option<RedisConfig>,
     /// How the gateway stops.
     #[serde(default)]
     #[garde(dive)]

@@ -77,6 +77,20 @@ pub fn json(event: &Bytes) -> Bytes {
     event.slice(HEAD.len()..event.len() - TAIL.len())
 }
 
+/// What every event begins with, up to the station's name.
+const BEFORE_NAME: &[u8] = b"data: {\"station\":\"";
+/// Where the image begins, and what follows it.
+const FRAME: (usize, usize) = (b"data: ".len(), b"\n\n".len());
+
+/// The name and the image of an event's station, for consumers that do not speak SSE.
+pub fn station_and_image(event: &Bytes) -> Option<(&str, Bytes)> {
+    // Names are letters, digits and `_.-`: the next quote ends one.
+    let from_name = event.strip_prefix(BEFORE_NAME)?;
+    let end = from_name.iter().position(|byte| *byte == b'"')?;
+    let name = std::str::from_utf8(&from_name[..end]).ok()?;
+    Some((name, event.slice(FRAME.0..event.len() - FRAME.1)))
+}
+
 fn longest(station: &StationConfig) -> usize {
     // Names are letters, digits and `_.-`: JSON escapes none of them.
     let entries: usize = station.tags.iter().map(|tag| ENTRY_BYTES + tag.name.len()).sum();
@@ -112,6 +126,16 @@ mod tests {
         );
         assert_eq!(event, expected.as_bytes());
         assert_eq!(json(&event), expected.trim_end().strip_prefix("data: ").expect("an event").as_bytes());
+    }
+
+    #[test]
+    fn an_event_gives_up_its_station_and_its_image() {
+        let on = latest(Value::Bool(true), 1);
+        let event = encode(&PlainBuffers, &station(), &[on, on], 1);
+        let (name, image) = station_and_image(&event).expect("an event of ours");
+        let image: serde_json::Value = serde_json::from_slice(&image).expect("JSON");
+        assert_eq!((name, &image["station"], &image["poll"]), ("plc-1", &"plc-1".into(), &1.into()));
+        assert_eq!(station_and_image(&Bytes::from_static(b": keep-alive\n\n")), None);
     }
 
     #[test]

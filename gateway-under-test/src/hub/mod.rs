@@ -16,7 +16,7 @@ use crate::meters::Meters;
 const BROKERS: usize = 2;
 
 /// What a consumer is.
-#[allow(dead_code, reason = "the brokers' sides follow")]
+#[allow(dead_code, reason = "the side of MQTT follows")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsumerKind {
     /// An event stream over HTTP; as many as are configured.
@@ -198,6 +198,11 @@ impl Subscription {
     /// The next event; `None` when the stream has ended.
     pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.outbox.poll_next(context)
+    }
+
+    /// Ends the stream after what waits, for this consumer alone.
+    pub fn close(&self) {
+        self.outbox.close();
     }
 }
 

@@ -252,7 +252,15 @@ pub async fn write(shared: &Shared, station: &str, tag: &str, value: &serde_json
     let mut ended = CountsEnd { shared, outcome: None };
     let outcome = write_checked(shared, station, tag, value).await;
     ended.outcome = Some(outcome.is_ok());
+    shared.log_line(|| audit(station, tag, value, &outcome));
     outcome
+}
+
+/// What is logged of a command. Names are as somebody sent them, so they are shown as JSON has them, and shortened.
+fn audit(station: &str, tag: &str, value: &serde_json::Value, outcome: &Outcome) -> String {
+    let [station, tag] = [station, tag].map(|name| shortened(&name.into()));
+    let outcome = outcome.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string);
+    format!("command station={station} tag={tag} value={} outcome={outcome}", shortened(value))
 }
 
 /// Counts how a command ended, also when its caller went away.
