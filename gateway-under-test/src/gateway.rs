@@ -6,8 +6,9 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Config, ConfigError, HttpConfig, ShutdownConfig};
+use crate::config::{Config, ConfigError, HttpConfig, MqttConfig, ShutdownConfig};
 use crate::http;
+use crate::mqtt;
 use crate::net::{Listener, Net};
 use crate::shared::Shared;
 pub use crate::station::command::CommandError;
@@ -91,6 +92,7 @@ pub struct Gateway {
 struct Sides {
     limits: ShutdownConfig,
     http: Option<http::Running>,
+    mqtt: Option<mqtt::Running>,
 }
 
 impl Gateway {
@@ -104,8 +106,9 @@ impl Gateway {
         let shared = Arc::new(Shared::new(&config, net, seed));
         station::start_all(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, listener));
+        let mqtt = config.mqtt.map(|mqtt| mqtt::start(&shared, mqtt));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
-        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http });
+        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, mqtt });
         Ok(Self { shared, sides, http_addr })
     }
 
@@ -136,6 +139,7 @@ impl Gateway {
         self.replace_stations(&config).await;
         sides.limits = config.shutdown;
         self.replace_http(&mut sides, config.http, new_place).await;
+        self.replace_mqtt(&mut sides, config.mqtt).await;
         Ok(())
     }
 
@@ -191,6 +195,17 @@ impl Gateway {
         if let Some(draining) = draining {
             draining.drain(sides.limits.drain).await;
         }
+    }
+
+    /// Ends the old connection in order before there is a new one: both may have the same name.
+    async fn replace_mqtt(&self, sides: &mut Sides, config: Option<MqttConfig>) {
+        if sides.mqtt.as_ref().map(mqtt::Running::config) == config.as_ref() {
+            return;
+        }
+        if let Some(old) = sides.mqtt.take() {
+            old.stop(sides.limits.drain).await;
+        }
+        sides.mqtt = config.map(|config| mqtt::start(&self.shared, config));
     }
 
     /// Writes `value`, as JSON has it, to a tag. Returns once the PLC has confirmed; dropped before, see [`CommandError`].

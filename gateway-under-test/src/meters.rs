@@ -55,6 +55,10 @@ pub struct Meters {
     pub pending_requests: Meter,
     /// HTTP connections.
     pub http_connections: Meter,
+    /// Connections to an MQTT broker that has taken the gateway in.
+    pub mqtt_connected: Meter,
+    /// MQTT packets that wait for the broker's acknowledgement.
+    pub mqtt_unacked: Meter,
 
     /// Connects that got a PDU length granted.
     pub connects: Meter,
@@ -96,6 +100,10 @@ pub struct Meters {
     pub commands_cancelled: Meter,
     /// Outcomes that came when nobody waited any more.
     pub late_acks: Meter,
+    /// MQTT messages published: acknowledged, or sent if none acknowledges them.
+    pub mqtt_published: Meter,
+    /// Events for MQTT lost to a full queue, and messages lost with their connection.
+    pub mqtt_dropped: Meter,
     /// New configurations taken.
     pub reloads: Meter,
     /// New configurations that were not taken.
@@ -104,17 +112,19 @@ pub struct Meters {
 
 impl Meters {
     /// Name, help and count of what is held now.
-    pub fn held(&self) -> [(&'static str, &'static str, u64); 4] {
+    pub fn held(&self) -> [(&'static str, &'static str, u64); 6] {
         [
             ("sessions", "sessions that are connected and polled", self.sessions.read()),
             ("plc_connections", "connections to PLCs", self.plc_connections.read()),
             ("pending_requests", "requests that wait for an answer", self.pending_requests.read()),
             ("http_connections", "HTTP connections", self.http_connections.read()),
+            ("mqtt_connected", "connections to the MQTT broker", self.mqtt_connected.read()),
+            ("mqtt_unacked", "MQTT packets that wait for their acknowledgement", self.mqtt_unacked.read()),
         ]
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 22] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 24] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -135,6 +145,8 @@ impl Meters {
             ("commands_failed", "writes that were not confirmed", self.commands_failed.read()),
             ("commands_cancelled", "writes whose caller went away", self.commands_cancelled.read()),
             ("late_acks", "outcomes of writes that nobody waited for any more", self.late_acks.read()),
+            ("mqtt_published", "MQTT messages published", self.mqtt_published.read()),
+            ("mqtt_dropped", "events and messages lost on their way to MQTT", self.mqtt_dropped.read()),
             ("reloads", "new configurations taken", self.reloads.read()),
             ("reload_errors", "new configurations not taken", self.reload_errors.read()),
             ("consumers_cut", "consumers disconnected for a full queue", self.consumers_cut.read()),

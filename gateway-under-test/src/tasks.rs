@@ -17,11 +17,13 @@ pub enum TaskKind {
     Accept,
     /// Serves one HTTP connection.
     Connection,
+    /// Keeps the connection to the MQTT broker up.
+    Mqtt,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Station, Self::Heartbeat, Self::Accept, Self::Connection];
+    pub const ALL: [Self; 5] = [Self::Station, Self::Heartbeat, Self::Accept, Self::Connection, Self::Mqtt];
 
     /// The name in messages.
     pub const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl TaskKind {
             Self::Heartbeat => "heartbeat",
             Self::Accept => "accept loop",
             Self::Connection => "http connection",
+            Self::Mqtt => "mqtt connection",
         }
     }
 }

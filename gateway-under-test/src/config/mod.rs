@@ -2,8 +2,10 @@
 
 mod check;
 mod http;
+mod mqtt;
 mod place;
 mod read;
+mod secret;
 mod span;
 mod station;
 mod tag;
@@ -14,7 +16,9 @@ use garde::Validate;
 use serde::Deserialize;
 
 pub use http::{EventsConfig, HttpConfig, WhenFull};
+pub use mqtt::{MqttConfig, MqttTopics, MqttVersion};
 pub use read::ConfigError;
+pub use secret::Secret;
 pub use station::{BackoffConfig, CommandsConfig, StationConfig};
 pub use tag::{Area, TagConfig, TagType};
 
@@ -30,6 +34,10 @@ pub struct Config {
     #[serde(default)]
     #[garde(dive)]
     pub http: HttpConfig,
+    /// The connection to an MQTT broker, if there is one.
+    #[serde(default)]
+    #[garde(dive)]
+    pub mqtt: Option<MqttConfig>,
     /// How the gateway stops.
     #[serde(default)]
     #[garde(dive)]

@@ -16,7 +16,7 @@ use crate::meters::Meters;
 const BROKERS: usize = 2;
 
 /// What a consumer is.
-#[allow(dead_code, reason = "the brokers' sides follow")]
+#[allow(dead_code, reason = "the side of Redis follows")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsumerKind {
     /// An event stream over HTTP; as many as are configured.
@@ -100,8 +100,8 @@ impl Hub {
     /// Returns once each of them has it, or has lost it: a consumer whose policy is to block is waited for.
     pub async fn publish(&self, station: &str, meters: &Meters, encode: impl FnOnce() -> Bytes) {
         let Some((event, blocked)) = self.offer(station, meters, encode) else { return };
-        for outbox in blocked {
-            count(meters, push_when_there_is_room(&*outbox, &event).await);
+        for (kind, outbox) in blocked {
+            count(meters, kind, push_when_there_is_room(&*outbox, &event).await);
         }
     }
 
@@ -111,7 +111,7 @@ impl Hub {
         station: &str,
         meters: &Meters,
         encode: impl FnOnce() -> Bytes,
-    ) -> Option<(Bytes, Vec<Arc<dyn Outbox>>)> {
+    ) -> Option<(Bytes, Vec<(ConsumerKind, Arc<dyn Outbox>)>)> {
         let seats = self.lock();
         let wanted =
             |consumer: &&Consumer| consumer.station.as_deref().is_none_or(|wanted| wanted == station);
@@ -121,12 +121,12 @@ impl Hub {
         let mut blocked = Vec::new();
         for consumer in consumers {
             match consumer.outbox.push(&event) {
-                Pushed::Full => blocked.push(Arc::clone(&consumer.outbox)),
+                Pushed::Full => blocked.push((consumer.kind, Arc::clone(&consumer.outbox))),
                 Pushed::Cut => {
-                    count(meters, Pushed::Cut);
+                    count(meters, consumer.kind, Pushed::Cut);
                     consumer.cut.cancel();
                 }
-                pushed => count(meters, pushed),
+                pushed => count(meters, consumer.kind, pushed),
             }
         }
         Some((event, blocked))
@@ -155,7 +155,10 @@ impl Hub {
     }
 }
 
-fn count(meters: &Meters, pushed: Pushed) {
+fn count(meters: &Meters, kind: ConsumerKind, pushed: Pushed) {
+    if kind == ConsumerKind::Mqtt && pushed != Pushed::Kept {
+        meters.mqtt_dropped.up();
+    }
     match pushed {
         Pushed::Kept => meters.events.up(),
         Pushed::Lost | Pushed::Full => meters.events_dropped.up(),
@@ -177,6 +180,16 @@ impl Subscription {
     /// The next event; `None` when the stream has ended.
     pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.outbox.poll_next(context)
+    }
+
+    /// Ends the stream after what waits, for this consumer alone.
+    pub fn close(&self) {
+        self.outbox.close();
+    }
+
+    /// How many events wait.
+    pub fn queued(&self) -> usize {
+        self.outbox.queued()
     }
 }
 

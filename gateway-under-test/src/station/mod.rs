@@ -1,6 +1,6 @@
 //! Stations: each has its latest values, its status, and a task that keeps a session with its PLC up.
 
-mod backoff;
+pub mod backoff;
 pub mod command;
 pub mod directory;
 pub mod status;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
 
+mod broker;
 mod client;
 mod commands;
 mod config;
@@ -10,6 +11,7 @@ mod defects;
 mod events;
 mod http;
 mod liar;
+mod mqtt;
 mod polling;
 mod program;
 mod recovery;
