@@ -334,3 +334,64 @@ fn at_most_1(qos: Qos) -> Result<(), result_code::MqttError> {
         Qos::ExactlyOnce => Err(result_code::MqttError::QosNotSupported),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mqtt_protocol_core::mqtt::common::Cursor;
+    use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_all(version: MqttVersion, bytes: &[u8]) -> Vec<Result<Incoming, MqttError>> {
+        let (mut builder, mut cursor) =
+            (PacketBuilder::with_maximum_packet_size(RECEIVED_BYTES_MAX), Cursor::new(bytes));
+        let mut found = Vec::new();
+        while (cursor.position() as usize) < bytes.len() {
+            match builder.feed(&mut cursor) {
+                PacketBuildResult::Complete(raw) => found.push(read(version, &raw)),
+                PacketBuildResult::Incomplete => {}
+                PacketBuildResult::Error(error) => found.push(Err(MqttError::Malformed(error))),
+            }
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn whatever_comes_is_a_packet_or_an_error(head in 0_u8.., body in vec(any::<u8>(), 0..120)) {
+            let packet = [&[head, body.len() as u8][..], &body].concat();
+            for version in [V3, V5] {
+                prop_assert_eq!(read_all(version, &packet).len(), 1);
+            }
+        }
+
+        #[test]
+        fn properties_that_come_are_read_or_are_an_error(code in 0_u8..2, properties in vec(any::<u8>(), 0..60)) {
+            for (head, start) in [(0x20_u8, vec![0, code]), (0x32, vec![0, 1, b'a', 0, 7]), (0x40, vec![0, 7, code])] {
+                let body = [&start[..], &[properties.len() as u8], &properties].concat();
+                read_all(V5, &[&[head, body.len() as u8][..], &body].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_broker_of_version_5_grants_is_taken() {
+        // Receive maximum 5, maximum QoS 0, no retain, 1000 bytes, keep-alive 9 s.
+        let properties =
+            [&[0x21, 0, 5][..], &[0x24, 0], &[0x25, 0], &[0x27, 0, 0, 3, 232], &[0x13, 0, 9]].concat();
+        let body = [&[0, 0, properties.len() as u8][..], &properties].concat();
+        let found = read_all(V5, &[&[0x20, body.len() as u8][..], &body].concat());
+        let granted = Granted {
+            receive_maximum: 5,
+            packet_bytes_max: 1000,
+            keep_alive: Some(Duration::from_secs(9)),
+            qos: 0,
+            retain: false,
+        };
+        assert!(matches!(&found[..], [Ok(Incoming::Connack(Ok(found)))] if *found == granted), "{found:?}");
+    }
+}

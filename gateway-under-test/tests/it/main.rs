@@ -11,6 +11,7 @@ mod defects;
 mod events;
 mod http;
 mod liar;
+mod mosquitto;
 mod mqtt;
 mod polling;
 mod program;
