@@ -58,6 +58,9 @@ struct Consumer {
     cut: CancellationToken,
 }
 
+/// A consumer that has no room, and is waited for.
+type Blocked = (ConsumerKind, Arc<dyn Outbox>);
+
 impl Hub {
     /// A hub with this many places for event streams.
     pub fn new(streams_max: usize) -> Self {
@@ -111,7 +114,7 @@ impl Hub {
         station: &str,
         meters: &Meters,
         encode: impl FnOnce() -> Bytes,
-    ) -> Option<(Bytes, Vec<(ConsumerKind, Arc<dyn Outbox>)>)> {
+    ) -> Option<(Bytes, Vec<Blocked>)> {
         let seats = self.lock();
         let wanted =
             |consumer: &&Consumer| consumer.station.as_deref().is_none_or(|wanted| wanted == station);
