@@ -9,10 +9,13 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::config::{Config, ConfigError, GuardianConfig, HttpConfig, RedisConfig, ShutdownConfig};
+use crate::config::{
+    Config, ConfigError, GuardianConfig, HttpConfig, MqttConfig, RedisConfig, ShutdownConfig,
+};
 use crate::embedding::Embedding;
 use crate::http::{self, CredentialError, Credentials};
 use crate::log;
+use crate::mqtt;
 use crate::net::{Listener, Net};
 use crate::observe::metrics;
 use crate::redis;
@@ -102,6 +105,7 @@ struct Sides {
     limits: ShutdownConfig,
     http: Option<http::Running>,
     guardian: guardian::Running,
+    mqtt: Option<mqtt::Running>,
     redis: Option<redis::Running>,
 }
 
@@ -132,9 +136,14 @@ impl Gateway {
         housekeeping::start(&shared);
         let http = listener.map(|listener| http::start(&shared, config.http, credentials, listener));
         let http_addr = Mutex::new(http.as_ref().map(|http| http.addr().to_owned()));
-        let guardian = guardian::start(&shared, config.guardian);
-        let redis = config.redis.map(|config| redis::start(&shared, config));
-        let sides = tokio::sync::Mutex::new(Sides { limits: config.shutdown, http, guardian, redis });
+        let sides = Sides {
+            limits: config.shutdown,
+            http,
+            guardian: guardian::start(&shared, config.guardian),
+            mqtt: config.mqtt.map(|config| mqtt::start(&shared, config)),
+            redis: config.redis.map(|config| redis::start(&shared, config)),
+        };
+        let sides = tokio::sync::Mutex::new(sides);
         Ok(Self { shared, sides, http_addr })
     }
 
@@ -166,6 +175,7 @@ impl Gateway {
         self.replace_stations(&config).await;
         sides.limits = config.shutdown;
         self.replace_http(&mut sides, config.http, credentials, new_place).await;
+        self.replace_mqtt(&mut sides, config.mqtt).await;
         self.replace_redis(&mut sides, config.redis).await;
         self.replace_guardian(&mut sides, config.guardian).await;
         Ok(())
@@ -241,6 +251,17 @@ impl Gateway {
             running.stop(sides.limits.drain).await;
         }
         sides.redis = config.map(|config| redis::start(&self.shared, config));
+    }
+
+    /// Ends the old connection in order before there is a new one: both may have the same name.
+    async fn replace_mqtt(&self, sides: &mut Sides, config: Option<MqttConfig>) {
+        if sides.mqtt.as_ref().map(mqtt::Running::config) == config.as_ref() {
+            return;
+        }
+        if let Some(old) = sides.mqtt.take() {
+            old.stop(sides.limits.drain).await;
+        }
+        sides.mqtt = config.map(|config| mqtt::start(&self.shared, config));
     }
 
     /// Writes `value`, as JSON has it, to a tag. Returns once the PLC has confirmed; dropped before, see [`CommandError`].

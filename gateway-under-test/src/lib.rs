@@ -2,9 +2,9 @@
 //!
 //! Read it in this order. A [`config`] names stations and limits; the gateway reaches the world through [`net`] alone;
 //! every task starts in [`tasks`], so that shutdown can name what did not end. One supervised session per station, standing
-//! on the S7 [`client`], polls its tags into a bounded cache, from which HTTP serves values and event streams. [`gateway`]
-//! starts and stops it all, [`cli`] is the program. What it holds it shows through [`observe`]; heap and tasks are kept
-//! apart by station; the [`guardian`] does something about too much of it.
+//! on the S7 [`client`], polls its tags into a bounded cache, from which HTTP serves values and event streams, and MQTT and
+//! Redis publish. [`gateway`] starts and stops it all, [`cli`] is the program. What it holds it shows through [`observe`];
+//! heap and tasks are kept apart by station; the [`guardian`] does something about too much of it.
 //!
 //! What a simulated run needs holds throughout: time is tokio's, chance comes from one seed, iteration order is fixed.
 
@@ -33,6 +33,7 @@ mod cache;
 
 mod http;
 mod hub;
+mod mqtt;
 mod redis;
 
 pub mod guardian;

@@ -55,6 +55,10 @@ pub struct Meters {
     pub http_connections: Meter,
     /// Connections to a Redis that has taken the gateway in.
     pub redis_connected: Meter,
+    /// Connections to an MQTT broker that has taken the gateway in.
+    pub mqtt_connected: Meter,
+    /// MQTT packets that wait for the broker's acknowledgement.
+    pub mqtt_unacked: Meter,
 
     /// Connects that got a PDU length granted.
     pub connects: Meter,
@@ -114,6 +118,10 @@ pub struct Meters {
     pub log_lines: Meter,
     /// Log lines lost to a full queue, or to a place that does not take them.
     pub log_lines_dropped: Meter,
+    /// MQTT messages published: acknowledged, or sent if none acknowledges them.
+    pub mqtt_published: Meter,
+    /// Events for MQTT lost to a full queue, and messages lost with their connection.
+    pub mqtt_dropped: Meter,
     /// New configurations taken.
     pub reloads: Meter,
     /// New configurations that were not taken.
@@ -130,17 +138,19 @@ pub struct Meters {
 
 impl Meters {
     /// Name, help and count of what is held now.
-    pub fn held(&self) -> [(&'static str, &'static str, u64); 4] {
+    pub fn held(&self) -> [(&'static str, &'static str, u64); 6] {
         [
             ("sessions", "sessions that are connected and polled", self.sessions.read()),
             ("pending_requests", "requests that wait for an answer", self.pending_requests.read()),
             ("http_connections", "HTTP connections", self.http_connections.read()),
             ("redis_connected", "connections to Redis", self.redis_connected.read()),
+            ("mqtt_connected", "connections to the MQTT broker", self.mqtt_connected.read()),
+            ("mqtt_unacked", "MQTT packets that wait for their acknowledgement", self.mqtt_unacked.read()),
         ]
     }
 
     /// Name, help and count of every total.
-    pub fn totals(&self) -> [(&'static str, &'static str, u64); 35] {
+    pub fn totals(&self) -> [(&'static str, &'static str, u64); 37] {
         [
             ("connects", "sessions set up", self.connects.read()),
             ("reconnects", "sessions set up after a station's first", self.reconnects.read()),
@@ -170,6 +180,8 @@ impl Meters {
             ("redis_bad_messages", "messages that are no command", self.redis_bad_messages.read()),
             ("log_lines", "log lines written", self.log_lines.read()),
             ("log_lines_dropped", "log lines lost", self.log_lines_dropped.read()),
+            ("mqtt_published", "MQTT messages published", self.mqtt_published.read()),
+            ("mqtt_dropped", "events and messages lost on their way to MQTT", self.mqtt_dropped.read()),
             ("reloads", "new configurations taken", self.reloads.read()),
             ("reload_errors", "new configurations not taken", self.reload_errors.read()),
             ("guardian_breaches", "thresholds passed", self.guardian_breaches.read()),

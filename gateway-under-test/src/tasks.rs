@@ -21,6 +21,8 @@ pub enum TaskKind {
     Connection,
     /// Looks at what the gateway holds.
     Guardian,
+    /// Keeps the connection to the MQTT broker up.
+    Mqtt,
     /// Keeps the connection to Redis up.
     Redis,
     /// Writes log lines; the last to end.
@@ -29,13 +31,14 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Station,
         Self::Heartbeat,
         Self::Housekeeping,
         Self::Accept,
         Self::Connection,
         Self::Guardian,
+        Self::Mqtt,
         Self::Redis,
         Self::Log,
     ];
@@ -49,6 +52,7 @@ impl TaskKind {
             Self::Accept => "accept loop",
             Self::Connection => "http connection",
             Self::Guardian => "guardian",
+            Self::Mqtt => "mqtt connection",
             Self::Redis => "redis connection",
             Self::Log => "log writer",
         }

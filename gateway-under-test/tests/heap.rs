@@ -5,6 +5,9 @@
 #[path = "it/alone.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod alone;
+#[path = "it/broker.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod broker;
 #[path = "it/redis/server.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod server;
@@ -18,7 +21,7 @@ use bytes::BytesMut;
 use futures_util::{SinkExt as _, StreamExt as _};
 use gateway_under_test::Gateway;
 use gateway_under_test::client::{Client, ClientConfig};
-use gateway_under_test::config::{Config, Secret, TagConfig, TagType};
+use gateway_under_test::config::{Config, MqttConfig, MqttVersion, Secret, TagConfig, TagType};
 use s7_wire::{ConnectionType, DataTransport, Decoder, Item, Message, ReadAnswerWriter, Setup};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -224,6 +227,57 @@ async fn answer_in_place(mut stream: DuplexStream) {
         out[REFERENCE].copy_from_slice(&request[REFERENCE]);
         stream.write_all(&out).await.expect("the client is there");
     }
+}
+
+/// The floors of cycles in which every connection is cut, to PLCs and to the broker, with writes under way.
+fn floors_with_a_broker(version: MqttVersion) -> Vec<Live> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().expect("a current-thread runtime").block_on(async {
+        let world = World::new();
+        let _plcs = [world.plc("press:102"), world.plc("oven:102")];
+        let broker = broker::Broker::default();
+        broker.state().forgets = true;
+        let serving = broker.clone();
+        world.peer("broker:1883", move |stream| serving.clone().serve(stream));
+        let mut config = configuration();
+        config.stations[0].tags[0].writable = true;
+        config.mqtt = Some(MqttConfig { version, commands: true, ..MqttConfig::new("broker:1883") });
+        let gateway = start(&world, config).await;
+        let mut floors = Vec::with_capacity(WARM_UP + 100);
+        let mut end = Instant::now();
+        for _ in 0..WARM_UP + 100 {
+            end += CYCLE;
+            sleep(Duration::from_secs(1)).await;
+            (1..=10).for_each(|id| broker.publish("s7/press/t0/set", "7", Some(id), false));
+            sleep(Duration::from_millis(1)).await;
+            world.cut();
+            until_online(&gateway).await;
+            sleep_until(end - WATCH).await;
+            assert_eq!((gauge(&gateway, "mqtt_connected"), gauge(&gateway, "mqtt_unacked")), (1, 0));
+            floors.push(floor(&gateway, end).await);
+            // Its filters and notes are the test's own.
+            broker.state().filters.clear();
+        }
+        floors
+    })
+}
+
+fn a_flapping_broker_leaves_nothing(version: MqttVersion) {
+    let floors = floors_with_a_broker(version);
+    let counted = &floors[WARM_UP..];
+    assert!(counted.iter().all(|floor| floor == &counted[0]), "{floors:?}");
+}
+
+#[test]
+fn a_flapping_broker_leaves_not_one_byte() {
+    alone("a_flapping_broker_leaves_not_one_byte", || a_flapping_broker_leaves_nothing(MqttVersion::V3));
+}
+
+#[test]
+fn a_flapping_broker_of_version_5_leaves_not_one_byte() {
+    alone("a_flapping_broker_of_version_5_leaves_not_one_byte", || {
+        a_flapping_broker_leaves_nothing(MqttVersion::V5);
+    });
 }
 
 fn blocks_allocated() -> u64 {

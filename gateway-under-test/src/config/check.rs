@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{Area, Secret, StationConfig, TagConfig, TagType, WhenFull};
+use super::{Area, MqttVersion, Secret, StationConfig, TagConfig, TagType, WhenFull};
 
 type Checked = Result<(), garde::Error>;
 
@@ -99,6 +99,26 @@ pub fn one_password<T>(has_user: bool, has_file: bool) -> impl FnOnce(&Option<T>
     }
 }
 
+/// The longest keep-alive that fits MQTT's 16 bits of seconds, rounded to hours.
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(18 * 60 * 60);
+
+pub fn keep_alive(period: &Duration, _: &()) -> Checked {
+    let whole = period.subsec_nanos() == 0;
+    if whole && (Duration::from_secs(1)..=KEEP_ALIVE_MAX).contains(period) {
+        return Ok(());
+    }
+    let found = humantime::format_duration(*period);
+    Err(garde::Error::new(format!("must be from 1s to 18h in whole seconds, found {found}")))
+}
+
+pub fn credentials<T>(has_user: bool, has_other: bool) -> impl FnOnce(&Option<T>, &()) -> Checked {
+    move |password, ()| match password {
+        Some(_) if has_other => Err(garde::Error::new("either `password` or `password_file`, not both")),
+        Some(_) if !has_user => Err(garde::Error::new("a password needs a `username`")),
+        _ => Ok(()),
+    }
+}
+
 pub fn one_sink<T>(has_collector: bool) -> impl FnOnce(&Option<T>, &()) -> Checked {
     move |file, ()| {
         if file.is_none() || !has_collector {
@@ -113,6 +133,23 @@ pub fn drops(when_full: &WhenFull, _: &()) -> Checked {
         return Ok(());
     }
     let advice = "nobody may wait for it: `drop_oldest` or `drop_newest`";
+    Err(garde::Error::new(advice))
+}
+
+pub fn only_in_5<T>(version: MqttVersion) -> impl FnOnce(&Option<T>, &()) -> Checked {
+    move |setting, ()| {
+        if setting.is_none() || version == MqttVersion::V5 {
+            return Ok(());
+        }
+        Err(garde::Error::new("only in version 5: set `version: \"5\"`, or leave it out"))
+    }
+}
+
+pub fn not_disconnect(when_full: &WhenFull, _: &()) -> Checked {
+    if *when_full != WhenFull::Disconnect {
+        return Ok(());
+    }
+    let advice = "a broker is not disconnected for being slow: `block`, `drop_oldest` or `drop_newest`";
     Err(garde::Error::new(advice))
 }
 

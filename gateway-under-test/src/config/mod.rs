@@ -4,6 +4,7 @@ mod check;
 mod guardian;
 mod http;
 mod log;
+mod mqtt;
 mod place;
 mod read;
 mod redis;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 pub use guardian::{DumpsConfig, FdLimits, GuardianConfig, HeapLimits, TaskLimits};
 pub use http::{EventsConfig, HttpConfig, WebSocketConfig, WhenFull, is_loopback};
 pub use log::LogConfig;
+pub use mqtt::{MqttConfig, MqttTopics, MqttVersion};
 pub use read::ConfigError;
 pub use redis::RedisConfig;
 pub use secret::{Secret, SecretError};
@@ -52,6 +54,10 @@ pub struct Config {
     #[serde(default)]
     #[garde(dive)]
     pub redis: Option<RedisConfig>,
+    /// The connection to an MQTT broker, if there is one.
+    #[serde(default)]
+    #[garde(dive)]
+    pub mqtt: Option<MqttConfig>,
     /// How the gateway stops.
     #[serde(default)]
     #[garde(dive)]

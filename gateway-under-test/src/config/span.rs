@@ -11,3 +11,15 @@ pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Duration, D::
         de::Error::custom(format_args!("`{text}` is no duration ({error}); write it like `250ms` or `30s`"))
     })
 }
+
+/// The same for a duration that may be left out.
+pub mod option {
+    use std::time::Duration;
+
+    use serde::Deserializer;
+
+    /// Reads a duration with its unit.
+    pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(source).map(Some)
+    }
+}

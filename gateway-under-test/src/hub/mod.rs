@@ -16,7 +16,6 @@ use crate::meters::Meters;
 const BROKERS: usize = 2;
 
 /// What a consumer is.
-#[allow(dead_code, reason = "the side of MQTT follows")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsumerKind {
     /// An event stream over HTTP; as many as are configured.
@@ -66,6 +65,9 @@ struct Consumer {
     cut: CancellationToken,
 }
 
+/// A consumer that has no room, and is waited for.
+type Blocked = (ConsumerKind, Arc<dyn Outbox>);
+
 impl Hub {
     /// A hub with this many places for event streams.
     pub fn new(streams_max: usize) -> Self {
@@ -108,8 +110,8 @@ impl Hub {
     /// Returns once each of them has it, or has lost it: a consumer whose policy is to block is waited for.
     pub async fn publish(&self, station: &str, meters: &Meters, encode: impl FnOnce() -> Bytes) {
         let Some((event, blocked)) = self.offer(station, meters, encode) else { return };
-        for outbox in blocked {
-            count(meters, push_when_there_is_room(&*outbox, &event).await);
+        for (kind, outbox) in blocked {
+            count(meters, kind, push_when_there_is_room(&*outbox, &event).await);
         }
     }
 
@@ -119,7 +121,7 @@ impl Hub {
         station: &str,
         meters: &Meters,
         encode: impl FnOnce() -> Bytes,
-    ) -> Option<(Bytes, Vec<Arc<dyn Outbox>>)> {
+    ) -> Option<(Bytes, Vec<Blocked>)> {
         let seats = self.lock();
         let wanted =
             |consumer: &&Consumer| consumer.station.as_deref().is_none_or(|wanted| wanted == station);
@@ -129,12 +131,12 @@ impl Hub {
         let mut blocked = Vec::new();
         for consumer in consumers {
             match consumer.outbox.push(&event) {
-                Pushed::Full => blocked.push(Arc::clone(&consumer.outbox)),
+                Pushed::Full => blocked.push((consumer.kind, Arc::clone(&consumer.outbox))),
                 Pushed::Cut => {
-                    count(meters, Pushed::Cut);
+                    count(meters, consumer.kind, Pushed::Cut);
                     consumer.cut.cancel();
                 }
-                pushed => count(meters, pushed),
+                pushed => count(meters, consumer.kind, pushed),
             }
         }
         Some((event, blocked))
@@ -176,7 +178,10 @@ impl Hub {
     }
 }
 
-fn count(meters: &Meters, pushed: Pushed) {
+fn count(meters: &Meters, kind: ConsumerKind, pushed: Pushed) {
+    if kind == ConsumerKind::Mqtt && pushed != Pushed::Kept {
+        meters.mqtt_dropped.up();
+    }
     match pushed {
         Pushed::Kept => meters.events.up(),
         Pushed::Lost | Pushed::Full => meters.events_dropped.up(),
@@ -203,6 +208,11 @@ impl Subscription {
     /// Ends the stream after what waits, for this consumer alone.
     pub fn close(&self) {
         self.outbox.close();
+    }
+
+    /// How many events wait.
+    pub fn queued(&self) -> usize {
+        self.outbox.queued()
     }
 }
 

@@ -129,3 +129,34 @@ fn a_guardian_that_could_keep_no_dump_is_refused() {
     let message = error(("http:", "guardian: { fds: { max: 1.5 } }\nhttp:"));
     assert!(message.contains("greater than 1"), "{message}");
 }
+
+#[test]
+fn a_broker_needs_only_an_address_and_its_rules_are_reported_with_their_line() {
+    use gateway_under_test::config::{MqttConfig, MqttVersion};
+    let with = |mqtt: &str| Config::from_yaml("gateway.yaml", &format!("{SOUND}mqtt: {mqtt}\n"));
+    let sound = with("{ address: \"broker:1883\" }").expect("sound").mqtt;
+    assert_eq!(sound, Some(MqttConfig::new("broker:1883")));
+    for version in ["5", "\"5\""] {
+        let text = format!(
+            "{{ address: \"b:1\", version: {version}, session_expiry: 1h, username: u, password: p }}"
+        );
+        let mqtt = with(&text).expect("sound").mqtt.expect("it is there");
+        assert_eq!(mqtt.version, MqttVersion::V5);
+        assert!(!format!("{mqtt:?}").contains("\"p\""), "{mqtt:?}");
+    }
+    for (mqtt, rule) in [
+        ("{ address: broker }", "`broker` is no `host:port`"),
+        ("{ address: \"b:1\", prefix: \"a/+\" }", "prefix"),
+        ("{ address: \"b:1\", qos: 2 }", "qos"),
+        ("{ address: \"b:1\", version: \"4\" }", "3.1.1"),
+        ("{ address: \"b:1\", keep_alive: 1500ms }", "from 1s to 18h in whole seconds, found 1s 500ms"),
+        ("{ address: \"b:1\", session_expiry: 1h }", "only in version 5"),
+        ("{ address: \"b:1\", password: p }", "a password needs a `username`"),
+        ("{ address: \"b:1\", username: u, password: p, password_file: f }", "not both"),
+        ("{ address: \"b:1\", when_full: disconnect }", "a broker is not disconnected for being slow"),
+        ("{ address: \"b:1\", in_flight: 0 }", "in_flight"),
+    ] {
+        let message = with(mqtt).expect_err(mqtt).to_string();
+        assert!(message.contains(rule) && message.contains("line 14"), "{rule} is not in {message}");
+    }
+}

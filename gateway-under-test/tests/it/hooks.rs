@@ -96,6 +96,7 @@ async fn a_consumer_returns_fails_times_out_or_is_cancelled_and_exits_once() {
     rubbish.write_all(b"no HTTP at all\r\n\r\n").await.expect("the gateway reads");
     rubbish.read_to_end(&mut Vec::new()).await.expect("an end");
     let mut silent = world.browse();
+    silent.write_all(b"GET /heal").await.expect("the gateway reads");
     silent.read_to_end(&mut Vec::new()).await.expect("an end");
     let mut never_reads = world.browse();
     ask(&mut never_reads, "/events", "").await;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the peers in a test are no tasks of the gateway")]
 
+mod broker;
 mod client;
 mod commands;
 mod config;
@@ -12,6 +13,8 @@ mod hooks;
 mod http;
 mod liar;
 mod log;
+mod mosquitto;
+mod mqtt;
 mod polling;
 mod pool;
 mod program;

@@ -126,6 +126,21 @@ pub async fn send(stream: &mut DuplexStream, request: &str, headers: &str, body:
     stream.write_all(request.as_bytes()).await.expect("the gateway reads");
 }
 
+/// A link whose buffers have grown as far as they can: it weighs the same whatever goes through it.
+fn link() -> (DuplexStream, DuplexStream) {
+    let (mut ours, mut theirs) = duplex(LINK_BYTES);
+    let grow = async {
+        let mut full = [0; LINK_BYTES];
+        for _ in 0..2 {
+            ours.write_all(&full).await.expect("it holds so much");
+            theirs.read_exact(&mut full).await.expect("it was written");
+            std::mem::swap(&mut ours, &mut theirs);
+        }
+    };
+    tokio::task::unconstrained(grow).now_or_never().expect("nothing to wait for");
+    (ours, theirs)
+}
+
 /// Sends a GET.
 pub async fn ask(stream: &mut DuplexStream, path: &str, headers: &str) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n{headers}\r\n");
@@ -140,7 +155,7 @@ impl Net for World {
         let Some(behaviour) = self.peers.lock().unwrap().get(to).cloned() else {
             return async { Err(io::Error::from(io::ErrorKind::ConnectionRefused)) }.boxed();
         };
-        let (ours, theirs) = duplex(LINK_BYTES);
+        let (ours, theirs) = link();
         let serving = behaviour(theirs);
         let cut = self.cut.lock().unwrap().clone();
         tokio::spawn(async move { cut.run_until_cancelled(serving).await });
