@@ -1,14 +1,22 @@
-//! Where the memory of events comes from: buffers that are used again, bounded in number and size, cleared before each use.
+//! Where the memory of events comes from: each station's buffers are used again, bounded in number and size, cleared before
+//! each use.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Buffers that wait for their next use. At rest none is in use, so this is all that a pool ever holds.
-pub const FREE_MAX: usize = 8;
+/// Buffers that wait for their next use. At rest none is in use, so this is all that a pool ever holds: one, since an event is
+/// gone, as a rule, when the next one comes, and what slow consumers made necessary is not kept after them.
+pub const FREE_MAX: usize = 1;
 
 /// A buffer with more room than this is not kept: one large station must not decide what every other one holds.
 pub const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// Makes the buffers of each station.
+pub trait BuffersPart: Send + Sync {
+    /// The buffers of a new station.
+    fn open(&self) -> Box<dyn Buffers>;
+}
 
 /// Hands out buffers.
 pub trait Buffers: Send + Sync {
@@ -42,6 +50,16 @@ pub struct PooledBuffers {
 impl Default for PooledBuffers {
     fn default() -> Self {
         Self { free: Arc::new(Mutex::new(Vec::with_capacity(FREE_MAX))) }
+    }
+}
+
+/// Each station has a pool of its own, and so nothing of one is ever in the memory of another's event.
+#[derive(Debug, Clone, Copy)]
+pub struct PooledPerStation;
+
+impl BuffersPart for PooledPerStation {
+    fn open(&self) -> Box<dyn Buffers> {
+        Box::new(PooledBuffers::default())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::buffers::{Buffers, PooledBuffers};
+use crate::buffers::{BuffersPart, PooledPerStation};
 use crate::config::Config;
 use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::log::queue::{BoundedLog, LogPart};
@@ -19,7 +19,7 @@ pub struct Parts {
     /// Takes values out of answers.
     pub intake: Arc<dyn IntakePart>,
     /// Gives events their memory.
-    pub buffers: Arc<dyn Buffers>,
+    pub buffers: Arc<dyn BuffersPart>,
     /// Holds events until their consumer takes them.
     pub delivery: Arc<dyn Delivery>,
     /// Holds log lines until they are written.
@@ -47,7 +47,7 @@ impl Parts {
         Self {
             heartbeat: Arc::new(BoundToSession),
             intake: Arc::new(CopyOut),
-            buffers: Arc::new(PooledBuffers::default()),
+            buffers: Arc::new(PooledPerStation),
             delivery: Arc::new(BoundedDelivery),
             log: Arc::new(BoundedLog),
         }

@@ -52,8 +52,12 @@ impl Shared {
     /// The state of a gateway in which nothing runs yet.
     pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64, embedding: Embedding) -> Self {
         let stop = Stop::default();
-        let parents = Parents { sessions: stop.sessions.clone(), cores: net.cpu().cores() };
         let parts = Parts::for_config(config);
+        let parents = Parents {
+            sessions: stop.sessions.clone(),
+            cores: net.cpu().cores(),
+            buffers: Arc::clone(&parts.buffers),
+        };
         Self {
             stations: Directory::new(&config.stations, parents),
             blink: Mutex::default(),
@@ -82,7 +86,7 @@ impl Shared {
             report_online(&station.config.name);
         }
         let encode = || {
-            let (buffers, poll) = (&*self.parts.buffers, station.status.polls.read());
+            let (buffers, poll) = (&*station.buffers, station.status.polls.read());
             station.cache.look(|latest| event::encode(buffers, &station.config, latest, poll))
         };
         self.hub.publish(&station.config.name, &self.meters, encode).await;

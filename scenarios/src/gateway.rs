@@ -1,6 +1,7 @@
 //! The target of this world: the S7 gateway, configured from what the scenario says.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -16,10 +17,13 @@ use crate::peers::{Commands, PlcCommand, Plcs, S7Peer};
 pub const NAME: &str = "s7-gateway";
 
 /// Times of the gateway that a scenario's pace must reach; as a person would set them in the field.
-const TIMES: [(&str, &[&str], Duration); 15] = [
+const TIMES: [(&str, &[&str], Duration); 17] = [
     ("station", &["connect_timeout"], Duration::from_secs(3)),
     ("station", &["request_timeout"], Duration::from_secs(2)),
     ("station", &["heartbeat"], Duration::from_secs(5)),
+    ("station", &["breaker", "open"], Duration::from_secs(5)),
+    ("station", &["pool", "idle"], Duration::from_secs(30)),
+    ("station", &["commands", "timeout"], Duration::from_secs(5)),
     ("http", &["header_timeout"], Duration::from_secs(10)),
     ("http", &["idle_timeout"], Duration::from_secs(10)),
     ("http", &["body_timeout"], Duration::from_secs(10)),
@@ -29,13 +33,15 @@ const TIMES: [(&str, &[&str], Duration); 15] = [
     ("mqtt", &["ack_timeout"], Duration::from_secs(5)),
     ("redis", &["connect_timeout"], Duration::from_secs(3)),
     ("redis", &["keep_alive"], Duration::from_secs(30)),
-    ("redis", &["ack_timeout"], Duration::from_secs(5)),
     ("shutdown", &["drain"], Duration::from_secs(2)),
     ("shutdown", &["deadline"], Duration::from_secs(5)),
 ];
 
 /// How often the gateway's MQTT client makes itself heard.
 const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// The key of the target's `with` whose settings are merged into those of every station.
+const EVERY_STATION: &str = "station";
 
 /// The shortest time that still means something to a wall clock under load.
 const WALL_TIME_MIN: Duration = Duration::from_millis(250);
@@ -111,13 +117,31 @@ pub fn config(
             _ => continue,
         };
         config[part] = broker(setting, part, addresses.get(name));
+        config[part]["commands"] = commands(peer).is_some().into();
     }
     if let Some(defect) = &setting.scenario.target.defect {
         config["defect"] = defect.clone().into();
     }
     for (key, value) in &setting.scenario.target.with {
-        merge(&mut config[key.as_str()], paced_value(setting, value));
+        let value = paced_value(setting, value);
+        match config["stations"].as_array_mut().filter(|_| key == EVERY_STATION) {
+            Some(stations) => stations.iter_mut().for_each(|station| merge(station, value.clone())),
+            None => merge(&mut config[key.as_str()], value),
+        }
     }
+    Ok(format!("{config:#}"))
+}
+
+/// As [`config`], for a gateway with a disk: where its guardian writes down what is held.
+pub fn config_with_dumps(
+    setting: &Setting<'_, S7Peer>,
+    addresses: &BTreeMap<String, Vec<String>>,
+    listen: &str,
+    dumps: &Path,
+) -> Result<String, WorldError> {
+    let unread = |error: serde_json::Error| WorldError::Unknown(error.to_string());
+    let mut config: Value = serde_json::from_str(&config(setting, addresses, listen)?).map_err(unread)?;
+    merge(&mut config["guardian"], json!({ "dumps": { "dir": dumps } }));
     Ok(format!("{config:#}"))
 }
 
@@ -211,7 +235,7 @@ fn simulated_tags(plcs: &Plcs) -> Value {
         .map(|n| {
             let offset = n * crate::plc::BYTES_PER_TAG;
             let kind = ["int", "real", "dint", "bool"][n % 4];
-            json!({ "name": tag_name(n), "area": "db", "db": 1, "offset": offset, "type": kind })
+            json!({ "name": tag_name(n), "area": "db", "db": 1, "offset": offset, "type": kind, "writable": true })
         })
         .collect()
 }
@@ -306,14 +330,14 @@ pub(crate) mod tests {
             config["mqtt"],
             json!({
                 "address": "127.0.0.1:1883", "prefix": "s7", "client_id": "gateway", "keep_alive": "30s",
-                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff
+                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff, "commands": true
             })
         );
         assert_eq!(
             config["redis"],
             json!({
                 "address": "127.0.0.1:6379", "prefix": "s7", "keep_alive": "30s",
-                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff
+                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff, "commands": true
             })
         );
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gateway_under_test::{Config, Gateway};
+use gateway_under_test::guardian::DumpsInMemory;
+use gateway_under_test::{Config, Embedding, Gateway};
 use watertight::chaos::sim::SimNet;
 use watertight::scenario::Scenario;
 use watertight::world::{
@@ -14,6 +15,8 @@ use watertight::world::{
 };
 
 use crate::mqtt::SimBroker;
+use watertight_probe::Tenant;
+
 use crate::net::GatewayNet;
 use crate::peers::S7Peer;
 use crate::plc::{self, SimPlcs};
@@ -117,7 +120,13 @@ impl World for S7World {
             let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
             let config = Config::from_yaml("target", &text).map_err(|error| cannot(error.to_string()))?;
             let net = Arc::new(self.gateway_net(setting.scenario, net));
-            let gateway = Gateway::start(config, net, setting.seed.0).await;
+            // What is written down belongs to whoever reads it, not to the target.
+            let dumps = {
+                let _reader = Tenant::NONE.enter();
+                Arc::new(DumpsInMemory::new(DUMPS_KEPT))
+            };
+            let embedding = Embedding { dumps: Some(dumps), ..Embedding::default() };
+            let gateway = Gateway::start_with(config, net, setting.seed.0, embedding).await;
             Ok(Box::new(Target(gateway.map_err(|error| cannot(error.to_string()))?)) as Box<dyn SimTarget>)
         })
     }
@@ -248,7 +257,8 @@ fn write_config(
         what: gateway::NAME.to_owned(),
         why: format!("{}: {error}", path.display()),
     };
-    std::fs::write(&path, gateway::config(setting, peers, "127.0.0.1:0")?).map_err(cannot)?;
+    let config = gateway::config_with_dumps(setting, peers, "127.0.0.1:0", &setting.scratch.join("dumps"))?;
+    std::fs::write(&path, config).map_err(cannot)?;
     Ok(path)
 }
 
@@ -273,6 +283,9 @@ impl S7World {
     }
 }
 
+/// Dumps of the gateway's guardian that are kept in a simulation.
+const DUMPS_KEPT: usize = 6;
+
 /// The gateway in the simulation.
 struct Target(Gateway);
 
@@ -294,6 +307,6 @@ impl SimTarget for Target {
 }
 
 /// Hands the gateway its new settings.
-async fn reload(_gateway: &Gateway, _config: Config) -> Result<(), String> {
-    Err("the gateway cannot reload yet".to_owned())
+async fn reload(gateway: &Gateway, config: Config) -> Result<(), String> {
+    gateway.reload(config).await.map_err(|error| error.to_string())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use garde::Validate;
 use serde::Deserialize;
 
-use super::{BackoffConfig, Secret, WhenFull, check, span};
+use super::{BackoffConfig, Secret, TlsClient, WhenFull, check, span};
 use crate::hub::outbox::Limits;
 
 /// The MQTT side.
@@ -17,6 +17,10 @@ pub struct MqttConfig {
     /// The broker, `host:port`; MQTT listens on port 1883.
     #[garde(length(min = 1, max = 255), custom(check::host_port))]
     pub address: String,
+    /// TLS, with the authorities and the name that count; read again at each connect.
+    #[serde(default)]
+    #[garde(dive)]
+    pub tls: Option<TlsClient>,
     /// What every topic begins with.
     #[serde(default = "default_prefix")]
     #[garde(length(min = 1, max = 128), pattern(r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"))]
@@ -122,6 +126,7 @@ impl MqttConfig {
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
+            tls: None,
             prefix: default_prefix(),
             client_id: default_client_id(),
             version: MqttVersion::default(),

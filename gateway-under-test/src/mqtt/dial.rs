@@ -4,19 +4,26 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use tokio::time::Instant;
+
 use super::MqttError;
 use crate::config::{MqttConfig, Secret};
 use crate::net::BoxStream;
 use crate::shared::Shared;
+use crate::tls::{self, ClientTls};
 
 /// A longer file holds no password.
 const PASSWORD_BYTES_MAX: u64 = 4096;
 
 /// A stream to the broker.
 pub async fn dial(shared: &Shared, config: &MqttConfig) -> Result<BoxStream, MqttError> {
+    let deadline = Instant::now() + config.connect_timeout;
     let stream = shared.net.connect(&config.address).await.map_err(MqttError::Connect)?;
-    // Here, once it is configured, TLS wraps the stream: all that follows is inside.
-    Ok(stream)
+    match &config.tls {
+        // In a box: the many connections without TLS need not have room for it.
+        Some(tls) => Ok(Box::pin(tls::connect(stream, &ClientTls::load(tls)?, deadline)).await?),
+        None => Ok(stream),
+    }
 }
 
 /// The password, if there is one.

@@ -8,12 +8,17 @@ use humantime::format_duration;
 use mqtt_protocol_core::mqtt::result_code;
 use thiserror::Error;
 
+use crate::tls::TlsError;
+
 /// Why a connection ended, or never came to be.
 #[derive(Debug, Error)]
 pub enum MqttError {
     /// The network has no way to the broker.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
+    /// No TLS with the broker.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The password cannot be read.
     #[error("{}: no password: {why}", path.display())]
     Password {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::tls::TlsError;
+
 use super::inbound::VALUE_BYTES_MAX;
 
 /// Why a session ended.
@@ -19,6 +21,9 @@ pub enum SessionError {
         /// What the system said.
         source: io::Error,
     },
+    /// No TLS with the server.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nobody took the connection.
     #[error("cannot connect: {0}")]
     Connect(io::Error),

@@ -25,6 +25,7 @@ use crate::hub::event;
 use crate::meters::Held;
 use crate::net::BoxStream;
 use crate::station::command::{self, Outcome};
+use crate::tls::{self, ClientTls};
 
 /// Commands of ours that wait for the server's answer at most.
 const UNANSWERED_MAX: usize = 128;
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
 
     async fn set_up(side: &'a Side) -> Result<Self, SessionError> {
         let greeting = greeting::commands(&side.config)?;
-        let stream = side.shared.net.connect(&side.config.address).await.map_err(SessionError::Connect)?;
+        let stream = dial(side).await?;
         let (reader, writer) = tokio::io::split(stream);
         let mut session = Self {
             side,
@@ -269,4 +270,15 @@ impl<'a> Session<'a> {
 
 fn unexpected(asked: &'static str, found: &Value) -> SessionError {
     SessionError::Unexpected { asked, found: shortened(&format!("{found:?}")) }
+}
+
+/// A stream to the server; within TLS where that is configured.
+async fn dial(side: &Side) -> Result<BoxStream, SessionError> {
+    let deadline = Instant::now() + side.config.connect_timeout;
+    let stream = side.shared.net.connect(&side.config.address).await.map_err(SessionError::Connect)?;
+    match &side.config.tls {
+        // In a box: the many connections without TLS need not have room for it.
+        Some(tls) => Ok(Box::pin(tls::connect(stream, &ClientTls::load(tls)?, deadline)).await?),
+        None => Ok(stream),
+    }
 }

@@ -86,6 +86,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::buffers::PooledPerStation;
     use crate::config::{TagConfig, TagType};
 
     fn config(name: &str) -> StationConfig {
@@ -98,7 +99,8 @@ mod tests {
 
     #[test]
     fn stations_that_are_configured_as_before_stay_and_others_are_replaced() {
-        let parents = Parents { sessions: CancellationToken::new(), cores: 1 };
+        let parents =
+            Parents { sessions: CancellationToken::new(), cores: 1, buffers: Arc::new(PooledPerStation) };
         let directory = Directory::new(&[config("a"), config("b"), config("c")], parents);
         let before = directory.list();
         let mut changed = config("b");

@@ -24,6 +24,7 @@ use self::breaker::Breaker;
 use self::command::Commands;
 use self::pool::Pool;
 use self::status::Status;
+use crate::buffers::{Buffers, BuffersPart};
 use crate::cache::Cache;
 use crate::config::StationConfig;
 use crate::shared::Shared;
@@ -42,6 +43,8 @@ pub struct Station {
     pub cache: Cache,
     /// Where it stands.
     pub status: Status,
+    /// The memory of its events.
+    pub buffers: Box<dyn Buffers>,
     /// Connections to its PLC.
     pub pool: Pool,
     breaker: Mutex<Breaker>,
@@ -63,6 +66,7 @@ impl Station {
             tenant,
             cache: Cache::new(config.tags.len()),
             status: Status::default(),
+            buffers: parents.buffers.open(),
             pool: Pool::new(config.pool.connections, parents.cores),
             breaker: Mutex::new(Breaker::new()),
             commands: Commands::new(config.commands.queue),
@@ -100,12 +104,14 @@ impl Station {
 }
 
 /// What a station takes from the gateway it belongs to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Parents {
     /// Ends all sessions.
     pub sessions: CancellationToken,
     /// Cores of the machine.
     pub cores: usize,
+    /// Makes buffers.
+    pub buffers: Arc<dyn BuffersPart>,
 }
 
 /// Starts a supervisor for each station.

@@ -19,6 +19,8 @@ pub(super) struct Reading {
     pub links: BTreeMap<String, LinkStats>,
     /// How often a fault of a process was carried out, by its name and whose process it was.
     pub acts: BTreeMap<(&'static str, String), u64>,
+    /// The target's own figures.
+    pub gauges: BTreeMap<String, f64>,
 }
 
 impl Reading {
@@ -27,13 +29,14 @@ impl Reading {
         load: BTreeMap<String, Vec<Load>>,
         links: &BTreeMap<String, Arc<Link>>,
         acts: &Acts,
+        gauges: BTreeMap<String, f64>,
     ) -> Self {
         let links = links.iter().map(|(name, link)| (name.clone(), link.stats())).collect();
         let load = load.into_iter().map(|(name, load)| {
             let whole = acts.whole(&name, load);
             (name, whole)
         });
-        Self { load: load.collect(), links, acts: acts.done.clone() }
+        Self { load: load.collect(), links, acts: acts.done.clone(), gauges }
     }
 }
 
@@ -88,7 +91,23 @@ pub(super) fn audits<P: PeerSpec>(
         let bytes = |stats: LinkStats| stats.bytes_up + stats.bytes_down;
         at_least(format!("{name}: bytes over the link"), bytes(*link) - bytes(earlier), cycles as u64)
     });
-    load.chain(links).chain(of_faults(scenario, before, after, cycles)).collect()
+    let counters = of_counters(scenario, before, after, cycles as u64);
+    load.chain(links).chain(counters).chain(of_faults(scenario, before, after, cycles)).collect()
+}
+
+/// What the scenario says that the target itself must have counted in every cycle.
+fn of_counters<P: PeerSpec>(
+    scenario: &Scenario<P>,
+    before: &Reading,
+    after: &Reading,
+    cycles: u64,
+) -> impl Iterator<Item = Audit> {
+    scenario.expect.each_cycle.iter().map(move |(name, least)| {
+        let of = |reading: &Reading| reading.gauges.get(name).copied().unwrap_or_default();
+        // A target that was started again counts from nothing: what it counted before is not known here.
+        let found = (of(after) - of(before)).max(0.0) as u64;
+        at_least(format!("target: {name}"), found, least.min * cycles)
+    })
 }
 
 fn at_least(what: String, found: u64, at_least: u64) -> Audit {

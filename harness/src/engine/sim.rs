@@ -203,7 +203,8 @@ impl<'w, W: World> Sim<'w, W> {
             let of = party.load().await.map_err(|error| Ended::TargetDied { how: error.to_string() })?;
             load.insert(name.clone(), of);
         }
-        Ok(Reading::new(load, &self.links, &self.acts))
+        let gauges = self.target.as_ref().map(|target| target.gauges()).unwrap_or_default();
+        Ok(Reading::new(load, &self.links, &self.acts, gauges))
     }
 
     /// Puts names to what was played.

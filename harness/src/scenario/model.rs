@@ -221,6 +221,11 @@ pub struct Expect {
     #[serde(default)]
     #[garde(skip)]
     pub at_rest: IndexMap<Resource, AtRest>,
+    /// Counters of the target, by their gauges' names: how much each must rise in every cycle, on the whole, or the run has not
+    /// done what it is for and is `Invalid`.
+    #[serde(default)]
+    #[garde(skip)]
+    pub each_cycle: IndexMap<String, MinCount>,
     /// After the last disturbance of a cycle.
     #[serde(default)]
     #[garde(skip)]
@@ -261,6 +266,14 @@ pub struct Always {
 pub struct MaxCount {
     /// The most that is allowed.
     pub max: u64,
+}
+
+/// What a counter must rise by.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MinCount {
+    /// The least.
+    pub min: u64,
 }
 
 /// A budget in bytes.

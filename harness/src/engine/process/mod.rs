@@ -257,7 +257,9 @@ impl<'w, W: World> Live<'w, W> {
         for (name, consumer) in &mut self.consumers {
             load.insert(name.clone(), consumer.load().await.map_err(unread)?);
         }
-        Ok(Reading::new(load, self.wiring.links(), &self.acts))
+        let asked = !self.setting.scenario.expect.each_cycle.is_empty();
+        let gauges = if asked { self.look(Sampler::census)?.gauges } else { BTreeMap::new() };
+        Ok(Reading::new(load, self.wiring.links(), &self.acts, gauges))
     }
 
     /// Puts names to what was played, as far as the target still lives to be asked.
