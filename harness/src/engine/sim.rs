@@ -373,7 +373,8 @@ impl<W: World> Stage for Sim<'_, W> {
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         let tenants = self.tenants;
         let mut heap = heap::sites();
-        heap.retain(|site| tenants.is_target(site.owner()));
+        heap.retain(|site| site.live_blocks > 0 && tenants.is_target(site.owner()));
+        heap.shrink_to_fit();
         let mut tasks = tasks::live();
         tasks.retain(|task| tenants.is_target(task.owner()));
         let sockets = self.net.open_endpoints(SIM_TARGET_PARTY).into_iter();
