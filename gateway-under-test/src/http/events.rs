@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
 use tokio::time::{Instant, Sleep, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::HttpSide;
 use super::connection::Link;
@@ -41,7 +41,8 @@ pub async fn open(
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Refusal> {
     let (subscription, _outbox) = subscribe(&side, query, link.cut)?;
-    let stream = EventStream::new(subscription, side.config.events.keep_alive);
+    let stopping = side.stop.accepting.clone().cancelled_owned();
+    let stream = EventStream::new(subscription, side.config.events.keep_alive, stopping);
     let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((head, Body::from_stream(stream)).into_response())
 }
@@ -70,12 +71,19 @@ pub struct EventStream {
     subscription: Subscription,
     keep_alive: Duration,
     quiet: Pin<Box<Sleep>>,
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl EventStream {
-    /// The stream of a subscription; it gives its place back when it is dropped.
-    pub fn new(subscription: Subscription, keep_alive: Duration) -> Self {
-        Self { subscription, keep_alive, quiet: Box::pin(sleep(keep_alive)) }
+    /// The stream of a subscription; it gives its place back when it is dropped. It ends, after what waits, when its side
+    /// stops: it would never end by itself, and a new side is not to wait for it.
+    pub fn new(
+        subscription: Subscription,
+        keep_alive: Duration,
+        stopping: WaitForCancellationFutureOwned,
+    ) -> Self {
+        let (quiet, stopping) = (Box::pin(sleep(keep_alive)), Box::pin(stopping));
+        Self { subscription, keep_alive, quiet, stopping }
     }
 
     fn next_after(&mut self, chunk: Bytes) -> Poll<Option<Result<Bytes, Infallible>>> {
@@ -89,6 +97,9 @@ impl Stream for EventStream {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.stopping.as_mut().poll(context).is_ready() {
+            self.subscription.close();
+        }
         match self.subscription.poll_next(context) {
             Poll::Ready(Some(event)) => self.next_after(event),
             Poll::Ready(None) => Poll::Ready(None),
