@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use gateway_lifecycle::DrainGate;
+use gateway_lifecycle::{Cancel, DrainGate};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -131,7 +131,7 @@ pub struct Stop {
     /// No more connections are accepted, none of those that exist takes another request.
     pub accepting: CancellationToken,
     /// Sessions end, at whichever await they stand.
-    pub sessions: CancellationToken,
+    pub sessions: Cancel,
     /// Connections that still drain are closed.
     pub connections: CancellationToken,
 }
@@ -141,7 +141,7 @@ impl Stop {
     pub fn child(&self) -> Self {
         Self {
             accepting: self.accepting.child_token(),
-            sessions: self.sessions.child_token(),
+            sessions: self.sessions.child(),
             connections: self.connections.child_token(),
         }
     }

@@ -10,6 +10,7 @@ mod alone;
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod world;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -22,7 +23,7 @@ use gateway_under_test::config::{Config, StationConfig, TagConfig, TagType};
 use gateway_under_test::guardian::{DumpSink, DumpsInMemory};
 use gateway_under_test::hooks::{Connection, Hooks};
 use gateway_under_test::net::{BoxStream, Listener, Net};
-use gateway_under_test::observe::{Heap, Resource, Vitals};
+use gateway_under_test::observe::{Heap, ProcessVitals, Resource, Vitals};
 use gateway_under_test::{Embedding, Gateway};
 use tokio::time::{Instant, sleep};
 use watertight_probe::{Tenant, heap};
@@ -87,6 +88,33 @@ fn a_scrape_leaves_not_one_byte() {
                 drop(gateway.metrics());
                 assert_eq!(heap::live(), before);
             }
+        });
+    });
+}
+
+/// What `/metrics` says it exports: `name type labels`, as the list of the rules' and the dashboard's tests has it.
+fn exported(metrics: &str) -> BTreeSet<String> {
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let labelled =
+        |name: &str| if metrics.contains(&format!("\n{name}{{station=")) { "station" } else { "-" };
+    types.map(|line| format!("{line} {}", labelled(line.split(' ').next().unwrap_or_default()))).collect()
+}
+
+#[test]
+fn what_rules_and_dashboard_ask_for_is_exported_and_nothing_else() {
+    alone("what_rules_and_dashboard_ask_for_is_exported_and_nothing_else", || {
+        paused(async {
+            let world = World::new();
+            let embedding = Embedding { vitals: Arc::new(ProcessVitals::start()), ..Embedding::default() };
+            let gateway = start(&world, config(twenty_stations(&world)), embedding).await;
+            until_online(&gateway).await;
+            let list = include_str!("../../ci/observability/metrics.txt").lines();
+            let listed: BTreeSet<String> =
+                list.filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+            let exported = exported(&gateway.metrics());
+            let missing: Vec<_> = listed.difference(&exported).collect();
+            let unlisted: Vec<_> = exported.difference(&listed).collect();
+            assert_eq!((missing, unlisted), (vec![], vec![]));
         });
     });
 }

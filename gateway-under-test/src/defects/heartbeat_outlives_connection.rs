@@ -11,9 +11,9 @@
 
 use std::time::Duration;
 
+use gateway_lifecycle::Cancel;
 use tokio::sync::mpsc;
 use tokio::time::{self, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use crate::session::heartbeat::{Beat, Heartbeat};
 use crate::tasks::{TaskKind, Tasks};
@@ -22,7 +22,7 @@ use crate::tasks::{TaskKind, Tasks};
 pub struct HeartbeatOutlivesConnection;
 
 impl Heartbeat for HeartbeatOutlivesConnection {
-    fn start(&self, tasks: &Tasks, _session: CancellationToken, period: Duration, beats: mpsc::Sender<Beat>) {
+    fn start(&self, tasks: &Tasks, _session: Cancel, period: Duration, beats: mpsc::Sender<Beat>) {
         tasks.spawn(TaskKind::Heartbeat, async move {
             let mut ticks = time::interval_at(time::Instant::now() + period, period);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

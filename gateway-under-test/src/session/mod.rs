@@ -5,11 +5,10 @@
 //! requests and answers together, and lets no doubtful answer through; the session asks what [`plan`] says and hands data
 //! to [`intake`].
 
-use gateway_lifecycle::Stamp;
+use gateway_lifecycle::{Cancel, Stamp};
 use s7_wire::ReadAnswer;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use self::heartbeat::{BEATS, Beat};
 use self::intake::Intake;
@@ -92,7 +91,7 @@ impl<'a> Session<'a> {
     }
 
     /// Polls until something ends the session. Its heartbeat lives until `ended` is cancelled.
-    pub async fn keep(&mut self, ended: CancellationToken) -> SessionError {
+    pub async fn keep(&mut self, ended: Cancel) -> SessionError {
         let (beats, mut wishes) = mpsc::channel(BEATS);
         let parts = &self.shared.parts;
         parts.heartbeat.start(&self.shared.tasks, ended, self.config.heartbeat, beats);

@@ -14,7 +14,7 @@ mod supervise;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gateway_lifecycle::Generations;
+use gateway_lifecycle::{Cancel, Generations};
 use tokio_util::sync::CancellationToken;
 
 pub use directory::Directory;
@@ -53,9 +53,9 @@ pub struct Station {
     /// Writes that wait for their turn.
     pub commands: Commands,
     /// Ends the session of now, and no other.
-    session: Mutex<CancellationToken>,
+    session: Mutex<Cancel>,
     /// Ends its task.
-    pub stop: CancellationToken,
+    pub stop: Cancel,
     /// Cancelled when its task has ended, and its session with it.
     pub ended: CancellationToken,
 }
@@ -72,7 +72,7 @@ impl Station {
             commands: Commands::new(config.commands.queue),
             sessions: Generations::new(),
             session: Mutex::default(),
-            stop: parents.sessions.child_token(),
+            stop: parents.sessions.child(),
             ended: CancellationToken::new(),
             ordinal,
             config,
@@ -85,8 +85,8 @@ impl Station {
     }
 
     /// Notes that an attempt at a session begins; the token is cancelled when that session is to end.
-    fn begin_session(&self) -> CancellationToken {
-        let session = CancellationToken::new();
+    fn begin_session(&self) -> Cancel {
+        let session = self.stop.child();
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
         session
     }
@@ -107,7 +107,7 @@ impl Station {
 #[derive(Clone)]
 pub struct Parents {
     /// Ends all sessions.
-    pub sessions: CancellationToken,
+    pub sessions: Cancel,
     /// Cores of the machine.
     pub cores: usize,
     /// Makes buffers.

@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::carry_out::carry_out_all;
@@ -25,7 +24,7 @@ pub async fn supervise(shared: Arc<Shared>, station: Arc<Station>) {
     let _ended = station.ended.clone().drop_guard();
     let _ = station
         .stop
-        .run_until_cancelled(async {
+        .run(async {
             // Neither ends by itself.
             tokio::select! {
                 _ = keep_up(&shared, &station) => {}
@@ -89,13 +88,13 @@ async fn attempt(shared: &Shared, station: &Station, first_reference: u16) -> (S
     if station.status.connected() > 1 {
         meters.reconnects.up();
     }
-    let ended = CancellationToken::new();
+    let ended = evicted.child();
     // Whether the session ends by itself or is dropped: its heartbeat ends with it.
-    let end = ended.clone().drop_guard();
+    let end = ended.clone().cancel_on_drop();
     let connection = session.connection;
     let mut cleanup = Cleanup::start(&*shared.embedding.hooks, connection, (session, end));
     let (session, _) = cleanup.held();
-    let kept = evicted.run_until_cancelled(session.keep(ended)).await;
+    let kept = evicted.run(session.keep(ended)).await;
     let polled = session.has_polled();
     let error = kept.unwrap_or(SessionError::Evicted);
     if error.is_timeout() {

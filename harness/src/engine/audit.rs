@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use crate::chaos::toxics::flap::DownMode;
 use crate::chaos::{Fault, Link, LinkStats};
 use crate::scenario::Scenario;
-use crate::scenario::model::PeerSpec;
+use crate::scenario::model::{MinCount, PeerSpec};
 use crate::timeline::Audit;
 use crate::world::Load;
 
@@ -91,18 +93,18 @@ pub(super) fn audits<P: PeerSpec>(
         let bytes = |stats: LinkStats| stats.bytes_up + stats.bytes_down;
         at_least(format!("{name}: bytes over the link"), bytes(*link) - bytes(earlier), cycles as u64)
     });
-    let counters = of_counters(scenario, before, after, cycles as u64);
+    let counters = of_counters(&scenario.expect.each_cycle, before, after, cycles as u64);
     load.chain(links).chain(counters).chain(of_faults(scenario, before, after, cycles)).collect()
 }
 
 /// What the scenario says that the target itself must have counted in every cycle.
-fn of_counters<P: PeerSpec>(
-    scenario: &Scenario<P>,
+fn of_counters(
+    each_cycle: &IndexMap<String, MinCount>,
     before: &Reading,
     after: &Reading,
     cycles: u64,
 ) -> impl Iterator<Item = Audit> {
-    scenario.expect.each_cycle.iter().map(move |(name, least)| {
+    each_cycle.iter().map(move |(name, least)| {
         let of = |reading: &Reading| reading.gauges.get(name).copied().unwrap_or_default();
         // A target that was started again counts from nothing: what it counted before is not known here.
         let found = (of(after) - of(before)).max(0.0) as u64;
@@ -219,8 +221,14 @@ mod tests {
         let mut acts = Acts::default();
         acts.ends("plc", vec![polls(100)]);
         acts.ends("plc", vec![polls(20)]);
-        let reading =
-            |count| Reading::new([("plc".to_owned(), vec![polls(count)])].into(), &BTreeMap::new(), &acts);
+        let reading = |count| {
+            Reading::new(
+                [("plc".to_owned(), vec![polls(count)])].into(),
+                &BTreeMap::new(),
+                &acts,
+                BTreeMap::new(),
+            )
+        };
         assert_eq!(reading(3).load["plc"], [polls(123)]);
     }
 
@@ -230,7 +238,7 @@ mod tests {
         let mut acts = Acts::default();
         let mut reading = |times| {
             (0..times).for_each(|_| acts.note(&fault));
-            Reading::new(BTreeMap::new(), &BTreeMap::new(), &acts)
+            Reading::new(BTreeMap::new(), &BTreeMap::new(), &acts, BTreeMap::new())
         };
         let (before, between, after) = (reading(3), reading(9), reading(1));
         let audit = of_fault(&fault, &before, &after, 10);
@@ -247,5 +255,21 @@ mod tests {
         };
         assert!(!of_fault(&fault, &reading(4), &reading(4), 10).holds());
         assert!(of_fault(&fault, &reading(4), &reading(14), 10).holds());
+    }
+
+    #[test]
+    fn a_counter_of_the_target_must_rise_as_often_as_the_scenario_says() {
+        let each_cycle = [("reloads".to_owned(), MinCount { min: 2 })].into();
+        let read =
+            |count: f64| Reading { gauges: [("reloads".to_owned(), count)].into(), ..Reading::default() };
+        let audit =
+            |after| of_counters(&each_cycle, &read(2.0), &read(after), 10).next().expect("one control");
+        assert_eq!(
+            (audit(22.0).what.as_str(), audit(22.0).found, audit(22.0).holds()),
+            ("target: reloads", 20, true)
+        );
+        assert!(!audit(21.0).holds());
+        // A target that was started again has counted less than it had before.
+        assert_eq!(audit(0.0).found, 0);
     }
 }

@@ -38,7 +38,7 @@ cycle:
 pub const ALL: [(&str, Test); 5] = [
     ("a_consumer_has_no_process", a_consumer_has_no_process),
     ("the_target_cannot_be_paused_in_sim", the_target_cannot_be_paused_in_sim),
-    ("a_gateway_that_cannot_reload_says_so", a_gateway_that_cannot_reload_says_so),
+    ("a_reload_that_is_refused_says_why", a_reload_that_is_refused_says_why),
     ("settings_of_a_reload_are_written_in_full", settings_of_a_reload_are_written_in_full),
     ("a_program_gets_its_hangup", a_program_gets_its_hangup),
 ];
@@ -54,9 +54,10 @@ fn the_target_cannot_be_paused_in_sim() -> Result<(), String> {
     is_refused("pause: { for: 2s }", "the target cannot be paused in `sim`")
 }
 
-fn a_gateway_that_cannot_reload_says_so() -> Result<(), String> {
-    let report = play("sim", "s7-gateway", "reload: { with: { http: { write_timeout: 7s } } }")?;
-    ends_with(&report, "told to reload, it did not: the gateway cannot reload yet")
+fn a_reload_that_is_refused_says_why() -> Result<(), String> {
+    let report = play("sim", "s7-gateway", "reload: { with: { station: { rack: 99 } } }")?;
+    ends_with(&report, "told to reload, it did not: ")?;
+    ends_with(&report, "rack")
 }
 
 /// What the engine hands the world for a reload: the scenario with other settings, for the file and for sim alike.
