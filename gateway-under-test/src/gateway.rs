@@ -336,7 +336,7 @@ impl Gateway {
             self.shared.commands.close();
             // Those that take longer learn that they are unconfirmed.
             let _ = timeout_at(drained_by, self.shared.commands.drained()).await;
-            stop.sessions.cancel();
+            self.shared.end_sessions();
             self.shared.hub.close();
             if timeout_at(drained_by, tasks.ended()).await.is_err() {
                 stop.connections.cancel();
@@ -358,6 +358,7 @@ async fn listen(net: &dyn Net, at: &str) -> Result<Box<dyn Listener>, StartError
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.shared.stop.everything();
+        self.shared.end_sessions();
         self.shared.log.end();
     }
 }

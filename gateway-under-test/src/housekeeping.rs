@@ -19,7 +19,7 @@ pub fn start(shared: &Arc<Shared>) {
     let keeping = Arc::clone(shared);
     shared.tasks.spawn(TaskKind::Housekeeping, async move {
         let stop = keeping.stop.sessions.clone();
-        let _ = stop.run(keep_house(&keeping)).await;
+        let _ = stop.run_until_cancelled(keep_house(&keeping)).await;
     });
 }
 

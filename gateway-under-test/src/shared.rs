@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use gateway_lifecycle::{Cancel, DrainGate};
+use gateway_lifecycle::DrainGate;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -53,11 +53,7 @@ impl Shared {
     pub fn new(config: &Config, net: Arc<dyn Net>, seed: u64, embedding: Embedding) -> Self {
         let stop = Stop::default();
         let parts = Parts::for_config(config);
-        let parents = Parents {
-            sessions: stop.sessions.clone(),
-            cores: net.cpu().cores(),
-            buffers: Arc::clone(&parts.buffers),
-        };
+        let parents = Parents { cores: net.cpu().cores(), buffers: Arc::clone(&parts.buffers) };
         Self {
             stations: Directory::new(&config.stations, parents),
             blink: Mutex::default(),
@@ -78,6 +74,12 @@ impl Shared {
     /// A new connection, as hooks are told of it.
     pub fn connection<'a>(&self, side: Side, name: &'a str) -> Connection<'a> {
         Connection { side, name, number: self.connections.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Ends every session, at whichever await it stands.
+    pub fn end_sessions(&self) {
+        self.stop.sessions.cancel();
+        self.stations.list().iter().for_each(|station| station.stop.cancel());
     }
 
     /// Tells consumers of a poll that has read every tag of a station.
@@ -131,7 +133,7 @@ pub struct Stop {
     /// No more connections are accepted, none of those that exist takes another request.
     pub accepting: CancellationToken,
     /// Sessions end, at whichever await they stand.
-    pub sessions: Cancel,
+    pub sessions: CancellationToken,
     /// Connections that still drain are closed.
     pub connections: CancellationToken,
 }
@@ -141,7 +143,7 @@ impl Stop {
     pub fn child(&self) -> Self {
         Self {
             accepting: self.accepting.child_token(),
-            sessions: self.sessions.child(),
+            sessions: self.sessions.child_token(),
             connections: self.connections.child_token(),
         }
     }

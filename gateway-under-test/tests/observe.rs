@@ -134,7 +134,7 @@ fn each_stations_heap_and_tasks_are_its_own() {
             assert_eq!(by_station(&gateway, "station_tasks"), [2; STATIONS]);
             let mut heap = by_station(&gateway, "station_heap_bytes");
             let large = heap.remove(7);
-            assert!(heap.iter().all(|bytes| (1_000..20_000).contains(bytes)), "{heap:?}");
+            assert!(heap.iter().all(|bytes| (1_000..30_000).contains(bytes)), "{heap:?}");
             assert!(large > 40_000, "500 tags in {large} bytes");
             let whole = heap::live().expect("the probe's allocator counts").bytes;
             assert!(whole > large + heap.iter().sum::<u64>());

@@ -12,7 +12,6 @@ mod victim;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_lifecycle::Cancel;
 use tokio::time::{self, Instant, MissedTickBehavior, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -37,18 +36,18 @@ const EFFECT_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Running {
     config: GuardianConfig,
-    stop: Cancel,
+    stop: CancellationToken,
     ended: CancellationToken,
 }
 
 /// Starts the guardian.
 pub fn start(shared: &Arc<Shared>, config: GuardianConfig) -> Running {
-    let (stop, ended) = (shared.stop.sessions.child(), CancellationToken::new());
+    let (stop, ended) = (shared.stop.sessions.child_token(), CancellationToken::new());
     let guardian = Guardian::new(shared, &config);
     let (until, ending) = (stop.clone(), ended.clone());
     shared.tasks.spawn(TaskKind::Guardian, async move {
         let _ended = ending.drop_guard();
-        let _ = until.run(guardian.watch()).await;
+        let _ = until.run_until_cancelled(guardian.watch()).await;
     });
     Running { config, stop, ended }
 }

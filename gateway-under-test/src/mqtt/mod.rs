@@ -83,7 +83,7 @@ async fn keep_up(side: &MqttSide, events: &Subscription) {
     let mut rng = chance::stream(side.shared.seed, "mqtt", side.shared.meters.reloads.read());
     let mut failures = 0;
     loop {
-        let opened = side.stop.sessions.run(Session::open(&side.shared, config)).await;
+        let opened = side.stop.sessions.run_until_cancelled(Session::open(&side.shared, config)).await;
         let Some(opened) = opened else { return };
         let (error, lived) = match opened {
             Ok(session) => match keep(side, session, events).await {
@@ -97,7 +97,7 @@ async fn keep_up(side: &MqttSide, events: &Subscription) {
         failures = if lived >= Some(config.backoff.max) { 1 } else { failures + 1 };
         report(config, &error, lived.is_some() || failures == 1);
         let wait = backoff::wait(&config.backoff, failures, rng.f64());
-        if side.stop.sessions.run(sleep(wait)).await.is_none() {
+        if side.stop.sessions.run_until_cancelled(sleep(wait)).await.is_none() {
             return;
         }
     }

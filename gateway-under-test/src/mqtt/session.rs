@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use gateway_lifecycle::Cancel;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::command::{Commands, Done};
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
     }
 
     /// Publishes `events` and carries out commands until something ends the connection: `stop`, in order, or an error.
-    pub async fn keep(mut self, events: &Subscription, stop: &Cancel) -> Result<(), MqttError> {
+    pub async fn keep(mut self, events: &Subscription, stop: &CancellationToken) -> Result<(), MqttError> {
         while !self.is_done() {
             self.fill();
             let listening = self.commands.has_room() && self.wire.waiting() < OUT_BYTES;

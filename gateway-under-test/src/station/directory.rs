@@ -83,7 +83,6 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
-    use gateway_lifecycle::Cancel;
 
     use super::*;
     use crate::buffers::PooledPerStation;
@@ -99,7 +98,7 @@ mod tests {
 
     #[test]
     fn stations_that_are_configured_as_before_stay_and_others_are_replaced() {
-        let parents = Parents { sessions: Cancel::new(), cores: 1, buffers: Arc::new(PooledPerStation) };
+        let parents = Parents { cores: 1, buffers: Arc::new(PooledPerStation) };
         let directory = Directory::new(&[config("a"), config("b"), config("c")], parents);
         let before = directory.list();
         let mut changed = config("b");

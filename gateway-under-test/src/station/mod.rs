@@ -54,7 +54,8 @@ pub struct Station {
     pub commands: Commands,
     /// Ends the session of now, and no other.
     session: Mutex<Cancel>,
-    /// Ends its task.
+    /// Ends its task: the root of a tree of its own, in which its session is, and in that the session's heartbeat. One tree for all
+    /// stations would be looked after under one lock.
     pub stop: Cancel,
     /// Cancelled when its task has ended, and its session with it.
     pub ended: CancellationToken,
@@ -72,7 +73,7 @@ impl Station {
             commands: Commands::new(config.commands.queue),
             sessions: Generations::new(),
             session: Mutex::default(),
-            stop: parents.sessions.child(),
+            stop: Cancel::new(),
             ended: CancellationToken::new(),
             ordinal,
             config,
@@ -106,8 +107,6 @@ impl Station {
 /// What a station takes from the gateway it belongs to.
 #[derive(Clone)]
 pub struct Parents {
-    /// Ends all sessions.
-    pub sessions: Cancel,
     /// Cores of the machine.
     pub cores: usize,
     /// Makes buffers.

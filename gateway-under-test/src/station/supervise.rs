@@ -22,16 +22,15 @@ const STAGGER_MAX: Duration = Duration::from_secs(2);
 pub async fn supervise(shared: Arc<Shared>, station: Arc<Station>) {
     // However the task ends: whoever waits for it goes on.
     let _ended = station.ended.clone().drop_guard();
-    let _ = station
-        .stop
-        .run(async {
-            // Neither ends by itself.
-            tokio::select! {
-                _ = keep_up(&shared, &station) => {}
-                _ = carry_out_all(&shared, &station) => {}
-            }
-        })
-        .await;
+    let both = async {
+        // Neither ends by itself.
+        tokio::select! {
+            _ = keep_up(&shared, &station) => {}
+            _ = carry_out_all(&shared, &station) => {}
+        }
+    };
+    // A station that comes while the gateway stops has not been told by itself.
+    let _ = shared.stop.sessions.run_until_cancelled(station.stop.run(both)).await;
     station.cache.stale();
     station.status.enter(Phase::Stopped);
 }
