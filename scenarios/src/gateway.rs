@@ -337,7 +337,7 @@ pub(crate) mod tests {
             config["redis"],
             json!({
                 "address": "127.0.0.1:6379", "prefix": "s7", "keep_alive": "30s",
-                "connect_timeout": "3s", "ack_timeout": "5s", "backoff": backoff, "commands": true
+                "connect_timeout": "3s", "backoff": backoff, "commands": false
             })
         );
     }

@@ -1,7 +1,7 @@
 //! Every scenario file, case and engine is a test with a name of its own: `engine::folder::scenario::case`.
 //!
 //! Each is played by the same runner as `watertight run`, in a child process of its own, which is this binary started
-//! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`. What
+//! again. Scenarios tagged `soak` are cut short; those tagged `gate`, and not `tenants`, are played once more under dhat, as `dhat::…`. What
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
 //! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`;
@@ -95,7 +95,9 @@ fn trials() -> Result<Vec<Trial>, String> {
         }),
     );
     for job in jobs {
-        if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
+        // dhat counts whatever is around the target too: where that is not exact itself, it can be no witness.
+        let witnessed = is_tagged(&job, "gate") && !is_tagged(&job, "tenants");
+        if witnessed && job.engine == EngineKind::Sim {
             trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));
         }
         trials.push(trial(job, Explain::Sites, &shared));
