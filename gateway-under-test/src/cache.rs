@@ -1,6 +1,7 @@
 //! The latest value of every tag of a station. Its size is decided when the configuration is read: one slot per tag, values copied in.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use s7_wire::Value;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ pub enum Quality {
     Unknown,
     /// Read in the last poll.
     Good,
-    /// Read in a session that has ended.
+    /// Read in a session that has ended, or too long ago.
     Stale,
     /// The PLC answers with a code instead of data.
     Bad,
@@ -49,12 +50,16 @@ const NEVER_READ: Latest = Latest { value: None, at: None, quality: Quality::Unk
 #[derive(Debug)]
 pub struct Cache {
     tags: Mutex<Box<[Latest]>>,
+    /// How old a value may be and still count as good.
+    ttl: Duration,
 }
 
 impl Cache {
     /// A slot for every tag.
-    pub fn new(tags: usize) -> Self {
-        Self { tags: Mutex::new(vec![NEVER_READ; tags].into()) }
+    ///
+    /// A value older than `ttl` is stale, also while its session goes on.
+    pub fn new(tags: usize, ttl: Duration) -> Self {
+        Self { tags: Mutex::new(vec![NEVER_READ; tags].into()), ttl }
     }
 
     /// Replaces a tag's value.
@@ -86,6 +91,12 @@ impl Cache {
         look(&self.lock())
     }
 
+    /// How far a value is to be trusted now.
+    pub fn quality(&self, latest: &Latest) -> Quality {
+        let is_old = latest.at.is_some_and(|at| at.elapsed() > self.ttl);
+        if is_old && latest.quality == Quality::Good { Quality::Stale } else { latest.quality }
+    }
+
     /// How many tags have a value.
     pub fn values(&self) -> usize {
         self.look(|tags| tags.iter().filter(|tag| tag.value.is_some()).count())
@@ -101,9 +112,11 @@ impl Cache {
 mod tests {
     use super::*;
 
+    const TTL: Duration = Duration::from_secs(3);
+
     #[tokio::test]
     async fn the_latest_value_replaces_the_one_before() {
-        let cache = Cache::new(2);
+        let cache = Cache::new(2, TTL);
         for value in 0..1000 {
             cache.put(1, Value::Word(value));
         }
@@ -118,12 +131,26 @@ mod tests {
 
     #[tokio::test]
     async fn an_ended_session_makes_good_values_stale_and_leaves_bad_ones_bad() {
-        let cache = Cache::new(2);
+        let cache = Cache::new(2, TTL);
         cache.put(0, Value::Word(1));
         cache.put(1, Value::Word(2));
         cache.spoil(1);
         cache.stale();
         assert_eq!(cache.read(0).quality, Quality::Stale);
         assert_eq!((cache.read(1).quality, cache.read(1).value), (Quality::Bad, Some(Value::Word(2))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_good_value_is_stale_when_its_time_is_over_and_good_again_when_it_is_read() {
+        let cache = Cache::new(2, TTL);
+        let quality = || cache.quality(&cache.read(0));
+        cache.put(0, Value::Word(1));
+        tokio::time::sleep(TTL).await;
+        assert_eq!(quality(), Quality::Good);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(quality(), Quality::Stale);
+        cache.put(0, Value::Word(1));
+        assert_eq!(quality(), Quality::Good);
+        assert_eq!(cache.quality(&cache.read(1)), Quality::Unknown);
     }
 }

@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use super::{TagConfig, check, span};
 
+/// Intervals after which a value that was not read again is stale: one poll may be late, two are a fault.
+const INTERVALS_GOOD: u32 = 3;
+
 /// One PLC and what is read from it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +41,10 @@ pub struct StationConfig {
     #[serde(with = "span", default = "default_interval")]
     #[garde(custom(check::period))]
     pub interval: Duration,
+    /// How old a value may be and still count as good; three intervals unless said.
+    #[serde(with = "span::option", default)]
+    #[garde(inner(custom(check::period)))]
+    pub max_age: Option<Duration>,
     /// How long connecting and the handshake may take together.
     #[serde(with = "span", default = "default_connect_timeout")]
     #[garde(custom(check::period))]
@@ -134,6 +141,11 @@ pub struct BackoffConfig {
 }
 
 impl StationConfig {
+    /// How old a value may be and still count as good.
+    pub fn max_age(&self) -> Duration {
+        self.max_age.unwrap_or(self.interval * INTERVALS_GOOD)
+    }
+
     /// A station with every setting at its default.
     pub fn new(name: impl Into<String>, address: impl Into<String>, tags: Vec<TagConfig>) -> Self {
         Self {
@@ -144,6 +156,7 @@ impl StationConfig {
             pdu_length: default_pdu_length(),
             pipeline: default_pipeline(),
             interval: default_interval(),
+            max_age: None,
             connect_timeout: default_connect_timeout(),
             request_timeout: default_request_timeout(),
             heartbeat: default_heartbeat(),

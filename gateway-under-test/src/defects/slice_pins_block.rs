@@ -87,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn each_session_leaves_a_whole_block_behind_a_few_bytes() {
         let tags = vec![TagConfig::in_db("t", 1, 0, TagType::Word)];
-        let cache = Cache::new(tags.len());
+        let cache = Cache::new(tags.len(), std::time::Duration::MAX);
         let part = SlicePinsBlock::default();
         for _session in 0..3 {
             let mut intake = part.open();

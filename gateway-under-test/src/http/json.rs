@@ -3,7 +3,7 @@
 use s7_wire::Value;
 use serde::{Serialize, Serializer};
 
-use crate::cache::Latest;
+use crate::cache::{Cache, Latest};
 use crate::config::TagConfig;
 use crate::hub::event;
 use crate::shared::Shared;
@@ -20,11 +20,11 @@ pub struct Reading {
 }
 
 impl Reading {
-    pub fn of(latest: &Latest) -> Self {
+    pub fn of(cache: &Cache, latest: &Latest) -> Self {
         Self {
             value: latest.value,
             age_ms: latest.at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
-            quality: latest.quality.word(),
+            quality: cache.quality(latest).word(),
             updates: latest.updates,
         }
     }
@@ -36,7 +36,9 @@ pub struct AllReadings<'a>(pub &'a Shared);
 impl Serialize for AllReadings<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.collect_map(self.0.stations.list().iter().map(|station| {
-            let readings = station.cache.look(|latest| latest.iter().map(Reading::of).collect());
+            let readings = station
+                .cache
+                .look(|latest| latest.iter().map(|latest| Reading::of(&station.cache, latest)).collect());
             (&station.config.name, StationReadings { tags: &station.config.tags, readings })
         }))
     }

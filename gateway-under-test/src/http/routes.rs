@@ -56,7 +56,7 @@ async fn one_value(
     let found = side.shared.stations.find(&station).ok_or_else(|| Refusal::no_station(&side, &station))?;
     let no_tag = || Refusal::new(StatusCode::NOT_FOUND, format!("station `{station}` has no tag `{tag}`"));
     let index = found.tag(&tag).ok_or_else(no_tag)?;
-    Ok(Json(Reading::of(&found.cache.read(index))).into_response())
+    Ok(Json(Reading::of(&found.cache, &found.cache.read(index))).into_response())
 }
 
 async fn health(State(side): State<Arc<HttpSide>>) -> Response {

@@ -65,7 +65,7 @@ impl Station {
     fn new(config: StationConfig, ordinal: u64, tenant: Tenant, parents: &Parents) -> Self {
         Self {
             tenant,
-            cache: Cache::new(config.tags.len()),
+            cache: Cache::new(config.tags.len(), config.max_age()),
             status: Status::default(),
             buffers: parents.buffers.open(),
             pool: Pool::new(config.pool.connections, parents.cores),
