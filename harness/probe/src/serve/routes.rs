@@ -103,7 +103,7 @@ fn plant_asked(request: &Request, server: &Server) -> Result<Answer, Answer> {
     let runtime = (tasks > 0).then(|| server.runtime().ok_or_else(no_runtime)).transpose()?;
     // A plant is to be counted: it must not be the probe's.
     let owner = request.parameter("tenant").map_or(Tenant::NONE, |name| Tenant::NONE.part(name));
-    let _owner = owner.enter();
+    let on_behalf = owner.enter();
     if bytes > 0 {
         plant::heap(bytes);
     }
@@ -113,6 +113,8 @@ fn plant_asked(request: &Request, server: &Server) -> Result<Answer, Answer> {
     for _ in 0..fds {
         plant::fd().map_err(|error| Answer::refusal(503, &format!("no fd to plant: {error}")))?;
     }
+    // The answer is the probe's again.
+    drop(on_behalf);
     json(&(bytes, tasks, fds))
 }
 
