@@ -116,6 +116,8 @@ struct Sim<'w, W: World> {
     acts: Acts,
     began: Instant,
     log: Option<Arc<EventLog>>,
+    /// Every site, for an inventory: megabytes, that are taken once.
+    sites: Vec<heap::SiteCount>,
 }
 
 impl<'w, W: World> Sim<'w, W> {
@@ -149,6 +151,7 @@ impl<'w, W: World> Sim<'w, W> {
             counted_from: Reading::default(),
             acts: Acts::default(),
             began: Instant::now(),
+            sites: Vec::new(),
             log,
         };
         if let Some(log) = &sim.log {
@@ -372,9 +375,10 @@ impl<W: World> Stage for Sim<'_, W> {
 
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         let tenants = self.tenants;
-        let mut heap = heap::sites();
-        heap.retain(|site| site.live_blocks > 0 && tenants.is_target(site.owner()));
-        heap.shrink_to_fit();
+        heap::sites_into(&mut self.sites);
+        let live = |site: &&heap::SiteCount| site.live_blocks > 0 && tenants.is_target(site.owner());
+        let mut heap = Vec::with_capacity(self.sites.iter().filter(live).count());
+        heap.extend(self.sites.iter().filter(live));
         let mut tasks = tasks::live();
         tasks.retain(|task| tenants.is_target(task.owner()));
         let sockets = self.net.open_endpoints(SIM_TARGET_PARTY).into_iter();
