@@ -1,7 +1,7 @@
 //! The program `s7-gateway`. It is a function, so that another binary can start itself again in this role.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -191,7 +191,8 @@ fn log_to(feed: &Feed, config: &Config) {
     let colours = config.log.as_ref().is_none_or(|log| log.file.is_none() && log.collector.is_none());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(feed.clone()).without_time();
     // Another role in this process may have installed its own: that one stays.
-    let _ = lines.with_ansi(colours && std::env::var_os("NO_COLOR").is_none()).try_init();
+    let coloured = colours && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let _ = lines.with_ansi(coloured).try_init();
 }
 
 /// Prints a line at once. A reader that has gone away is no reason to stop.
