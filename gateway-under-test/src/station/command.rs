@@ -194,18 +194,15 @@ impl Call<'_> {
         outcome.unwrap_or(Err(CommandError::Stopping))
     }
 
-    /// Ends the wait after `within`. An outcome that came first counts.
-    fn expire(mut self, within: Duration) -> Outcome {
-        let ticket = self.ticket.take().expect("expires once");
+    /// Ends the wait. An outcome that came first counts; else it is `not_begun` if the PLC was not asked, and unconfirmed, for
+    /// the reason given, if it was.
+    fn give_up(mut self, not_begun: CommandError, why: String) -> Outcome {
+        let ticket = self.ticket.take().expect("given up once, and only without an outcome");
         if self.commands.withdraw(ticket.key()) {
             ticket.withdraw();
-            return Err(CommandError::NotBegun(within));
+            return Err(not_begun);
         }
-        let unconfirmed = |_lost| {
-            let within = humantime::format_duration(within);
-            Err(CommandError::Unconfirmed(format!("no answer within {within}")))
-        };
-        ticket.expire().unwrap_or_else(unconfirmed)
+        ticket.expire().unwrap_or(Err(CommandError::Unconfirmed(why)))
     }
 }
 
@@ -295,13 +292,17 @@ async fn write_checked(shared: &Shared, name: &str, tag: &str, value: &serde_jso
     let answered = async {
         tokio::select! {
             biased;
-            outcome = call.outcome() => outcome,
-            () = station.stop.cancelled() => Err(CommandError::Stopping),
+            outcome = call.outcome() => Some(outcome),
+            () = station.stop.cancelled() => None,
         }
     };
     match timeout(within, answered).await {
-        Ok(outcome) => outcome,
-        Err(_elapsed) => call.expire(within),
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => call.give_up(CommandError::Stopping, "the station was stopped".to_owned()),
+        Err(_elapsed) => {
+            let why = format!("no answer within {}", humantime::format_duration(within));
+            call.give_up(CommandError::NotBegun(within), why)
+        }
     }
 }
 
@@ -354,9 +355,15 @@ impl Area {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
+    use crate::buffers::PooledPerStation;
+    use crate::config::StationConfig;
+    use crate::station::Parents;
+    use crate::tenant::Tenant;
 
     fn tag(kind: TagType) -> TagConfig {
         TagConfig { writable: true, ..TagConfig::in_db("t", 1, 4, kind) }
@@ -390,5 +397,24 @@ mod tests {
     fn a_tag_is_read_only_unless_it_says_otherwise() {
         let tag = TagConfig::in_db("t", 1, 4, TagType::Word);
         assert_eq!(value_for(&tag, &json!(1)), Err(CommandError::ReadOnly("t".to_owned())));
+    }
+
+    #[test]
+    fn who_gives_up_learns_whether_the_plc_was_asked() {
+        let config = StationConfig::new("press", "press:102", vec![tag(TagType::Word)]);
+        let parents = Parents { cores: 1, buffers: Arc::new(PooledPerStation) };
+        let station = Station::new(config, 0, Tenant::current(), &parents);
+        let ask = || station.commands.put(&station, 0, Value::Word(1)).expect("there is room");
+        let why = || "stopped".to_owned();
+        assert_eq!(ask().give_up(CommandError::Stopping, why()), Err(CommandError::Stopping));
+        assert_eq!(station.commands.waiting(), 0);
+        let call = ask();
+        let job = station.commands.begin().expect("it waits");
+        assert_eq!(call.give_up(CommandError::Stopping, why()), Err(CommandError::Unconfirmed(why())));
+        assert!(!station.commands.settle(&job, Ok(())), "late");
+        let call = ask();
+        let job = station.commands.begin().expect("it waits");
+        assert!(station.commands.settle(&job, Ok(())));
+        assert_eq!(call.give_up(CommandError::Stopping, why()), Ok(()));
     }
 }
