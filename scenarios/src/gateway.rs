@@ -56,10 +56,10 @@ pub fn check(scenario: &Scenario<S7Peer>) -> Vec<String> {
             problems.push(format!("unknown target `{other}`; known: `{NAME}`, or `command: [..]`"))
         }
     }
-    if let Some(defect) = target.defect.as_deref().filter(|defect| *defect != "none") {
-        let known = gateway_under_test::defects::NAMES;
-        if !known.contains(&defect) {
-            problems.push(format!("unknown defect `{defect}`; known: {}, none", known.join(", ")));
+    if let Some(defect) = &target.defect {
+        let known: Vec<_> = gateway_under_test::defects::names().collect();
+        if !known.contains(&defect.as_str()) {
+            problems.push(format!("unknown defect `{defect}`; known: {}", known.join(", ")));
         }
     }
     problems.extend(check_brokers(scenario));

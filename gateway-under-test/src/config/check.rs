@@ -155,11 +155,12 @@ pub fn not_disconnect(when_full: &WhenFull, _: &()) -> Checked {
 
 #[cfg(feature = "defects")]
 pub fn known_defect(name: &str, _: &()) -> Checked {
-    use crate::defects::{NAMES, NONE};
-    if name == NONE || NAMES.contains(&name) {
+    let mut known = crate::defects::names();
+    if known.any(|known| known == name) {
         return Ok(());
     }
-    Err(garde::Error::new(format!("no defect `{name}`; there are: {NONE}, {}", NAMES.join(", "))))
+    let names: Vec<_> = crate::defects::names().collect();
+    Err(garde::Error::new(format!("no defect `{name}`; there are: {}", names.join(", "))))
 }
 
 pub fn distinct_stations(stations: &[StationConfig], _: &()) -> Checked {

@@ -1,8 +1,9 @@
 //! The gallery: leaks that have taken down real gateways, each a faulty twin of one part in one file.
 //!
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
-//! in a build without the feature `defects`.
+//! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
@@ -14,35 +15,78 @@ use crate::parts::Parts;
 /// The name that stands for the healthy gateway.
 pub const NONE: &str = "none";
 
-/// Every defect's name: its file without `.rs`.
-pub const NAMES: &[&str] =
-    &["heartbeat_outlives_connection", "slice_pins_block", "unbounded_consumer_backlog"];
+/// One faulty, or harmless, twin.
+#[derive(Debug, Clone, Copy)]
+pub struct Twin {
+    /// Its number in the gallery, `D04`; `N..` for the harmless ones.
+    pub id: &'static str,
+    /// Its file without `.rs`, by which a configuration asks for it.
+    pub name: &'static str,
+    /// Puts it in the place of the healthy part.
+    swap_in: fn(&mut Parts),
+}
+
+/// Every defect, by number.
+pub const ALL: &[Twin] = &[
+    Twin {
+        id: "D04",
+        name: "heartbeat_outlives_connection",
+        swap_in: |parts| {
+            parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection)
+        },
+    },
+    Twin {
+        id: "D15",
+        name: "slice_pins_block",
+        swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D24",
+        name: "unbounded_consumer_backlog",
+        swap_in: |parts| parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery),
+    },
+];
+
+/// Every name that a configuration may ask for, the healthy gateway's first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    [NONE].into_iter().chain(twins().map(|twin| twin.name))
+}
+
+fn twins() -> impl Iterator<Item = &'static Twin> {
+    ALL.iter().chain(harmless::ALL)
+}
 
 /// Puts the twin called `name` in the place of its healthy part; `false` if there is none.
 pub(crate) fn swap_in(name: &str, parts: &mut Parts) -> bool {
-    match name {
-        NONE => {}
-        "heartbeat_outlives_connection" => {
-            parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection);
-        }
-        "slice_pins_block" => parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
-        "unbounded_consumer_backlog" => {
-            parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery);
-        }
-        _ => return false,
+    let twin = twins().find(|twin| twin.name == name);
+    if let Some(twin) = twin {
+        (twin.swap_in)(parts);
     }
-    true
+    twin.is_some() || name == NONE
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn every_name_has_its_twin_and_no_other_name_has_one() {
-        for name in NAMES.iter().chain(&[NONE]) {
+        for name in names() {
             assert!(swap_in(name, &mut Parts::healthy()), "{name}");
         }
         assert!(!swap_in("heartbeat", &mut Parts::healthy()));
+    }
+
+    #[test]
+    fn every_twin_has_a_file_of_its_name_and_stands_in_order() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/defects");
+        for (twins, folder) in [(ALL, folder.clone()), (harmless::ALL, folder.join("harmless"))] {
+            assert!(twins.is_sorted_by(|a, b| a.id < b.id));
+            for twin in twins {
+                assert!(folder.join(format!("{}.rs", twin.name)).is_file(), "{twin:?}");
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gateway_under_test::config::{TagConfig, TagType};
-use gateway_under_test::defects::NAMES;
+use gateway_under_test::defects::names;
 use tokio::time::sleep;
 
 use crate::world::{World, ask, config, gauge, start, station, until, until_online};
@@ -70,11 +70,11 @@ async fn a_backlog_grows_without_limit_only_in_the_twin() {
 
 #[tokio::test(start_paused = true)]
 async fn every_twin_polls_as_well_as_the_healthy_gateway() {
-    for defect in NAMES {
+    for defect in names() {
         let world = World::new();
         let _plc = world.plc("press:102");
         let mut config = config(vec![station("press")]);
-        config.defect = Some((*defect).to_owned());
+        config.defect = Some(defect.to_owned());
         let gateway = start(&world, config).await;
         until_online(&gateway).await;
         sleep(Duration::from_secs(10)).await;
