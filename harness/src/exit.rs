@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn declared(met: bool) -> Expected {
-        Expected { what: "leak of tasks at heartbeat.rs".to_owned(), met }
+        Expected { what: "leak of tasks at heartbeat.rs".to_owned(), met, leak: None }
     }
 
     #[test]

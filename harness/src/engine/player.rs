@@ -95,6 +95,7 @@ fn report<W: crate::scenario::model::PeerSpec>(
     let findings = findings(&judgement, &measured);
     let expected = (!request.plain).then(|| verdict::expectation(&scenario.expect, &judgement, &findings));
     let exit = Exit::of_case(judgement.outcome, expected.as_ref());
+    let replay = request.replay_with(judgement.cycles_to_replay(&measured.timeline));
     CaseReport {
         scenario: scenario.name.clone(),
         case: case.case.clone(),
@@ -111,7 +112,7 @@ fn report<W: crate::scenario::model::PeerSpec>(
         findings,
         audit: measured.timeline.audit.clone(),
         notes: judgement.notes.into_iter().chain(measured.notes).collect(),
-        replay: request.replay.clone(),
+        replay,
         scenario_time: measured.scenario_time,
         wall_time,
         timeline: measured.timeline,

@@ -48,6 +48,7 @@ fn timeline(census: impl Fn(u64) -> Census) -> Timeline {
 
 fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {
     let judgement = judge(&timeline, rules);
+    let cycles = judgement.cycles_to_replay(&timeline);
     CaseReport {
         scenario: scenario.to_owned(),
         case: String::new(),
@@ -64,7 +65,12 @@ fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {
         findings: vec![],
         audit: timeline.audit.clone(),
         notes: judgement.notes,
-        replay: format!("watertight run scenarios/gate/{scenario}.yaml --seed 7"),
+        replay: match cycles {
+            Some(cycles) => {
+                format!("watertight run scenarios/gate/{scenario}.yaml --seed 7 --cycles {cycles}")
+            }
+            None => format!("watertight run scenarios/gate/{scenario}.yaml --seed 7"),
+        },
         scenario_time: Duration::from_secs(1_890),
         wall_time: Duration::from_millis(412),
         timeline,
@@ -209,7 +215,7 @@ pub fn over_budget() -> CaseReport {
 }
 
 pub fn expecting(report: CaseReport, what: &str, met: bool) -> CaseReport {
-    let expected = Expected { what: what.to_owned(), met };
+    let expected = Expected { what: what.to_owned(), met, leak: None };
     let exit = Exit::of_case(report.outcome, Some(&expected));
     CaseReport { expected: Some(expected), exit, ..report }
 }

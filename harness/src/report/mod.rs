@@ -15,6 +15,7 @@ mod fixtures;
 
 use crate::exit::Exit;
 use crate::explain::Finding;
+use crate::resource::Resource;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 use crate::timeline::{Audit, Timeline};
@@ -88,6 +89,22 @@ pub struct Expected {
     pub what: String,
     /// Whether it came true.
     pub met: bool,
+    /// For a declared leak, what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak: Option<DeclaredLeak>,
+}
+
+/// What came of a leak that a scenario declares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeclaredLeak {
+    /// What it says will grow.
+    pub resource: Resource,
+    /// A part of the place that it says will be named.
+    pub site: String,
+    /// Whether that resource was judged a leak.
+    pub grows: bool,
+    /// Whether a finding of that resource names the place.
+    pub named: bool,
 }
 
 /// All cases of one `watertight run`.

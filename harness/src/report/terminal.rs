@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use super::{CaseReport, RunReport, figures};
 use crate::exit::Exit;
 use crate::explain::{Finding, is_own};
-use crate::verdict::ResourceVerdict;
+use crate::verdict::{Outcome, ResourceVerdict};
 
 /// How the text is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,33 +112,82 @@ fn seen(case: &CaseReport) -> String {
     if seen.is_empty() { "-".to_owned() } else { seen }
 }
 
-/// Everything a person needs to know about one case.
+/// Everything a person needs to know about one case: what, where, why and how to see it again; then the rest.
 pub fn block(case: &CaseReport, look: Look) -> String {
-    let mut out = String::new();
-    let word = look.paint(style(case.exit).bold(), &ending(case).to_uppercase());
-    let _ = writeln!(out, "{word}  {}", case.test_name());
-    out += &indent(&case.headline);
-    if let Some(site) = case.findings.first() {
-        let whose = figures::tenancy(site);
-        let _ = writeln!(out, "  at {}{whose}", look.paint(Style::new().bold(), &site.site));
-    }
-    if let Some(expected) = case.expected.as_ref().filter(|expected| !expected.met) {
-        let _ = writeln!(out, "  expected: {}", expected.what);
-    }
+    let mut out = head(case, look);
     out.push('\n');
     out += &indent(&resources(&case.resources, look));
-    out += &findings(&case.findings, look);
-    for audit in case.audit.iter().filter(|audit| !audit.holds()) {
-        let _ =
-            writeln!(out, "  {} {}", look.paint(warning(), "control failed:"), figures::failed_audit(audit));
+    out += &other_findings(&case.findings, look);
+    let failed = case.audit.iter().filter(|audit| !audit.holds()).map(figures::failed_audit);
+    for audit in failed.filter(|audit| *audit != case.headline) {
+        let _ = writeln!(out, "  {} {audit}", look.paint(warning(), "control failed:"));
     }
     for note in case.notes.iter().filter(|note| !is_said(case, note)) {
         let _ = writeln!(out, "  note: {}", note.replace('\n', "\n    "));
     }
     let length = format!("{} of {}", figures::time(case.scenario_time), case.target);
-    let _ = writeln!(out, "  played {length} in {}", figures::time(case.wall_time));
-    let _ = writeln!(out, "  replay: {}", look.paint(Style::new().bold(), &case.replay));
+    let played = format!("played {length} in {}", figures::time(case.wall_time));
+    let _ = writeln!(out, "  {}", look.paint(faint(), &played));
     out
+}
+
+/// The outcome, what it is, where, why it is believed, and the command that shows it again.
+fn head(case: &CaseReport, look: Look) -> String {
+    let word = look.paint(style(case.exit).bold(), &ending(case).to_uppercase());
+    let mut out = format!("{word}  {}\n", case.test_name());
+    let culprit = case.findings.first();
+    let left =
+        culprit.map_or_else(String::new, |first| format!("; {} left behind", figures::survivors(first)));
+    out += &indent(&format!("{}{left}", case.headline));
+    if let Some(first) = culprit {
+        let site = look.paint(Style::new().bold(), &first.site);
+        let _ = writeln!(out, "  at      {site}{}{}", function(first, look), figures::tenancy(first));
+        out += &stack(first, look);
+    }
+    if let Some(reason) = reason(case) {
+        let _ = writeln!(out, "  why     {reason}");
+    }
+    if let Some(expected) = case.expected.as_ref().filter(|expected| !expected.met) {
+        let _ = writeln!(out, "  wanted  {}", expected.what);
+    }
+    let _ = writeln!(out, "  replay  {}", look.paint(Style::new().bold(), &case.replay));
+    out
+}
+
+/// ` in module::function`, where there is room for it beside the site.
+fn function(finding: &Finding, look: Look) -> String {
+    let named = finding.function.as_ref().map(|function| format!(" in {function}")).unwrap_or_default();
+    let length = LABEL_WIDTH + finding.site.chars().count() + named.chars().count();
+    if length <= look.width { named } else { String::new() }
+}
+
+/// Columns before what stands beside a label.
+const LABEL_WIDTH: usize = 10;
+
+/// Why the outcome is believed, where the headline does not say it: the figures, and what was checked about the run.
+fn reason(case: &CaseReport) -> Option<String> {
+    let judged = case.resources.iter().filter(|verdict| verdict.measured());
+    let worst = judged.min_by_key(|verdict| std::cmp::Reverse(verdict.outcome))?;
+    let is_said = case.outcome == Outcome::Clean || case.headline.ends_with(&worst.why);
+    if worst.outcome != case.outcome || is_said {
+        return None;
+    }
+    let mut said = vec![worst.why.clone()];
+    said.extend(rest(case));
+    said.extend(controls(case));
+    Some(said.join("; "))
+}
+
+fn rest(case: &CaseReport) -> Option<String> {
+    let counted = case.timeline.cycles.get(case.timeline.warm_up..)?;
+    let all_settled = counted.iter().all(|record| record.settled_after.is_some());
+    all_settled.then(|| format!("at rest in all {} cycles", figures::grouped(counted.len() as u64)))
+}
+
+fn controls(case: &CaseReport) -> Option<String> {
+    let all_hold = case.audit.iter().all(|audit| audit.holds());
+    let count = case.audit.len();
+    (all_hold && count > 0).then(|| format!("{count} of {count} controls passed"))
 }
 
 /// Failed controls have lines of their own, and the table says why of each resource.
@@ -191,20 +240,20 @@ fn resource_row(verdict: &ResourceVerdict) -> Vec<String> {
     ]
 }
 
-/// The first findings, victims in one line each.
-fn findings(all: &[Finding], look: Look) -> String {
+/// What else stayed behind: victims in one line each. The first finding heads the block.
+fn other_findings(all: &[Finding], look: Look) -> String {
     let mut out = String::new();
-    for finding in all.iter().take(FINDINGS_MAX) {
-        let held = figures::survivors(finding);
+    for finding in all.iter().take(FINDINGS_MAX).skip(1) {
+        let held =
+            format!("{} at {}{}", figures::survivors(finding), finding.site, figures::tenancy(finding));
         match &finding.victim_of {
             Some(culprit) => {
-                let whose = figures::tenancy(finding);
-                let line = format!("  + {held} at {}{whose}, explained by {culprit}", finding.site);
+                let culprit = culprit.rsplit('/').next().unwrap_or(culprit);
+                let line = format!("  + {held}, explained by {culprit}");
                 let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&line)));
             }
             None => {
-                let said = look.paint(warning(), "left behind:");
-                let _ = writeln!(out, "  {said} {held} at {}{}", finding.site, figures::tenancy(finding));
+                let _ = writeln!(out, "  {} {held}", look.paint(warning(), "also left behind:"));
                 out += &stack(finding, look);
             }
         }
@@ -217,11 +266,12 @@ fn findings(all: &[Finding], look: Look) -> String {
 
 /// The frames around the site: those of the user's own code, or the first ones if there are none.
 fn stack(finding: &Finding, look: Look) -> String {
-    let own: Vec<&String> = finding.stack.iter().filter(|frame| is_own(frame)).collect();
-    let frames = if own.is_empty() { finding.stack.iter().collect() } else { own };
+    let around = || finding.stack.iter().filter(|frame| !frame.contains(&finding.site));
+    let own: Vec<&String> = around().filter(|frame| is_own(frame)).collect();
+    let frames = if own.is_empty() { around().collect() } else { own };
     let mut out = String::new();
     for frame in frames.into_iter().take(FRAMES_MAX) {
-        let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&format!("      {frame}"))));
+        let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&format!("          {frame}"))));
     }
     out
 }

@@ -92,14 +92,13 @@ impl Options {
         }
     }
 
-    /// The command that repeats `job` alone, with its seed spelled out.
+    /// The command that repeats `job` alone, with its seed spelled out; of cycles it says nothing.
     fn replay(&self, job: &Job) -> String {
         let mut words = vec!["watertight run".to_owned(), quoted(&job.case.file.to_string_lossy())];
         words.push(format!("--engine {} --seed {}", job.engine.name(), self.seed.unwrap_or(job.case.seed)));
         if !job.case.case.is_empty() {
             words.push(format!("--filter {}", quoted(&format!("*::{}", job.case.case))));
         }
-        words.extend(self.cycles.map(|cycles| format!("--cycles {cycles}")));
         words.extend(
             self.overrides
                 .iter()

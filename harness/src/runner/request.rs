@@ -31,8 +31,18 @@ pub struct RunRequest {
     pub explain: Explain,
     /// Whether every event is told ([`super::Message::Event`]), for a comparison of two runs.
     pub events: bool,
-    /// The command that repeats this run, for the report.
+    /// The command that repeats this run, without the number of its cycles: what a run shows says how many are needed.
     pub replay: String,
+}
+
+impl RunRequest {
+    /// The command that repeats this run with so many counted cycles; `None`: with as many as this one was asked for.
+    pub fn replay_with(&self, cycles: Option<usize>) -> String {
+        match cycles.or(self.cycles) {
+            Some(cycles) => format!("{} --cycles {cycles}", self.replay),
+            None => self.replay.clone(),
+        }
+    }
 }
 
 /// Which witness attributes the heap.

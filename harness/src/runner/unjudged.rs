@@ -83,7 +83,7 @@ pub(super) fn unplayed(job: &Job, request: &RunRequest, exit: Exit, headline: St
         findings: Vec::new(),
         audit: Vec::new(),
         notes: Vec::new(),
-        replay: request.replay.clone(),
+        replay: request.replay_with(None),
         scenario_time: Duration::ZERO,
         wall_time: Duration::ZERO,
         timeline: Timeline {

@@ -3,7 +3,7 @@
 use super::{Judgement, Outcome};
 use crate::exit::Exit;
 use crate::explain::Finding;
-use crate::report::Expected;
+use crate::report::{DeclaredLeak, Expected};
 use crate::scenario::model::Expect;
 
 /// Compares a judgement with what the scenario expects: a clean end unless it declares a leak.
@@ -12,7 +12,7 @@ use crate::scenario::model::Expect;
 pub fn expectation(expect: &Expect, judgement: &Judgement, findings: &[Finding]) -> Expected {
     let Some(leak) = &expect.leak else {
         let met = Exit::from(judgement.outcome) == Exit::Clean;
-        return Expected { what: "clean".to_owned(), met };
+        return Expected { what: "clean".to_owned(), met, leak: None };
     };
     let grows = judgement
         .resources
@@ -22,5 +22,9 @@ pub fn expectation(expect: &Expect, judgement: &Judgement, findings: &[Finding])
         .iter()
         .filter(|finding| finding.resource == leak.resource)
         .any(|finding| finding.names(&leak.site));
-    Expected { what: format!("leak of {} at {}", leak.resource, leak.site), met: grows && named }
+    Expected {
+        what: format!("leak of {} at {}", leak.resource, leak.site),
+        met: grows && named,
+        leak: Some(DeclaredLeak { resource: leak.resource, site: leak.site.clone(), grows, named }),
+    }
 }

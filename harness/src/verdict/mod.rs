@@ -15,6 +15,7 @@ use crate::resource::Resource;
 use crate::timeline::Timeline;
 
 mod controls;
+mod detection;
 mod expectation;
 mod resource;
 mod rises;
@@ -79,6 +80,9 @@ pub struct ResourceVerdict {
     pub sensitivity_bytes_per_cycle: Option<f64>,
     /// The counted cycle from which the growth shows (warm-up not counted), for a leak or a step.
     pub since_cycle: Option<usize>,
+    /// The fewest counted cycles from which on the judge calls it a leak, for a leak.
+    #[serde(default)]
+    pub detected_after: Option<usize>,
     /// Why the outcome is believed, in one sentence with the figures.
     pub why: String,
 }
@@ -108,6 +112,22 @@ pub struct Judgement {
     pub notes: Vec<String>,
 }
 
+impl Judgement {
+    /// The fewest counted cycles that show the leak which the headline names; `None`: it names none.
+    pub fn detected_after(&self) -> Option<usize> {
+        let leak = self.resources.iter().find(|verdict| verdict.outcome == Outcome::Leak)?;
+        leak.detected_after.filter(|_| self.outcome == Outcome::Leak)
+    }
+
+    /// Counted cycles with which a run like `timeline` shows that leak again: where counts are sampled, half as many more
+    /// than this one needed, because the next one has other noise.
+    pub fn cycles_to_replay(&self, timeline: &Timeline) -> Option<usize> {
+        let cycles = self.detected_after()?;
+        let counted = timeline.cycles.len().saturating_sub(timeline.warm_up);
+        Some(if timeline.exact { cycles } else { (cycles + cycles / 2).min(counted) })
+    }
+}
+
 /// Judges the counted cycles of `timeline` under `rules`.
 pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let counted = timeline.cycles.get(timeline.warm_up..).unwrap_or_default();
@@ -116,7 +136,10 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let mut resources: Vec<ResourceVerdict> = Vec::new();
     for kind in Resource::ALL {
         let heap = resources.iter().find(|verdict| verdict.resource == Resource::Heap && verdict.measured());
-        let verdict = resource::judge(context, kind, rules.of(kind), heap);
+        let mut verdict = resource::judge(context, kind, rules.of(kind), heap);
+        if verdict.outcome == Outcome::Leak {
+            verdict.detected_after = detection::detected_after(timeline, counted, kind, rules.of(kind));
+        }
         resources.push(verdict);
     }
     let mut complaints = controls::complaints(timeline, counted, rules);

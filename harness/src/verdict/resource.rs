@@ -83,6 +83,7 @@ fn figures_of(context: Context<'_>, resource: Resource, units: &[i64], bytes: &[
         sensitivity_per_cycle: None,
         sensitivity_bytes_per_cycle: None,
         since_cycle: None,
+        detected_after: None,
         why: String::new(),
     }
 }

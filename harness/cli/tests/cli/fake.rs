@@ -183,7 +183,7 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
         findings: Vec::new(),
         audit: Vec::new(),
         notes: vec![format!("heap by {}", std::env::var("WATERTIGHT_HEAP").unwrap_or_default())],
-        replay: request.replay.clone(),
+        replay: request.replay_with(None),
         scenario_time: cycles.last().map_or(Duration::ZERO, |last| last.at),
         wall_time: Duration::ZERO,
         timeline: Timeline {
