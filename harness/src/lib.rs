@@ -23,4 +23,6 @@ pub mod verdict;
 pub mod report;
 pub mod runner;
 
+pub mod gallery;
+
 pub mod exit;

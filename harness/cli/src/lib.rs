@@ -3,6 +3,7 @@
 //! One file a subcommand. What is decided is decided in the library; here arguments are read and results shown.
 
 mod check;
+mod gallery;
 mod list;
 mod plan;
 mod progress;
@@ -47,6 +48,8 @@ Exit codes:
 enum Command {
     /// Play scenarios and judge them
     Run(Box<run::Args>),
+    /// Play every defect, its healthy twin and what only looks like a leak: what is found, what is cried about
+    Gallery(gallery::Args),
     /// Read scenario files and name everything that is wrong with them, without playing
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
@@ -66,6 +69,7 @@ pub fn main(parts: Parts<'_>) -> ExitCode {
 pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> ExitCode {
     let exit = match Cli::parse_from(args).command {
         Command::Run(args) => run::run(&args, parts.library),
+        Command::Gallery(args) => gallery::gallery(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),

@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub mod figures;
+pub mod gallery;
 pub mod json;
 pub mod junit;
 pub mod terminal;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 
 use crate::exit::Exit;
 use crate::explain::Finding;

@@ -132,7 +132,7 @@ pub fn block(case: &CaseReport, look: Look) -> String {
 }
 
 /// The outcome, what it is, where, why it is believed, and the command that shows it again.
-fn head(case: &CaseReport, look: Look) -> String {
+pub fn head(case: &CaseReport, look: Look) -> String {
     let word = look.paint(style(case.exit).bold(), &ending(case).to_uppercase());
     let mut out = format!("{word}  {}\n", case.test_name());
     let culprit = case.findings.first();
@@ -301,7 +301,7 @@ fn indent(text: &str) -> String {
 
 /// Columns as wide as their widest cell, two spaces apart; `right` lists those with figures. The last text column is
 /// cut when the terminal is too narrow.
-fn lay_out(
+pub(super) fn lay_out(
     rows: &[Vec<String>],
     right: &[usize],
     look: Look,
