@@ -5,9 +5,10 @@
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
 //! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`;
-//! [`processes`], `process::fault::…`; and [`language`], `language::…`.
+//! [`processes`], `process::fault::…`; and [`language`] and [`gallery`], which read files.
 
 mod controls;
+mod gallery;
 mod language;
 mod processes;
 mod targets;
@@ -89,11 +90,8 @@ fn trials() -> Result<Vec<Trial>, String> {
         controls.into_iter().map(|control| control_trial(control, &shared)).collect();
     trials.extend(targets::ALL.map(|(name, test)| waiting_trial("target", name, test, &shared)));
     trials.extend(processes::ALL.map(|(name, test)| waiting_trial("fault", name, test, &shared)));
-    trials.extend(
-        language::ALL.map(|(name, test)| {
-            Trial::test(format!("language::{name}"), move || test().map_err(Failed::from))
-        }),
-    );
+    trials.extend(language::ALL.map(|(name, test)| reading_trial("language", name, test)));
+    trials.extend(gallery::ALL.map(|(name, test)| reading_trial("gallery", name, test)));
     for job in jobs {
         // dhat counts whatever is around the target too: where that is not exact itself, it can be no witness.
         let witnessed = is_tagged(&job, "gate") && !is_tagged(&job, "tenants");
@@ -158,6 +156,11 @@ fn waiting_trial(subject: &str, name: &str, test: Test, shared: &Arc<Shared>) ->
         let _permit = shared.permit(EngineKind::Process);
         test().map_err(Failed::from)
     })
+}
+
+/// A test that only reads files.
+fn reading_trial(subject: &str, name: &str, test: Test) -> Trial {
+    Trial::test(format!("{subject}::{name}"), move || test().map_err(Failed::from))
 }
 
 fn text(report: &CaseReport) -> String {
