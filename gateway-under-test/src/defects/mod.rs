@@ -5,6 +5,7 @@
 
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod pool_entry_outlives_cancel;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
 
@@ -28,6 +29,11 @@ pub struct Twin {
 
 /// Every defect, by number.
 pub const ALL: &[Twin] = &[
+    Twin {
+        id: "D01",
+        name: "pool_entry_outlives_cancel",
+        swap_in: |parts| parts.dial = Arc::new(pool_entry_outlives_cancel::PoolEntryOutlivesCancel),
+    },
     Twin {
         id: "D04",
         name: "heartbeat_outlives_connection",
