@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod close_skipped_on_error;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod pool_entry_outlives_cancel;
@@ -33,6 +34,11 @@ pub const ALL: &[Twin] = &[
         id: "D01",
         name: "pool_entry_outlives_cancel",
         swap_in: |parts| parts.dial = Arc::new(pool_entry_outlives_cancel::PoolEntryOutlivesCancel),
+    },
+    Twin {
+        id: "D02",
+        name: "close_skipped_on_error",
+        swap_in: |parts| parts.dial = Arc::new(close_skipped_on_error::CloseSkippedOnError::default()),
     },
     Twin {
         id: "D04",
