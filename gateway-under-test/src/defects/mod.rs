@@ -6,6 +6,7 @@
 pub mod close_skipped_on_error;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod no_request_deadline;
 pub mod pool_entry_outlives_cancel;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
@@ -39,6 +40,11 @@ pub const ALL: &[Twin] = &[
         id: "D02",
         name: "close_skipped_on_error",
         swap_in: |parts| parts.dial = Arc::new(close_skipped_on_error::CloseSkippedOnError::default()),
+    },
+    Twin {
+        id: "D03",
+        name: "no_request_deadline",
+        swap_in: |parts| parts.carry_out = Arc::new(no_request_deadline::NoRequestDeadline),
     },
     Twin {
         id: "D04",
