@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod cancel_not_propagated;
 pub mod close_skipped_on_error;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
@@ -52,6 +53,11 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| {
             parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection)
         },
+    },
+    Twin {
+        id: "D05",
+        name: "cancel_not_propagated",
+        swap_in: |parts| parts.carry_out = Arc::new(cancel_not_propagated::CancelNotPropagated),
     },
     Twin {
         id: "D15",
