@@ -9,6 +9,7 @@ pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod no_request_deadline;
 pub mod pool_entry_outlives_cancel;
+pub mod reconnect_without_backoff;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
 
@@ -58,6 +59,11 @@ pub const ALL: &[Twin] = &[
         id: "D05",
         name: "cancel_not_propagated",
         swap_in: |parts| parts.carry_out = Arc::new(cancel_not_propagated::CancelNotPropagated),
+    },
+    Twin {
+        id: "D12",
+        name: "reconnect_without_backoff",
+        swap_in: |parts| parts.retry = Arc::new(reconnect_without_backoff::ReconnectWithoutBackoff),
     },
     Twin {
         id: "D15",
