@@ -5,6 +5,7 @@
 
 pub mod cancel_not_propagated;
 pub mod close_skipped_on_error;
+pub mod half_open_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod no_request_deadline;
@@ -74,6 +75,11 @@ pub const ALL: &[Twin] = &[
         id: "D24",
         name: "unbounded_consumer_backlog",
         swap_in: |parts| parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery),
+    },
+    Twin {
+        id: "D27",
+        name: "half_open_kept",
+        swap_in: |parts| parts.dial = Arc::new(half_open_kept::HalfOpenKept),
     },
 ];
 
