@@ -5,6 +5,7 @@
 
 pub mod cancel_not_propagated;
 pub mod close_skipped_on_error;
+pub mod dead_session_generation;
 pub mod half_open_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
@@ -80,6 +81,11 @@ pub const ALL: &[Twin] = &[
         id: "D27",
         name: "half_open_kept",
         swap_in: |parts| parts.dial = Arc::new(half_open_kept::HalfOpenKept),
+    },
+    Twin {
+        id: "D29",
+        name: "dead_session_generation",
+        swap_in: |parts| parts.intake = Arc::new(dead_session_generation::DeadSessionGeneration::default()),
     },
 ];
 
