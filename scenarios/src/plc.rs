@@ -189,3 +189,16 @@ async fn get(address: &str, path: &str) -> std::io::Result<String> {
     stream.take(STATS_BYTES_MAX).read_to_string(&mut answer).await?;
     Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_shows_the_most_slots_that_one_plc_had_in_use() {
+        let peaks = [2, 5, 3].map(|sessions_peak| PlcStats { sessions_peak, ..PlcStats::default() });
+        let load = load(peaks.into_iter());
+        let slots = load.iter().find(|load| load.what.starts_with("slots")).expect("among the load");
+        assert_eq!((slots.count, slots.at_least_per_cycle, slots.at_most), (5, 0, None));
+    }
+}

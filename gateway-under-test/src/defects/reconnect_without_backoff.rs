@@ -1,8 +1,8 @@
 //! D12: a network blink makes every station retry at once and without end, and attempts overlap.
 //!
 //! What it looks like: tasks, sockets and connects grow with every blink: one loop more for each station, each with a
-//! connection of its own. The next blink has all of them redial every 200 ms. One switch that restarts at night has made 19,842 tasks
-//! out of 23.
+//! connection of its own. The next blink has all of them redial every 200 ms. One switch that restarts at night has
+//! made 19,842 tasks out of 23.
 //!
 //! Why it passes review: "the PLC is back within a moment, so do not sit out a back-off" is what every operator asks
 //! for, and a slot that is taken at once is not lost to somebody's laptop. The loop is right, and started in the right

@@ -12,8 +12,8 @@ use crate::shared::Shared;
 
 /// Passes the time between two attempts.
 pub trait Retry: Send + Sync {
-    /// Returns when the next attempt may begin: the back-off says after `wait`. This was failure number `failures` in a row; 1 is the
-    /// end of a session that had polled.
+    /// Returns when the next attempt may begin: the back-off says after `wait`. This was failure number `failures` in a
+    /// row; the end of a session that had polled is number 1.
     fn pause<'p>(
         &'p self,
         shared: &'p Arc<Shared>,
