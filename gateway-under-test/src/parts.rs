@@ -10,10 +10,19 @@ use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::log::queue::{BoundedLog, LogPart};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
 use crate::session::intake::{CopyOut, IntakePart};
+use crate::station::carry_out::{CarryOut, WithinTheStation};
+use crate::station::dial::{Dial, OwnsItsStream};
+use crate::station::retry::{Retry, WaitsItsTurn};
 
 /// The parts of one gateway.
 #[derive(Clone)]
 pub struct Parts {
+    /// Sets up connections to PLCs.
+    pub dial: Arc<dyn Dial>,
+    /// Passes the time between two attempts at a session.
+    pub retry: Arc<dyn Retry>,
+    /// Carries out commands.
+    pub carry_out: Arc<dyn CarryOut>,
     /// Keeps quiet sessions honest.
     pub heartbeat: Arc<dyn Heartbeat>,
     /// Takes values out of answers.
@@ -45,6 +54,9 @@ impl Parts {
     /// The parts that ship.
     pub fn healthy() -> Self {
         Self {
+            dial: Arc::new(OwnsItsStream),
+            retry: Arc::new(WaitsItsTurn),
+            carry_out: Arc::new(WithinTheStation),
             heartbeat: Arc::new(BoundToSession),
             intake: Arc::new(CopyOut),
             buffers: Arc::new(PooledPerStation),

@@ -44,6 +44,10 @@ pub struct Plcs {
     #[serde(default = "eight")]
     #[garde(range(min = 1, max = 1_000))]
     pub slots: usize,
+    /// How long a session may be silent before the PLC ends it.
+    #[serde(default = "one_minute")]
+    #[garde(skip)]
+    pub idle: Time,
     /// How long each answer takes.
     #[serde(default = "no_time")]
     #[garde(skip)]
@@ -174,6 +178,10 @@ fn first_tag() -> String {
 
 fn one_second() -> Time {
     Time(std::time::Duration::from_secs(1))
+}
+
+fn one_minute() -> Time {
+    Time(std::time::Duration::from_secs(60))
 }
 
 fn ten_seconds() -> Time {

@@ -40,7 +40,7 @@ fn config(setting: &Setting<'_, S7Peer>, name: String, plcs: &Plcs, ordinal: usi
         pdu_length: plcs.pdu,
         scan: setting.paced(plcs.scan.0),
         handshake_timeout: setting.paced(defaults.handshake_timeout),
-        idle_timeout: setting.paced(defaults.idle_timeout),
+        idle_timeout: setting.paced(plcs.idle.0),
         data_blocks: vec![data_block(plcs.tags)],
         faults: Faults { answer_delay: setting.paced(plcs.delay.0), ..Faults::default() },
         ..defaults
@@ -125,12 +125,19 @@ impl Party for SimPlcs {
 /// What must have landed on PLCs for a run to say anything: each of them was asked in every cycle.
 fn load(stats: impl ExactSizeIterator<Item = PlcStats>) -> Vec<Load> {
     let plcs = stats.len() as u64;
-    let (requests, errors) = stats.fold((0, 0), |(requests, errors), stats| {
-        (requests + stats.requests, errors + stats.protocol_errors)
+    let (requests, errors, slots) = stats.fold((0, 0, 0), |(requests, errors, slots), stats| {
+        (requests + stats.requests, errors + stats.protocol_errors, stats.sessions_peak.max(slots))
     });
     vec![
         Load { what: "requests answered", count: requests, at_least_per_cycle: plcs, at_most: None },
         Load { what: "requests that made no sense", count: errors, at_least_per_cycle: 0, at_most: None },
+        // The audit takes off what it was after warm-up: a service that keeps its connections for itself shows here.
+        Load {
+            what: "slots of one in use at most, above warm-up",
+            count: slots,
+            at_least_per_cycle: 0,
+            at_most: None,
+        },
     ]
 }
 
@@ -181,4 +188,17 @@ async fn get(address: &str, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.take(STATS_BYTES_MAX).read_to_string(&mut answer).await?;
     Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_shows_the_most_slots_that_one_plc_had_in_use() {
+        let peaks = [2, 5, 3].map(|sessions_peak| PlcStats { sessions_peak, ..PlcStats::default() });
+        let load = load(peaks.into_iter());
+        let slots = load.iter().find(|load| load.what.starts_with("slots")).expect("among the load");
+        assert_eq!((slots.count, slots.at_least_per_cycle, slots.at_most), (5, 0, None));
+    }
 }

@@ -3,8 +3,15 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod cancel_not_propagated;
+pub mod close_skipped_on_error;
+pub mod dead_session_generation;
+pub mod half_open_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod no_request_deadline;
+pub mod pool_entry_outlives_cancel;
+pub mod reconnect_without_backoff;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
 
@@ -29,11 +36,36 @@ pub struct Twin {
 /// Every defect, by number.
 pub const ALL: &[Twin] = &[
     Twin {
+        id: "D01",
+        name: "pool_entry_outlives_cancel",
+        swap_in: |parts| parts.dial = Arc::new(pool_entry_outlives_cancel::PoolEntryOutlivesCancel),
+    },
+    Twin {
+        id: "D02",
+        name: "close_skipped_on_error",
+        swap_in: |parts| parts.dial = Arc::new(close_skipped_on_error::CloseSkippedOnError::default()),
+    },
+    Twin {
+        id: "D03",
+        name: "no_request_deadline",
+        swap_in: |parts| parts.carry_out = Arc::new(no_request_deadline::NoRequestDeadline),
+    },
+    Twin {
         id: "D04",
         name: "heartbeat_outlives_connection",
         swap_in: |parts| {
             parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection)
         },
+    },
+    Twin {
+        id: "D05",
+        name: "cancel_not_propagated",
+        swap_in: |parts| parts.carry_out = Arc::new(cancel_not_propagated::CancelNotPropagated),
+    },
+    Twin {
+        id: "D12",
+        name: "reconnect_without_backoff",
+        swap_in: |parts| parts.retry = Arc::new(reconnect_without_backoff::ReconnectWithoutBackoff),
     },
     Twin {
         id: "D15",
@@ -44,6 +76,16 @@ pub const ALL: &[Twin] = &[
         id: "D24",
         name: "unbounded_consumer_backlog",
         swap_in: |parts| parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery),
+    },
+    Twin {
+        id: "D27",
+        name: "half_open_kept",
+        swap_in: |parts| parts.dial = Arc::new(half_open_kept::HalfOpenKept),
+    },
+    Twin {
+        id: "D29",
+        name: "dead_session_generation",
+        swap_in: |parts| parts.intake = Arc::new(dead_session_generation::DeadSessionGeneration::default()),
     },
 ];
 

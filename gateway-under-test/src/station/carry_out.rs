@@ -2,9 +2,11 @@
 //! grants one connection only, the polling session does it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::Station;
 use super::command::{CommandError, Job, Outcome, failed};
@@ -15,6 +17,29 @@ use crate::shared::Shared;
 
 /// The reference of the first request on a connection for commands.
 const FIRST_REFERENCE: u16 = 1;
+
+/// Carries out a station's commands.
+pub trait CarryOut: Send + Sync {
+    /// Carries out commands as they come, until it is dropped.
+    fn carry_out_all<'c>(
+        &'c self,
+        shared: &'c Arc<Shared>,
+        station: &'c Arc<Station>,
+    ) -> BoxFuture<'c, Infallible>;
+}
+
+/// Within the station's own task: whatever is under way is dropped with it.
+pub struct WithinTheStation;
+
+impl CarryOut for WithinTheStation {
+    fn carry_out_all<'c>(
+        &'c self,
+        shared: &'c Arc<Shared>,
+        station: &'c Arc<Station>,
+    ) -> BoxFuture<'c, Infallible> {
+        carry_out_all(shared, station).boxed()
+    }
+}
 
 /// Carries out commands as they come: one after the other, or, where the order does not matter, as many at once as the pool
 /// has connections beside the polling session's.

@@ -1,12 +1,9 @@
 //! A connection for a user of the pool: one that waits there, or a new one.
 
-use s7_wire::ConnectionType;
 use tokio::time::{Instant, timeout_at};
 
 use super::Station;
-use super::pool::{InUse, Leased, ToOpen};
-use crate::client::{Client, ClientConfig, ClientError, OnTimeout};
-use crate::config::StationConfig;
+use super::pool::{InUse, Leased};
 use crate::session::SessionError;
 use crate::shared::Shared;
 
@@ -27,38 +24,8 @@ pub async fn connection<'s>(
         }
         Leased::Vacant(place) => {
             shared.meters.pool_misses.up();
-            open(shared, station, place, first_reference, deadline).await
+            let dialling = shared.parts.dial.dial(shared, &station.config, first_reference, deadline);
+            Ok(place.opened(dialling.await?))
         }
-    }
-}
-
-async fn open<'s>(
-    shared: &Shared,
-    station: &'s Station,
-    place: ToOpen<'s>,
-    first_reference: u16,
-    deadline: Instant,
-) -> Result<InUse<'s>, SessionError> {
-    let config = &station.config;
-    let late = || SessionError::ConnectTimeout(config.connect_timeout);
-    let connecting = timeout_at(deadline, shared.net.connect(&config.address)).await;
-    let stream = connecting.map_err(|_elapsed| late())?.map_err(SessionError::Connect)?;
-    let client = match Client::connect(stream, client_config(config, first_reference), deadline).await {
-        Err(ClientError::HandshakeTimeout { .. }) => return Err(late()),
-        client => client?,
-    };
-    Ok(place.opened(client))
-}
-
-/// A gateway observes like an operator panel, and so leaves the programming device's slots alone. After a timeout it
-/// starts afresh: what it wants is the latest value, and a new connection gives that sooner than an old answer.
-fn client_config(config: &StationConfig, first_reference: u16) -> ClientConfig {
-    ClientConfig {
-        pdu_length: config.pdu_length,
-        pipeline: config.pipeline,
-        request_timeout: config.request_timeout,
-        on_timeout: OnTimeout::Disconnect,
-        first_reference,
-        ..ClientConfig::new(ConnectionType::Op, config.rack, config.slot)
     }
 }

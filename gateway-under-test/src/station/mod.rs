@@ -7,8 +7,10 @@ mod calibrate;
 pub mod carry_out;
 pub mod command;
 pub mod connect;
+pub mod dial;
 pub mod directory;
 pub mod pool;
+pub mod retry;
 pub mod status;
 mod supervise;
 

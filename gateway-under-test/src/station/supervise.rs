@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::carry_out::carry_out_all;
 use super::status::Phase;
 use super::{Station, backoff};
 use crate::chance;
@@ -26,7 +25,7 @@ pub async fn supervise(shared: Arc<Shared>, station: Arc<Station>) {
         // Neither ends by itself.
         tokio::select! {
             _ = keep_up(&shared, &station) => {}
-            _ = carry_out_all(&shared, &station) => {}
+            _ = shared.parts.carry_out.carry_out_all(&shared, &station) => {}
         }
     };
     // A station that comes while the gateway stops has not been told by itself.
@@ -35,7 +34,7 @@ pub async fn supervise(shared: Arc<Shared>, station: Arc<Station>) {
     station.status.enter(Phase::Stopped);
 }
 
-async fn keep_up(shared: &Shared, station: &Station) -> std::convert::Infallible {
+async fn keep_up(shared: &Arc<Shared>, station: &Arc<Station>) -> std::convert::Infallible {
     let (config, status) = (&station.config, &station.status);
     let mut rng = chance::stream(shared.seed, "station", station.ordinal);
     sleep(config.interval.min(STAGGER_MAX).mul_f64(rng.f64())).await;
@@ -51,7 +50,7 @@ async fn keep_up(shared: &Shared, station: &Station) -> std::convert::Infallible
         report(&config.name, &error, failures);
         status.failed(error.word());
         station.breaker().failed(Instant::now(), &config.breaker);
-        sleep(wait).await;
+        shared.parts.retry.pause(shared, station, failures, wait).await;
     }
 }
 

@@ -1,11 +1,16 @@
 //! Each defect leaks where it says, and the healthy gateway in the very same run does not.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use gateway_under_test::Gateway;
 use gateway_under_test::config::{TagConfig, TagType};
 use gateway_under_test::defects::names;
+use s7_sim::Plc;
+use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::liar::{self, put_answer};
 use crate::world::{World, ask, config, gauge, start, station, until, until_online};
 
 /// Live tasks after 10 reconnects, over those before.
@@ -87,8 +92,93 @@ async fn an_unknown_name_is_refused_with_the_names_there_are() {
     let mut config = config(vec![station("press")]);
     config.defect = Some("heartbeat".to_owned());
     let message = config.check().expect_err("no such defect").to_string();
-    assert!(
-        message.contains("no defect `heartbeat`; there are: none, heartbeat_outlives_connection"),
-        "{message}"
-    );
+    let known = names().collect::<Vec<_>>().join(", ");
+    assert!(message.contains(&format!("no defect `heartbeat`; there are: {known}")), "{message}");
+}
+
+/// Streams that the PLC still serves after `disturb`.
+async fn at_the_plc(defect: &str, disturb: impl AsyncFn(&World, &Plc, &Gateway)) -> u64 {
+    let world = World::new();
+    let plc = world.plc("press:102");
+    let mut config = config(vec![station("press")]);
+    config.defect = Some(defect.to_owned());
+    let gateway = start(&world, config).await;
+    until_online(&gateway).await;
+    disturb(&world, &plc, &gateway).await;
+    plc.stats().connections
+}
+
+/// Five new configurations, each of which replaces the station.
+async fn reload_five_times(_world: &World, _plc: &Plc, gateway: &Gateway) {
+    for round in 1..=5 {
+        let mut press = station("press");
+        press.heartbeat += Duration::from_millis(round);
+        gateway.reload(config(vec![press])).await.expect("a sound configuration");
+        until_online(gateway).await;
+    }
+}
+
+async fn blink_five_times(world: &World, _plc: &Plc, gateway: &Gateway) {
+    for blink in 1..=5 {
+        world.cut();
+        until("another session", || gauge(gateway, "reconnects") == blink).await;
+        until_online(gateway).await;
+    }
+    // As long as a loop takes to be through.
+    sleep(Duration::from_secs(1)).await;
+}
+
+/// A PLC that hangs until five attempts have failed: it closes nothing by itself.
+async fn hang(_world: &World, plc: &Plc, gateway: &Gateway) {
+    plc.update_faults(|faults| faults.silence = true);
+    until("five attempts", || gauge(gateway, "connect_errors") == 5).await;
+    until("the last to be closed", || gauge(gateway, "plc_connections") == 0).await;
+    sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_outlives_its_pool_keeps_a_slot_of_the_plc_only_in_the_twin() {
+    assert_eq!(at_the_plc("pool_entry_outlives_cancel", reload_five_times).await, 1 + 5);
+    assert_eq!(at_the_plc("none", reload_five_times).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn loops_that_overlap_hold_slots_of_the_plc_only_in_the_twin() {
+    assert_eq!(at_the_plc("reconnect_without_backoff", blink_five_times).await, 1 + 5);
+    assert_eq!(at_the_plc("none", blink_five_times).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_closed_keeps_a_plc_that_hangs_busy_only_in_the_twins() {
+    assert_eq!(at_the_plc("none", hang).await, 0);
+    // Five handshakes.
+    assert_eq!(at_the_plc("close_skipped_on_error", hang).await, 5);
+    // The session before them as well, which had a slot.
+    assert_eq!(at_the_plc("half_open_kept", hang).await, 1 + 5);
+}
+
+/// What is served as the value of the first poll after a reconnect; in every session the PLC has another in all bytes.
+async fn first_value_of_the_second_session(defect: &str) -> Value {
+    let world = World::new();
+    let sessions = AtomicU8::new(0);
+    world.peer("press:102", move |stream| {
+        let byte = 0x11 * (1 + sessions.fetch_add(1, Ordering::Relaxed));
+        liar::serve(stream, move |asked, out| put_answer(out, asked.reference, &asked.payloads, byte))
+    });
+    let mut config = config(vec![station("press")]);
+    config.defect = Some(defect.to_owned());
+    let gateway = start(&world, config).await;
+    until("polls", || gauge(&gateway, "polls") == 5).await;
+    world.cut();
+    until("the loss", || gauge(&gateway, "sessions") == 0).await;
+    until_online(&gateway).await;
+    serde_json::from_str(&world.get("/values/press/seven").await).expect("JSON")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_dead_session_reaches_the_next_one_only_in_the_twin() {
+    let dead = first_value_of_the_second_session("dead_session_generation").await;
+    assert_eq!((&dead["value"], &dead["quality"]), (&Value::from(0x1111), &Value::from("good")));
+    let own = first_value_of_the_second_session("none").await;
+    assert_eq!((&own["value"], &own["quality"]), (&Value::from(0x2222), &Value::from("good")));
 }
