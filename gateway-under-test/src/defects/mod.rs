@@ -5,6 +5,7 @@
 
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
 
@@ -34,6 +35,11 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| {
             parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection)
         },
+    },
+    Twin {
+        id: "D06",
+        name: "send_to_dead_consumer",
+        swap_in: |parts| parts.delivery = Arc::new(send_to_dead_consumer::SendToDeadConsumer),
     },
     Twin {
         id: "D15",
