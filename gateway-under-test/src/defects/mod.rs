@@ -8,6 +8,7 @@ pub mod heartbeat_outlives_connection;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
+pub mod unpolled_join_set;
 
 use std::sync::Arc;
 
@@ -40,6 +41,11 @@ pub const ALL: &[Twin] = &[
         id: "D06",
         name: "send_to_dead_consumer",
         swap_in: |parts| parts.delivery = Arc::new(send_to_dead_consumer::SendToDeadConsumer),
+    },
+    Twin {
+        id: "D07",
+        name: "unpolled_join_set",
+        swap_in: |parts| parts.reception = Arc::new(unpolled_join_set::UnpolledJoinSet::default()),
     },
     Twin {
         id: "D15",
