@@ -7,6 +7,7 @@ pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
+pub mod spawn_per_tick;
 pub mod unbounded_consumer_backlog;
 pub mod unpolled_join_set;
 
@@ -46,6 +47,11 @@ pub const ALL: &[Twin] = &[
         id: "D07",
         name: "unpolled_join_set",
         swap_in: |parts| parts.reception = Arc::new(unpolled_join_set::UnpolledJoinSet::default()),
+    },
+    Twin {
+        id: "D09",
+        name: "spawn_per_tick",
+        swap_in: |parts| parts.heartbeat = Arc::new(spawn_per_tick::SpawnPerTick),
     },
     Twin {
         id: "D15",
