@@ -5,6 +5,7 @@
 
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod self_rearming_timer;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
 pub mod spawn_per_tick;
@@ -52,6 +53,11 @@ pub const ALL: &[Twin] = &[
         id: "D09",
         name: "spawn_per_tick",
         swap_in: |parts| parts.heartbeat = Arc::new(spawn_per_tick::SpawnPerTick),
+    },
+    Twin {
+        id: "D10",
+        name: "self_rearming_timer",
+        swap_in: |parts| parts.heartbeat = Arc::new(self_rearming_timer::SelfRearmingTimer),
     },
     Twin {
         id: "D15",
