@@ -5,6 +5,7 @@
 
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod idle_connections_kept;
 pub mod self_rearming_timer;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
@@ -58,6 +59,11 @@ pub const ALL: &[Twin] = &[
         id: "D10",
         name: "self_rearming_timer",
         swap_in: |parts| parts.heartbeat = Arc::new(self_rearming_timer::SelfRearmingTimer),
+    },
+    Twin {
+        id: "D13",
+        name: "idle_connections_kept",
+        swap_in: |parts| parts.reception = Arc::new(idle_connections_kept::IdleConnectionsKept),
     },
     Twin {
         id: "D15",
