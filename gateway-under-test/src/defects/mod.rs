@@ -10,6 +10,7 @@ pub mod self_rearming_timer;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
 pub mod spawn_per_tick;
+pub mod ticker_never_stopped;
 pub mod unbounded_consumer_backlog;
 pub mod unpolled_join_set;
 
@@ -64,6 +65,11 @@ pub const ALL: &[Twin] = &[
         id: "D13",
         name: "idle_connections_kept",
         swap_in: |parts| parts.reception = Arc::new(idle_connections_kept::IdleConnectionsKept),
+    },
+    Twin {
+        id: "D14",
+        name: "ticker_never_stopped",
+        swap_in: |parts| parts.delivery = Arc::new(ticker_never_stopped::TickerNeverStopped),
     },
     Twin {
         id: "D15",
