@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod cache_without_eviction;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod idle_connections_kept;
@@ -75,6 +76,11 @@ pub const ALL: &[Twin] = &[
         id: "D15",
         name: "slice_pins_block",
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D20",
+        name: "cache_without_eviction",
+        swap_in: |parts| parts.reception = Arc::new(cache_without_eviction::CacheWithoutEviction::default()),
     },
     Twin {
         id: "D24",
