@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::buffers::{BuffersPart, PooledPerStation};
 use crate::config::Config;
+use crate::http::reception::{Reception, TaskEach};
 use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::log::queue::{BoundedLog, LogPart};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
@@ -31,6 +32,8 @@ pub struct Parts {
     pub buffers: Arc<dyn BuffersPart>,
     /// Holds events until their consumer takes them.
     pub delivery: Arc<dyn Delivery>,
+    /// Has connections of consumers served.
+    pub reception: Arc<dyn Reception>,
     /// Holds log lines until they are written.
     pub log: Arc<dyn LogPart>,
 }
@@ -61,6 +64,7 @@ impl Parts {
             intake: Arc::new(CopyOut),
             buffers: Arc::new(PooledPerStation),
             delivery: Arc::new(BoundedDelivery),
+            reception: Arc::new(TaskEach),
             log: Arc::new(BoundedLog),
         }
     }

@@ -3,17 +3,24 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod cache_without_eviction;
 pub mod cancel_not_propagated;
 pub mod close_skipped_on_error;
 pub mod dead_session_generation;
 pub mod half_open_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod idle_connections_kept;
 pub mod no_request_deadline;
 pub mod pool_entry_outlives_cancel;
 pub mod reconnect_without_backoff;
+pub mod self_rearming_timer;
+pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
+pub mod spawn_per_tick;
+pub mod ticker_never_stopped;
 pub mod unbounded_consumer_backlog;
+pub mod unpolled_join_set;
 
 use std::sync::Arc;
 
@@ -63,14 +70,47 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| parts.carry_out = Arc::new(cancel_not_propagated::CancelNotPropagated),
     },
     Twin {
+        id: "D07",
+        name: "unpolled_join_set",
+        swap_in: |parts| parts.reception = Arc::new(unpolled_join_set::UnpolledJoinSet::default()),
+    },
+    Twin {
+        id: "D09",
+        name: "spawn_per_tick",
+        swap_in: |parts| parts.heartbeat = Arc::new(spawn_per_tick::SpawnPerTick),
+    },
+    Twin {
+        id: "D10",
+        name: "self_rearming_timer",
+        swap_in: |parts| parts.heartbeat = Arc::new(self_rearming_timer::SelfRearmingTimer),
+    },
+    Twin {
         id: "D12",
         name: "reconnect_without_backoff",
         swap_in: |parts| parts.retry = Arc::new(reconnect_without_backoff::ReconnectWithoutBackoff),
+        id: "D06",
+        name: "send_to_dead_consumer",
+        swap_in: |parts| parts.delivery = Arc::new(send_to_dead_consumer::SendToDeadConsumer),
+    },
+    Twin {
+        id: "D13",
+        name: "idle_connections_kept",
+        swap_in: |parts| parts.reception = Arc::new(idle_connections_kept::IdleConnectionsKept),
+    },
+    Twin {
+        id: "D14",
+        name: "ticker_never_stopped",
+        swap_in: |parts| parts.delivery = Arc::new(ticker_never_stopped::TickerNeverStopped),
     },
     Twin {
         id: "D15",
         name: "slice_pins_block",
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D20",
+        name: "cache_without_eviction",
+        swap_in: |parts| parts.reception = Arc::new(cache_without_eviction::CacheWithoutEviction::default()),
     },
     Twin {
         id: "D24",

@@ -19,12 +19,13 @@ use bytes::Bytes;
 
 use crate::config::HttpConfig;
 use crate::hub::outbox::{Delivery, Limits, Outbox, Pushed};
+use crate::tasks::Tasks;
 
 /// Keeps every event until its consumer takes it.
 pub struct UnboundedDelivery;
 
 impl Delivery for UnboundedDelivery {
-    fn open(&self, _limits: Limits) -> Arc<dyn Outbox> {
+    fn open(&self, _tasks: &Tasks, _limits: Limits) -> Arc<dyn Outbox> {
         Arc::new(UnboundedOutbox::default())
     }
 

@@ -8,9 +8,9 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{HttpSide, connection, routes};
+use super::reception::Accepted;
+use super::{HttpSide, routes};
 use crate::net::{BoxStream, Listener};
-use crate::tasks::TaskKind;
 
 /// The wait after a failed accept: without it, a process out of file descriptors would spin.
 const RETRY: Duration = Duration::from_millis(100);
@@ -34,14 +34,10 @@ async fn accept_all(side: Arc<HttpSide>, listener: &mut Box<dyn Listener>) {
     loop {
         // The place first: a connection that cannot be served waits in the network's queue, not in our memory.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (stream, peer) = accept_one(&side, listener).await;
+        let connection = accept_one(&side, listener).await;
         shared.meters.http_accepted.up();
-        let serving = connection::serve(Arc::clone(&side), router.clone(), stream, peer);
-        let serving = side.connections.track_future(serving);
-        shared.tasks.spawn(TaskKind::Connection, async move {
-            serving.await;
-            drop(place);
-        });
+        let accepted = Accepted::new(&side, router.clone(), connection, place);
+        shared.parts.reception.receive(&shared.tasks, accepted);
     }
 }
 

@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 use tracing::debug;
 
 use super::HttpSide;
-use super::pace::{Pace, Paced};
+use super::pace::{Deadlines, Pace, Paced};
 use super::patience::Patience;
 use super::websocket::{Session, SessionError};
 use crate::hooks::{Cleanup, Connection, Exit, Side};
@@ -72,7 +72,13 @@ impl EndError {
 }
 
 /// Serves requests until the peer, a deadline or the gateway ends it.
-pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer: String) {
+pub async fn serve(
+    side: Arc<HttpSide>,
+    router: Router,
+    stream: BoxStream,
+    peer: String,
+    deadlines: Deadlines,
+) {
     let shared = &side.shared;
     let connection = shared.connection(Side::Http, &peer);
     let hooks = &*shared.embedding.hooks;
@@ -82,7 +88,7 @@ pub async fn serve(side: Arc<HttpSide>, router: Router, stream: BoxStream, peer:
         biased;
         () = side.stop.connections.cancelled() => return,
         () = link.cut.cancelled() => return,
-        ended = serve_to_its_end(&side, router, stream, &link, connection) => ended,
+        ended = serve_to_its_end(&side, router, stream, &link, connection, deadlines) => ended,
     };
     let exit = match ended {
         Ok(()) => Exit::Returned,
@@ -105,9 +111,10 @@ async fn serve_to_its_end(
     stream: BoxStream,
     link: &Link,
     connection: Connection<'_>,
+    deadlines: Deadlines,
 ) -> Result<(), EndError> {
     let stream = secure(side, stream).await?;
-    serve_requests(side, router, stream, link, connection).await?;
+    serve_requests(side, router, stream, link, connection, deadlines).await?;
     match link.switched() {
         // In a box: the many connections that are not switched need not have room for it.
         Some(session) => Ok(Box::pin(session.run(side)).await?),
@@ -130,9 +137,10 @@ async fn serve_requests(
     stream: BoxStream,
     link: &Link,
     connection: Connection<'_>,
+    deadlines: Deadlines,
 ) -> hyper::Result<()> {
     let hooks = &side.shared.embedding.hooks;
-    let pace = Pace::new(&side.config);
+    let pace = Pace::new(deadlines);
     let stream = Patience::new(stream, side.shared.parts.delivery.write_timeout(&side.config));
     let stream = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
     let service = service_fn(move |mut request: Request<Incoming>| {

@@ -59,7 +59,7 @@ pub fn subscribe(
     {
         return Err(Refusal::no_station(side, name));
     }
-    let outbox = shared.parts.delivery.open(side.config.events.limits());
+    let outbox = shared.parts.delivery.open(&shared.tasks, side.config.events.limits());
     let taken = shared.hub.subscribe(ConsumerKind::Stream, query.station, Arc::clone(&outbox), cut);
     let none =
         || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "every event stream is taken: try again later");

@@ -26,18 +26,33 @@ enum Phase {
     Answered,
 }
 
+/// How long a peer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For the first byte of a request.
+    pub idle: Duration,
+    /// From there to the last byte of its head.
+    pub head: Duration,
+}
+
+impl Deadlines {
+    /// Those that are configured.
+    pub const fn of(http: &HttpConfig) -> Self {
+        Self { idle: http.idle_timeout, head: http.header_timeout }
+    }
+}
+
 /// Where a connection stands, as its stream and its requests know it.
 pub struct Pace {
     phase: Mutex<Phase>,
-    idle: Duration,
-    head: Duration,
+    deadlines: Deadlines,
 }
 
 impl Pace {
     /// The pace of a new connection.
-    pub fn new(http: &HttpConfig) -> Arc<Self> {
-        let (idle, head) = (http.idle_timeout, http.header_timeout);
-        Arc::new(Self { phase: Mutex::new(Phase::Idle(Instant::now() + idle)), idle, head })
+    pub fn new(deadlines: Deadlines) -> Arc<Self> {
+        let idle = Phase::Idle(Instant::now() + deadlines.idle);
+        Arc::new(Self { phase: Mutex::new(idle), deadlines })
     }
 
     /// Notes that a request's head is in; the connection is busy until what is returned is dropped.
@@ -48,7 +63,7 @@ impl Pace {
 
     fn came(&self) {
         if let Phase::Idle(_) = self.phase() {
-            self.enter(Phase::Head(Instant::now() + self.head));
+            self.enter(Phase::Head(Instant::now() + self.deadlines.head));
         }
     }
 
@@ -56,7 +71,7 @@ impl Pace {
     fn flushed(&self) -> bool {
         let answered = self.phase() == Phase::Answered;
         if answered {
-            self.enter(Phase::Idle(Instant::now() + self.idle));
+            self.enter(Phase::Idle(Instant::now() + self.deadlines.idle));
         }
         answered
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::config::{HttpConfig, WhenFull};
+use crate::tasks::Tasks;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,8 @@ pub struct Limits {
 
 /// How events get to slow consumers.
 pub trait Delivery: Send + Sync {
-    /// The outbox of a new consumer.
-    fn open(&self, limits: Limits) -> Arc<dyn Outbox>;
+    /// The outbox of a new consumer. What has to be done beside it is done in `tasks`.
+    fn open(&self, tasks: &Tasks, limits: Limits) -> Arc<dyn Outbox>;
 
     /// How long a consumer may take nothing while bytes wait for it; `None` is for ever.
     fn write_timeout(&self, http: &HttpConfig) -> Option<Duration>;
@@ -82,7 +83,7 @@ pub async fn push_when_there_is_room(outbox: &dyn Outbox, event: &Bytes) -> Push
 pub struct BoundedDelivery;
 
 impl Delivery for BoundedDelivery {
-    fn open(&self, limits: Limits) -> Arc<dyn Outbox> {
+    fn open(&self, _tasks: &Tasks, limits: Limits) -> Arc<dyn Outbox> {
         Arc::new(BoundedOutbox::new(limits))
     }
 

@@ -42,7 +42,7 @@ pub struct Running(Arc<MqttSide>);
 
 /// Starts the task that keeps the connection up. Events wait for it from now on, within their limit.
 pub fn start(shared: &Arc<Shared>, config: MqttConfig) -> Running {
-    let outbox = shared.parts.delivery.open(config.limits());
+    let outbox = shared.parts.delivery.open(&shared.tasks, config.limits());
     let stop = shared.stop.child();
     let cut = stop.connections.clone();
     let events = shared.hub.subscribe(ConsumerKind::Mqtt, None, outbox, cut);

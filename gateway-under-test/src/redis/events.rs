@@ -17,7 +17,7 @@ impl Events {
         if !side.config.publish {
             return Self(None);
         }
-        let outbox = side.shared.parts.delivery.open(side.config.limits());
+        let outbox = side.shared.parts.delivery.open(&side.shared.tasks, side.config.limits());
         // Its policy is to drop: it is never cut.
         let cut = CancellationToken::new();
         Self(side.shared.hub.subscribe(ConsumerKind::Redis, None, outbox, cut))

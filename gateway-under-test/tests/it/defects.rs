@@ -73,6 +73,24 @@ async fn a_backlog_grows_without_limit_only_in_the_twin() {
     assert!(backlog("none", 300).await <= 8);
 }
 
+/// HTTP connections an hour after one was opened that asks nothing.
+async fn idle_for_an_hour(defect: &str) -> u64 {
+    let world = World::new();
+    let _plc = world.plc("press:102");
+    let mut config = config(vec![station("press")]);
+    config.defect = Some(defect.to_owned());
+    let gateway = start(&world, config).await;
+    let _phone = world.browse();
+    sleep(Duration::from_secs(3600)).await;
+    gauge(&gateway, "http_connections")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_asks_nothing_is_kept_only_in_the_twin() {
+    assert_eq!(idle_for_an_hour("idle_connections_kept").await, 1);
+    assert_eq!(idle_for_an_hour("none").await, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_twin_polls_as_well_as_the_healthy_gateway() {
     for defect in names() {
