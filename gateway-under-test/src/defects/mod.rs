@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod closure_captures_buffer;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod slice_pins_block;
@@ -39,6 +40,11 @@ pub const ALL: &[Twin] = &[
         id: "D15",
         name: "slice_pins_block",
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D18",
+        name: "closure_captures_buffer",
+        swap_in: |parts| parts.intake = Arc::new(closure_captures_buffer::ClosureCapturesBuffer::default()),
     },
     Twin {
         id: "D24",
