@@ -6,6 +6,7 @@
 pub mod closure_captures_buffer;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod reference_cycle;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
 
@@ -45,6 +46,11 @@ pub const ALL: &[Twin] = &[
         id: "D18",
         name: "closure_captures_buffer",
         swap_in: |parts| parts.intake = Arc::new(closure_captures_buffer::ClosureCapturesBuffer::default()),
+    },
+    Twin {
+        id: "D19",
+        name: "reference_cycle",
+        swap_in: |parts| parts.intake = Arc::new(reference_cycle::ReferenceCycle),
     },
     Twin {
         id: "D24",
