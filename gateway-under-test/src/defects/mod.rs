@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod any_keeps_whole_value;
 pub mod closure_captures_buffer;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
@@ -51,6 +52,11 @@ pub const ALL: &[Twin] = &[
         id: "D19",
         name: "reference_cycle",
         swap_in: |parts| parts.intake = Arc::new(reference_cycle::ReferenceCycle),
+    },
+    Twin {
+        id: "D22",
+        name: "any_keeps_whole_value",
+        swap_in: |parts| parts.intake = Arc::new(any_keeps_whole_value::AnyKeepsWholeValue::default()),
     },
     Twin {
         id: "D24",
