@@ -4,6 +4,7 @@
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
 pub mod any_keeps_whole_value;
+pub mod callback_never_deregistered;
 pub mod closure_captures_buffer;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
@@ -57,6 +58,13 @@ pub const ALL: &[Twin] = &[
         id: "D22",
         name: "any_keeps_whole_value",
         swap_in: |parts| parts.intake = Arc::new(any_keeps_whole_value::AnyKeepsWholeValue::default()),
+    },
+    Twin {
+        id: "D23",
+        name: "callback_never_deregistered",
+        swap_in: |parts| {
+            parts.delivery = Arc::new(callback_never_deregistered::CallbackNeverDeregistered::default())
+        },
     },
     Twin {
         id: "D24",
