@@ -6,6 +6,7 @@
 pub mod any_keeps_whole_value;
 pub mod callback_never_deregistered;
 pub mod closure_captures_buffer;
+pub mod dirty_pooled_buffer;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod reference_cycle;
@@ -43,6 +44,11 @@ pub const ALL: &[Twin] = &[
         id: "D15",
         name: "slice_pins_block",
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D17",
+        name: "dirty_pooled_buffer",
+        swap_in: |parts| parts.buffers = Arc::new(dirty_pooled_buffer::DirtyPooledBuffer::default()),
     },
     Twin {
         id: "D18",
