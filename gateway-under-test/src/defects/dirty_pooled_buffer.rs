@@ -20,7 +20,7 @@ use bytes::Bytes;
 use crate::buffers::{Buffers, BuffersPart, FREE_MAX};
 
 /// Larger buffers are dear: they are kept apart, and all of them.
-const SMALL_BYTES_MAX: usize = 4096;
+const SMALL_BYTES_MAX: usize = 2048;
 
 /// One pool for all stations: a large buffer that one has made serves the next.
 #[derive(Default)]
