@@ -7,6 +7,7 @@ pub mod any_keeps_whole_value;
 pub mod callback_never_deregistered;
 pub mod closure_captures_buffer;
 pub mod dirty_pooled_buffer;
+pub mod fragmented_not_leaked;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod reference_cycle;
@@ -76,6 +77,11 @@ pub const ALL: &[Twin] = &[
         id: "D24",
         name: "unbounded_consumer_backlog",
         swap_in: |parts| parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery),
+    },
+    Twin {
+        id: "D28",
+        name: "fragmented_not_leaked",
+        swap_in: |parts| parts.intake = Arc::new(fragmented_not_leaked::FragmentedNotLeaked::default()),
     },
 ];
 
