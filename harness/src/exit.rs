@@ -1,11 +1,11 @@
 //! What a process exit code means: one enum, one table in the README.
 //!
-//! | the run ends | nothing declared | a leak is declared |
-//! | --- | --- | --- |
-//! | `Clean`, `Retained`, `Saturating` | 0 | 1: the leak was not found |
-//! | `Suspect`, `Inconclusive`, `Invalid` | 3 | 3: nothing is known yet |
-//! | `OverBudget` | 1 | 1 |
-//! | `Leak` | 1 | 0 if the declared resource leaks at the declared site, else 1 |
+//! | the run ends | nothing declared | a leak is declared | an outcome is declared |
+//! | --- | --- | --- | --- |
+//! | `Clean`, `Retained`, `Saturating` | 0 | 1: the leak was not found | 0 if it is the declared one, else 1 |
+//! | `Suspect`, `Inconclusive`, `Invalid` | 3 | 3: nothing is known yet | 3 |
+//! | `OverBudget` | 1 | 1 | 1 |
+//! | `Leak` | 1 | 0 if the declared resource leaks at the declared site, else 1 | 1 |
 //!
 //! `Saturating` that the scenario forbids is judged `OverBudget`, so it needs no row.
 

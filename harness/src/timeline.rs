@@ -17,6 +17,10 @@ pub struct Timeline {
     pub cycles: Vec<CycleRecord>,
     /// The highest figures seen at any sample of the whole run, disturbances included.
     pub peak: Census,
+    /// What became of resident pages when the target's allocator was asked, after the last cycle, to give back what is free;
+    /// `None`: it could not be asked, or had nothing to give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimmed: Option<Trimmed>,
     /// What the engine checked about the run itself.
     pub audit: Vec<Audit>,
     /// Cycles that the scenario asked for, warm-up included; fewer in `cycles` means the run was cut short.
@@ -36,6 +40,22 @@ pub struct CycleRecord {
     pub settled_after: Option<Duration>,
     /// The floor over the settle window.
     pub census: Census,
+}
+
+/// Resident pages around a request to the allocator to give back what is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trimmed {
+    /// RSS before it was asked.
+    pub rss_before_bytes: u64,
+    /// RSS after.
+    pub rss_after_bytes: u64,
+}
+
+impl Trimmed {
+    /// What came back: pages in which nothing was alive.
+    pub fn given_back_bytes(&self) -> u64 {
+        self.rss_before_bytes.saturating_sub(self.rss_after_bytes)
+    }
 }
 
 /// One control of the run: did the load land, did the disturbance disturb.

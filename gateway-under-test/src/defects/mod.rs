@@ -3,10 +3,15 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod any_keeps_whole_value;
 pub mod cache_without_eviction;
+pub mod callback_never_deregistered;
 pub mod cancel_not_propagated;
 pub mod close_skipped_on_error;
+pub mod closure_captures_buffer;
 pub mod dead_session_generation;
+pub mod dirty_pooled_buffer;
+pub mod fragmented_not_leaked;
 pub mod half_open_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
@@ -14,6 +19,7 @@ pub mod idle_connections_kept;
 pub mod no_request_deadline;
 pub mod pool_entry_outlives_cancel;
 pub mod reconnect_without_backoff;
+pub mod reference_cycle;
 pub mod self_rearming_timer;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
@@ -108,9 +114,36 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
     },
     Twin {
+        id: "D17",
+        name: "dirty_pooled_buffer",
+        swap_in: |parts| parts.buffers = Arc::new(dirty_pooled_buffer::DirtyPooledBuffer::default()),
+    },
+    Twin {
+        id: "D18",
+        name: "closure_captures_buffer",
+        swap_in: |parts| parts.intake = Arc::new(closure_captures_buffer::ClosureCapturesBuffer::default()),
+    },
+    Twin {
+        id: "D19",
+        name: "reference_cycle",
+        swap_in: |parts| parts.intake = Arc::new(reference_cycle::ReferenceCycle),
+    },
+    Twin {
         id: "D20",
         name: "cache_without_eviction",
         swap_in: |parts| parts.reception = Arc::new(cache_without_eviction::CacheWithoutEviction::default()),
+    },
+    Twin {
+        id: "D22",
+        name: "any_keeps_whole_value",
+        swap_in: |parts| parts.intake = Arc::new(any_keeps_whole_value::AnyKeepsWholeValue::default()),
+    },
+    Twin {
+        id: "D23",
+        name: "callback_never_deregistered",
+        swap_in: |parts| {
+            parts.delivery = Arc::new(callback_never_deregistered::CallbackNeverDeregistered::default())
+        },
     },
     Twin {
         id: "D24",
@@ -121,6 +154,11 @@ pub const ALL: &[Twin] = &[
         id: "D27",
         name: "half_open_kept",
         swap_in: |parts| parts.dial = Arc::new(half_open_kept::HalfOpenKept),
+    },
+    Twin {
+        id: "D28",
+        name: "fragmented_not_leaked",
+        swap_in: |parts| parts.intake = Arc::new(fragmented_not_leaked::FragmentedNotLeaked::default()),
     },
     Twin {
         id: "D29",

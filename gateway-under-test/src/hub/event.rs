@@ -62,13 +62,13 @@ pub fn value<S: Serializer>(value: &Option<Value>, out: S) -> Result<S::Ok, S::E
 /// The buffer is as long as the event could ever be, whatever the values: an event that waits for a slow consumer
 /// weighs the same as the one before it.
 pub fn encode(buffers: &dyn Buffers, station: &StationConfig, latest: &[Latest], poll: u64) -> Bytes {
-    let bytes_max = longest(station);
-    let mut out = buffers.take(bytes_max);
+    let mut out = buffers.take(longest(station));
+    let room = out.capacity();
     out.extend_from_slice(HEAD);
     let image = Image { station: &station.name, poll, values: (&station.tags, latest) };
     serde_json::to_writer(&mut out, &image).expect("plain values written into memory");
     out.extend_from_slice(TAIL);
-    debug_assert!(out.len() <= bytes_max, "{} of {bytes_max} bytes", out.len());
+    debug_assert_eq!(out.capacity(), room, "an event never outgrows the room that was made for it");
     buffers.share(out)
 }
 

@@ -1,13 +1,15 @@
 //! Each defect leaks where it says, and the healthy gateway in the very same run does not.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use gateway_under_test::Gateway;
-use gateway_under_test::config::{TagConfig, TagType};
+use gateway_under_test::config::{StationConfig, TagConfig, TagType};
 use gateway_under_test::defects::names;
 use s7_sim::Plc;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::sleep;
 
 use crate::liar::{self, put_answer};
@@ -48,14 +50,19 @@ async fn a_shutdown_that_leaves_tasks_names_them() {
     assert_eq!(error.to_string(), "not ended within 5s: 1 heartbeat");
 }
 
+/// A station whose events are larger than what a link holds.
+fn large(name: &str) -> StationConfig {
+    let mut large = station(name);
+    large.tags =
+        (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
+    large
+}
+
 /// Events that wait for a consumer that never reads, after this many polls.
 async fn backlog(defect: &str, polls: u64) -> u64 {
     let world = World::new();
     let _plc = world.plc("press:102");
-    let mut press = station("press");
-    press.tags =
-        (0..100_u32).map(|tag| TagConfig::in_db(format!("t{tag}"), 1, tag * 4, TagType::Dint)).collect();
-    let mut config = config(vec![press]);
+    let mut config = config(vec![large("press")]);
     config.http.events.queue = 8;
     config.defect = Some(defect.to_owned());
     let gateway = start(&world, config).await;
@@ -89,6 +96,38 @@ async fn idle_for_an_hour(defect: &str) -> u64 {
 async fn a_connection_that_asks_nothing_is_kept_only_in_the_twin() {
     assert_eq!(idle_for_an_hour("idle_connections_kept").await, 1);
     assert_eq!(idle_for_an_hour("none").await, 0);
+}
+
+/// The stations whose values a consumer of the station `oven` is sent, beside a consumer of everything.
+async fn stations_sent(defect: &str) -> BTreeSet<String> {
+    let world = World::new();
+    let _plcs = [world.plc("press:102"), world.plc("oven:102")];
+    let mut config = config(vec![large("press"), large("oven")]);
+    config.defect = Some(defect.to_owned());
+    let gateway = start(&world, config).await;
+    let mut everything = world.browse();
+    ask(&mut everything, "/events", "").await;
+    let mut lines = BufReader::new(world.browse());
+    ask(lines.get_mut(), "/events?station=oven", "").await;
+    let mut lines = lines.lines();
+    let drain = tokio::spawn(async move { tokio::io::copy(&mut everything, &mut tokio::io::sink()).await });
+    let mut stations = BTreeSet::new();
+    for _line in 0..40 {
+        let line = lines.next_line().await.expect("the stream lives").expect("another line");
+        if let Some(event) = line.strip_prefix("data: ") {
+            let event: serde_json::Value = serde_json::from_str(event).expect("JSON");
+            stations.insert(event["station"].as_str().expect("a name").to_owned());
+        }
+    }
+    drain.abort();
+    gateway.shutdown().await.expect("an ordered end");
+    stations
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_one_station_are_in_the_events_of_another_only_in_the_twin() {
+    assert_eq!(stations_sent("none").await, ["oven"].map(str::to_owned).into());
+    assert_eq!(stations_sent("dirty_pooled_buffer").await, ["oven", "press"].map(str::to_owned).into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,4 +238,5 @@ async fn an_answer_to_a_dead_session_reaches_the_next_one_only_in_the_twin() {
     assert_eq!((&dead["value"], &dead["quality"]), (&Value::from(0x1111), &Value::from("good")));
     let own = first_value_of_the_second_session("none").await;
     assert_eq!((&own["value"], &own["quality"]), (&Value::from(0x2222), &Value::from("good")));
+    assert!(message.contains("no defect `heartbeat`; there are: none, "), "{message}");
 }

@@ -10,7 +10,7 @@ use super::{CycleCounts, Observer, Plant};
 use crate::census::Census;
 use crate::runner::Stop;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{CycleRecord, Ended};
+use crate::timeline::{CycleRecord, Ended, Trimmed};
 use crate::verdict::PANICS_GAUGE;
 
 /// Censuses taken over one watch window; the record keeps their floor.
@@ -52,6 +52,11 @@ pub(super) trait Stage {
     /// Lists what the target holds by name: sites of heap and tasks, fds.
     async fn inventory(&mut self) -> Result<Inventory, Ended>;
 
+    /// Asks the target's allocator to give back what is free; `None`: it cannot be asked, or had nothing to give.
+    async fn trim(&mut self) -> Option<Trimmed> {
+        None
+    }
+
     /// Counting starts: what parties have done so far is not the load of the counted cycles.
     async fn warm_up_is_over(&mut self) -> Result<(), Ended>;
 
@@ -76,6 +81,7 @@ pub(super) struct Script<'a> {
 pub(super) struct Played {
     pub cycles: Vec<CycleRecord>,
     pub peak: Census,
+    pub trimmed: Option<Trimmed>,
     pub ended: Option<Ended>,
     /// What the target held at the end of warm-up, half-way, and at the end of the run.
     pub inventories: Vec<Inventory>,
@@ -89,6 +95,9 @@ pub(super) async fn play<S: Stage>(
 ) -> Played {
     let mut played = Played { cycles: room_for_records(script.counts.planned()), ..Played::default() };
     played.ended = play_cycles(stage, script, observer, &mut played).await.err();
+    if played.ended.is_none() {
+        played.trimmed = stage.trim().await;
+    }
     if let Some(panics) = stage.panics() {
         played.peak.gauges.insert(PANICS_GAUGE.to_owned(), panics as f64);
     }

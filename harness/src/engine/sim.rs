@@ -27,7 +27,7 @@ use crate::chaos::{Change, Link};
 use crate::runner::Event;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{Ended, Timeline};
+use crate::timeline::{Ended, Timeline, Trimmed};
 use crate::world::{
     BoxFuture, BoxStream, Dial, Party, SIM_TARGET_ADDRESS, SIM_TARGET_PARTY, SIM_WORLD_PARTY, Seat, Setting,
     SimTarget, World,
@@ -232,6 +232,7 @@ impl<'w, W: World> Sim<'w, W> {
                 planned: counts.planned(),
                 cycles: played.cycles,
                 peak: played.peak,
+                trimmed: played.trimmed,
                 audit,
                 ended: played.ended,
             },
@@ -386,6 +387,13 @@ impl<W: World> Stage for Sim<'_, W> {
             sockets.map(|socket| NamedFd { what: format!("sim socket to {}", socket.peer), opened_at: None });
         let fds = inventory::fds_of(None).iter().map(NamedFd::from).chain(sockets).collect();
         Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), tasks, fds })
+    }
+
+    async fn trim(&mut self) -> Option<Trimmed> {
+        let rss_before_bytes = process::rss_bytes().ok()?;
+        let gave = heap::trim();
+        let rss_after_bytes = process::rss_bytes().ok()?;
+        gave.then_some(Trimmed { rss_before_bytes, rss_after_bytes })
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

@@ -43,7 +43,8 @@ fn timeline(census: impl Fn(u64) -> Census) -> Timeline {
         Audit { what: "polls answered by plc".into(), found: 52_110, at_least: 1_000, at_most: None },
         Audit { what: "links cut".into(), found: 450, at_least: 45, at_most: None },
     ];
-    Timeline { exact: true, warm_up: WARM_UP, planned: cycles.len(), cycles, peak, audit, ended: None }
+    let planned = cycles.len();
+    Timeline { exact: true, warm_up: WARM_UP, planned, cycles, peak, trimmed: None, audit, ended: None }
 }
 
 fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{CaseReport, RunReport, figures};
+use super::{CaseReport, Expected, RunReport, figures};
 use crate::exit::Exit;
 use crate::explain::{Finding, is_own};
 use crate::verdict::{Outcome, ResourceVerdict};
@@ -95,15 +95,19 @@ fn row(case: &CaseReport) -> Vec<String> {
 /// The outcome, and what was expected where that matters.
 fn ending(case: &CaseReport) -> String {
     let outcome = figures::outcome(case.outcome);
+    let is_good = Exit::from(case.outcome) == Exit::Clean;
     match &case.expected {
-        Some(expected) if expected.met && Exit::from(case.outcome) != Exit::Clean => {
+        Some(expected) if expected.met && (!is_good || is_declared(case.outcome, expected)) => {
             format!("{outcome}, as expected")
         }
-        Some(expected) if !expected.met && Exit::from(case.outcome) == Exit::Clean => {
-            format!("{outcome}, unexpected")
-        }
+        Some(expected) if !expected.met && is_good => format!("{outcome}, unexpected"),
         _ => outcome.to_owned(),
     }
+}
+
+/// Whether the scenario declares this outcome: one that is no failure, and not what every scenario hopes for.
+fn is_declared(outcome: Outcome, expected: &Expected) -> bool {
+    outcome != Outcome::Clean && expected.what == figures::outcome(outcome)
 }
 
 /// The sensitivities that fit a table: tasks, fds and heap blocks.
@@ -418,6 +422,18 @@ mod tests {
     fn a_declared_leak_that_is_not_found() {
         let leak = "leak of tasks at heartbeat_outlives_connection.rs";
         insta::assert_snapshot!(plain(vec![fixtures::expecting(fixtures::clean("heartbeat"), leak, false)]));
+    }
+
+    #[test]
+    fn an_outcome_that_was_declared_is_said_to_be_expected_and_one_that_was_not_is_not() {
+        let retained = |what: &str, met| {
+            let mut case = fixtures::expecting(fixtures::clean("fragmented"), what, met);
+            case.outcome = Outcome::Retained;
+            ending(&case)
+        };
+        assert_eq!(retained("retained", true), "retained, as expected");
+        assert_eq!(retained("clean", true), "retained");
+        assert_eq!(retained("saturating", false), "retained, unexpected");
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub(super) fn unplayed(job: &Job, request: &RunRequest, exit: Exit, headline: St
             warm_up: 0,
             cycles: Vec::new(),
             peak: Census::default(),
+            trimmed: None,
             audit: Vec::new(),
             planned: 0,
             ended: None,

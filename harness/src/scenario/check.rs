@@ -262,6 +262,10 @@ impl<'a> Checker<'a> {
     fn expectation(&mut self) {
         let Some(expect) = self.value(self.root, "expect") else { return };
         let Some(leak) = self.value(expect, "leak") else { return };
+        if let Some(outcome) = expect.entry("outcome") {
+            let help = "a run ends in one outcome: remove `outcome` or `leak`";
+            self.find(outcome.key.id, "expected to leak and to end in another outcome", help);
+        }
         let Some(resource) = self.value(leak, "resource") else { return };
         let name = text(resource).unwrap_or_default();
         if name == "rss" {

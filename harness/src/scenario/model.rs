@@ -234,6 +234,10 @@ pub struct Expect {
     #[serde(default)]
     #[garde(skip)]
     pub leak: Option<ExpectedLeak>,
+    /// This scenario must end in this outcome, which is no leak and yet something to be seen.
+    #[serde(default)]
+    #[garde(skip)]
+    pub outcome: Option<ExpectedOutcome>,
 }
 
 /// Budgets that hold at every sample.
@@ -324,4 +328,14 @@ pub struct ExpectedLeak {
     pub resource: Resource,
     /// Part of the site that must be named, such as `heartbeat_outlives_connection.rs`.
     pub site: String,
+}
+
+/// An outcome that must be reached, beside a leak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpectedOutcome {
+    /// RSS rises while live heap is flat.
+    Retained,
+    /// Something rises, ever slower.
+    Saturating,
 }

@@ -150,7 +150,8 @@ fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
 /// pieces of 128 KiB and more, and touch a piece page by page.
 const RSS_NOISE_BYTES: i64 = 1 << 20;
 
-/// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most.
+/// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most, and not
+/// even that where most of it comes back once the allocator is asked: nothing was alive in those pages.
 fn judge_rss(
     context: Context<'_>,
     verdict: &mut ResourceVerdict,
@@ -170,14 +171,20 @@ fn judge_rss(
     verdict.since_cycle = trend.since;
     let rises = !matches!(trend.shape, Shape::Flat | Shape::Step | Shape::Levelled);
     let grown = figures::bytes(trend.rise.unsigned_abs());
+    let back = context.timeline.trimmed.map_or(0, |trimmed| trimmed.given_back_bytes());
+    let came_back = came_back(back);
     (verdict.outcome, verdict.why) = match heap {
         _ if trend.shape == Shape::Flat => (Outcome::Clean, trend.why),
         _ if !rises => (Outcome::Clean, format!("+{grown}, then level")),
-        Some(heap) if heap.outcome == Outcome::Clean => {
-            (Outcome::Retained, format!("+{grown} of pages while live heap is flat: kept by the allocator"))
-        }
+        Some(heap) if heap.outcome == Outcome::Clean => (
+            Outcome::Retained,
+            format!("+{grown} of pages while live heap is flat{came_back}: kept by the allocator"),
+        ),
         Some(heap) => {
             (Outcome::Clean, format!("+{grown}, follows the heap ({})", figures::outcome(heap.outcome)))
+        }
+        None if trend.shape == Shape::Growing && back * 2 >= trend.rise.unsigned_abs() => {
+            (Outcome::Retained, format!("+{grown}, steady{came_back}: kept by the allocator"))
         }
         None if trend.shape == Shape::Growing => (
             Outcome::Suspect,
@@ -187,6 +194,14 @@ fn judge_rss(
         ),
         None => (Outcome::Retained, format!("+{grown}, not steady; the heap is not measured")),
     };
+}
+
+/// What the allocator gave back when it was asked, where that is more than it takes at once.
+fn came_back(bytes: u64) -> String {
+    if bytes < RSS_NOISE_BYTES as u64 {
+        return String::new();
+    }
+    format!("; {} came back when asked to trim", figures::bytes(bytes))
 }
 
 /// Ceilings hold whatever the growth; the worse of the two outcomes stands, both reasons are given.

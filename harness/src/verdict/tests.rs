@@ -8,7 +8,7 @@ use super::rule::{Shape, trend};
 use super::*;
 use crate::census::Census;
 use crate::seed::Seed;
-use crate::timeline::{Audit, CycleRecord, Ended, Timeline};
+use crate::timeline::{Audit, CycleRecord, Ended, Timeline, Trimmed};
 
 /// A run of settled cycles with these censuses.
 fn timeline(exact: bool, warm_up: usize, censuses: Vec<Census>) -> Timeline {
@@ -22,7 +22,7 @@ fn timeline(exact: bool, warm_up: usize, censuses: Vec<Census>) -> Timeline {
     };
     let planned = censuses.len();
     let cycles = censuses.into_iter().enumerate().map(record).collect();
-    Timeline { exact, warm_up, cycles, peak, audit: vec![], planned, ended: None }
+    Timeline { exact, warm_up, cycles, peak, trimmed: None, audit: vec![], planned, ended: None }
 }
 
 pub(super) fn sampled(warm_up: usize, censuses: Vec<Census>) -> Timeline {
@@ -174,6 +174,45 @@ fn resident_over_flat_heap(step: u64) -> Timeline {
 fn rss_that_rises_with_no_heap_measured_is_a_suspect_at_most() {
     let census = |i: u64| Census { rss_bytes: Some(4_000_000 + 4_096 * i), ..Census::default() };
     assert_eq!(plain(&sampled(0, (0..100).map(census).collect())).outcome, Outcome::Suspect);
+}
+
+/// The same run, after which so much came back when the allocator was asked.
+fn trimmed(timeline: Timeline, given_back_bytes: u64) -> Timeline {
+    let rss_before_bytes = timeline.cycles.last().and_then(|last| last.census.rss_bytes).unwrap_or_default();
+    let rss_after_bytes = rss_before_bytes - given_back_bytes;
+    Timeline { trimmed: Some(Trimmed { rss_before_bytes, rss_after_bytes }), ..timeline }
+}
+
+#[test]
+fn what_comes_back_when_asked_to_trim_is_said_of_retained_pages() {
+    let judgement = plain(&trimmed(resident_over_flat_heap(131_072), 11 << 20));
+    assert_eq!(judgement.outcome, Outcome::Retained);
+    assert_eq!(
+        of(&judgement, Resource::Rss).why,
+        "+12.4 MiB of pages while live heap is flat; 11.0 MiB came back when asked to trim: kept by the allocator"
+    );
+    let little = plain(&trimmed(resident_over_flat_heap(131_072), 4_096));
+    assert!(!of(&little, Resource::Rss).why.contains("came back"), "{}", little.headline);
+}
+
+#[test]
+fn rss_that_rises_with_no_heap_measured_is_retained_if_most_of_it_comes_back_when_asked_to_trim() {
+    let census = |i: u64| Census { rss_bytes: Some(4_000_000 + 131_072 * i), ..Census::default() };
+    let rising = || sampled(0, (0..100).map(census).collect());
+    assert_eq!(plain(&rising()).outcome, Outcome::Suspect);
+    assert_eq!(plain(&trimmed(rising(), 2 << 20)).outcome, Outcome::Suspect);
+    let judgement = plain(&trimmed(rising(), 11 << 20));
+    assert_eq!(judgement.outcome, Outcome::Retained);
+    assert_eq!(
+        of(&judgement, Resource::Rss).why,
+        "+12.4 MiB, steady; 11.0 MiB came back when asked to trim: kept by the allocator"
+    );
+}
+
+#[test]
+fn a_leak_of_blocks_is_a_leak_however_much_comes_back_when_asked_to_trim() {
+    let judgement = plain(&trimmed(heap(50, |i| (900 + i, 80_000 + i)), 0));
+    assert_eq!(judgement.outcome, Outcome::Leak);
 }
 
 #[test]

@@ -33,11 +33,13 @@ enum Expected {
     Step(&'static str),
     /// Clean.
     Nothing,
+    /// Retained, and at least so many bytes came back when the allocator was asked to trim.
+    GivenBack(u64),
 }
 
 /// Every control. Errors are those of the scenario files.
 pub fn all() -> Result<Vec<Control>, String> {
-    use Expected::{Leaks, LeaksOf, Nothing, Step};
+    use Expected::{GivenBack, Leaks, LeaksOf, Nothing, Step};
 
     let flapping = "scenarios/gate/flapping-network.yaml";
     let planted = |engine, plants: &[&str], expected| {
@@ -61,6 +63,10 @@ pub fn all() -> Result<Vec<Control>, String> {
             Leaks(&[Resource::Heap, Resource::Tasks, Resource::Fds]),
         )?,
     ];
+    let fragmented = "scenarios/defects/d28-fragmented-not-leaked.yaml";
+    for engine in [EngineKind::Sim, EngineKind::Process] {
+        controls.push(control("trimmed".to_owned(), fragmented, engine, &[], None, GivenBack(8 << 20))?);
+    }
     let defects = Selection { paths: vec!["scenarios/defects".into()], ..Selection::default() };
     for job in select(&WorldLibrary(S7World), &defects).map_err(|error| error.to_string())? {
         let file = job.case.file.to_string_lossy();
@@ -102,6 +108,7 @@ impl Control {
         let outcome = match self.expected {
             Expected::Leaks(_) | Expected::LeaksOf(..) => Outcome::Leak,
             Expected::Step(_) | Expected::Nothing => Outcome::Clean,
+            Expected::GivenBack(_) => Outcome::Retained,
         };
         expect(report.outcome == outcome, || format!("expected {outcome:?}"))?;
         match self.expected {
@@ -114,6 +121,10 @@ impl Control {
                 expect(report.notes.iter().any(|said| said == note), || format!("expected the note `{note}`"))
             }
             Expected::Nothing => Ok(()),
+            Expected::GivenBack(least) => {
+                let back = report.timeline.trimmed.map_or(0, |trimmed| trimmed.given_back_bytes());
+                expect(back >= least, || format!("expected {least} bytes or more to come back, found {back}"))
+            }
         }
     }
 }

@@ -191,6 +191,7 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
             warm_up: 0,
             cycles,
             peak: Census::default(),
+            trimmed: None,
             audit: Vec::new(),
             planned,
             ended,

@@ -31,7 +31,7 @@ use crate::chaos::Change;
 use crate::chaos::toxics::kill;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{Ended, Timeline};
+use crate::timeline::{Ended, Timeline, Trimmed};
 use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
 
 /// How long programs that the run started may take to end in order, once it is over.
@@ -91,6 +91,7 @@ fn nothing_measured(counts: CycleCounts, ended: Ended) -> Measured {
             planned: counts.planned(),
             cycles: Vec::new(),
             peak: Census::default(),
+            trimmed: None,
             audit: Vec::new(),
             ended: Some(ended),
         },
@@ -290,6 +291,7 @@ impl<'w, W: World> Live<'w, W> {
                 planned: counts.planned(),
                 cycles: played.cycles,
                 peak: played.peak,
+                trimmed: played.trimmed,
                 audit,
                 ended: played.ended,
             },
@@ -405,6 +407,11 @@ impl<W: World> Stage for Live<'_, W> {
             let tasks = probe.tasks().map_err(blind)?;
             Ok(Inventory { cycle: 0, heap: sites.sites, tenants, tasks, fds })
         })
+    }
+
+    async fn trim(&mut self) -> Option<Trimmed> {
+        // What was measured stands, whatever becomes of this.
+        self.look(|sampler| Ok(sampler.trim())).ok().flatten()
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

@@ -8,7 +8,7 @@ use watertight_probe::client::Client;
 use watertight_probe::fds;
 
 use crate::census::Census;
-use crate::timeline::Ended;
+use crate::timeline::{Ended, Trimmed};
 
 /// Looks at one process, again and again. Every look blocks for as long as the probe takes, which its client bounds.
 #[derive(Debug)]
@@ -55,6 +55,14 @@ impl Sampler {
             census.gauges.insert(crate::verdict::PANICS_GAUGE.to_owned(), inside.panics as f64);
         }
         Ok(census)
+    }
+
+    /// Asks the target's allocator to give back what is free; `None`: it has no probe, or had nothing to give.
+    pub(super) fn trim(&mut self) -> Option<Trimmed> {
+        let rss_before_bytes = self.outside().ok()?.rss_bytes?;
+        let gave = self.probe.as_ref()?.trim().ok()?;
+        let rss_after_bytes = self.outside().ok()?.rss_bytes?;
+        gave.then_some(Trimmed { rss_before_bytes, rss_after_bytes })
     }
 
     fn outside(&mut self) -> Result<Census, Ended> {
