@@ -6,8 +6,13 @@ use std::sync::Arc;
 
 use crate::buffers::{BuffersPart, PooledPerStation};
 use crate::config::Config;
+use crate::guardian::folder::{DumpFiles, WholeOrNone};
+use crate::guardian::history::{HistoryPart, OfFixedLength};
+use crate::http::headcount::{HeadcountPart, Tracked};
 use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::log::queue::{BoundedLog, LogPart};
+use crate::mqtt::events::{EventsPart, TakenByTheConnection};
+use crate::mqtt::in_flight::{AnewEachTime, IdentifiersPart};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
 use crate::session::intake::{CopyOut, IntakePart};
 
@@ -22,6 +27,16 @@ pub struct Parts {
     pub buffers: Arc<dyn BuffersPart>,
     /// Holds events until their consumer takes them.
     pub delivery: Arc<dyn Delivery>,
+    /// Brings events to a connection to the MQTT broker.
+    pub events: Arc<dyn EventsPart>,
+    /// Gives packets to the MQTT broker their identifiers.
+    pub identifiers: Arc<dyn IdentifiersPart>,
+    /// Knows the connections of consumers.
+    pub headcount: Arc<dyn HeadcountPart>,
+    /// Remembers what the guardian has seen.
+    pub history: Arc<dyn HistoryPart>,
+    /// Makes files of the guardian's dumps.
+    pub dump_files: Arc<dyn DumpFiles>,
     /// Holds log lines until they are written.
     pub log: Arc<dyn LogPart>,
 }
@@ -49,6 +64,11 @@ impl Parts {
             intake: Arc::new(CopyOut),
             buffers: Arc::new(PooledPerStation),
             delivery: Arc::new(BoundedDelivery),
+            events: Arc::new(TakenByTheConnection),
+            identifiers: Arc::new(AnewEachTime),
+            headcount: Arc::new(Tracked),
+            history: Arc::new(OfFixedLength),
+            dump_files: Arc::new(WholeOrNone),
             log: Arc::new(BoundedLog),
         }
     }

@@ -43,7 +43,7 @@ struct NotesFirst {
 }
 
 impl IntakePart for SlicePinsBlock {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         let block = BytesMut::with_capacity(BLOCK_BYTES);
         Box::new(NotesFirst { firsts: Arc::clone(&self.firsts), noted: false, block })
     }
@@ -90,7 +90,7 @@ mod tests {
         let cache = Cache::new(tags.len(), std::time::Duration::MAX);
         let part = SlicePinsBlock::default();
         for _session in 0..3 {
-            let mut intake = part.open();
+            let mut intake = part.open(0);
             for _poll in 0..100 {
                 let placed = [Placed { tag: 0, offset: 0 }];
                 intake.take(&cache, &tags, &placed, &Bytes::from_static(&[0, 7, 0, 0, 0, 0]));

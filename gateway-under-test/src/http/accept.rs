@@ -37,10 +37,10 @@ async fn accept_all(side: Arc<HttpSide>, listener: &mut Box<dyn Listener>) {
         let (stream, peer) = accept_one(&side, listener).await;
         shared.meters.http_accepted.up();
         let serving = connection::serve(Arc::clone(&side), router.clone(), stream, peer);
-        let serving = side.connections.track_future(serving);
+        let inside = side.connections.enter();
         shared.tasks.spawn(TaskKind::Connection, async move {
             serving.await;
-            drop(place);
+            drop((inside, place));
         });
     }
 }

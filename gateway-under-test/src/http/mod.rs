@@ -8,6 +8,7 @@ mod credentials;
 mod debug;
 mod events;
 mod gate;
+pub mod headcount;
 mod json;
 mod pace;
 mod patience;
@@ -20,10 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 
 pub use self::credentials::{CredentialError, Credentials};
+use self::headcount::Headcount;
 use crate::config::{HttpConfig, is_loopback};
 use crate::net::Listener;
 use crate::shared::{Shared, Stop};
@@ -39,7 +39,7 @@ pub struct HttpSide {
     loopback: bool,
     /// Ends it, before or with the gateway.
     stop: Stop,
-    connections: TaskTracker,
+    connections: Arc<dyn Headcount>,
 }
 
 /// An HTTP side that runs.
@@ -65,7 +65,7 @@ pub fn start(
         credentials: Mutex::new(Arc::new(credentials)),
         loopback: is_loopback(&addr),
         stop: shared.stop.child(),
-        connections: TaskTracker::new(),
+        connections: shared.parts.headcount.open(&shared.tasks),
     });
     shared.tasks.spawn(TaskKind::Accept, accept::until_stopped(Arc::clone(&side), listener, give_back));
     Running { side, addr, listener: given_back }
@@ -110,11 +110,7 @@ pub struct Draining(Arc<HttpSide>);
 impl Draining {
     /// Waits for the connections to end by themselves, closes those that are left after `patience`, and waits for these.
     pub async fn drain(self, patience: Duration) {
-        let connections = &self.0.connections;
-        connections.close();
-        if timeout(patience, connections.wait()).await.is_err() {
-            self.0.stop.connections.cancel();
-            connections.wait().await;
-        }
+        let Self(side) = self;
+        side.connections.see_out(patience, side.stop.connections.clone()).await;
     }
 }

@@ -8,8 +8,8 @@ use crate::config::TagConfig;
 
 /// Makes an intake for each session.
 pub trait IntakePart: Send + Sync {
-    /// The intake of a new session.
-    fn open(&self) -> Box<dyn Intake>;
+    /// The intake of a new session of the station with this ordinal.
+    fn open(&self, station: u64) -> Box<dyn Intake>;
 }
 
 /// Takes the data of answers.
@@ -22,7 +22,7 @@ pub trait Intake: Send {
 pub struct CopyOut;
 
 impl IntakePart for CopyOut {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         Box::new(Self)
     }
 }

@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
             merge: Merge::Neighbours,
             plan: Plan::new(&config.tags, agreed.pdu_length, Merge::Neighbours),
             pending: Vec::with_capacity(agreed.pipeline),
-            intake: shared.parts.intake.open(),
+            intake: shared.parts.intake.open(station.ordinal),
             heard: Instant::now(),
             polled: None,
         })
