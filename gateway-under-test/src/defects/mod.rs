@@ -7,6 +7,7 @@ pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
+pub mod unbounded_log_queue;
 
 use std::sync::Arc;
 
@@ -39,6 +40,11 @@ pub const ALL: &[Twin] = &[
         id: "D15",
         name: "slice_pins_block",
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D16",
+        name: "unbounded_log_queue",
+        swap_in: |parts| parts.log = Arc::new(unbounded_log_queue::UnboundedLog),
     },
     Twin {
         id: "D24",
