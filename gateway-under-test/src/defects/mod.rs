@@ -5,6 +5,7 @@
 
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod periodic_append;
 pub mod slice_pins_block;
 pub mod unbounded_consumer_backlog;
 pub mod unbounded_log_queue;
@@ -45,6 +46,11 @@ pub const ALL: &[Twin] = &[
         id: "D16",
         name: "unbounded_log_queue",
         swap_in: |parts| parts.log = Arc::new(unbounded_log_queue::UnboundedLog),
+    },
+    Twin {
+        id: "D21",
+        name: "periodic_append",
+        swap_in: |parts| parts.history = Arc::new(periodic_append::PeriodicAppend),
     },
     Twin {
         id: "D24",
