@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod acks_never_cleared;
 pub mod file_handle_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
@@ -57,6 +58,11 @@ pub const ALL: &[Twin] = &[
         id: "D24",
         name: "unbounded_consumer_backlog",
         swap_in: |parts| parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery),
+    },
+    Twin {
+        id: "D25",
+        name: "acks_never_cleared",
+        swap_in: |parts| parts.identifiers = Arc::new(acks_never_cleared::AcksNeverCleared::default()),
     },
     Twin {
         id: "D26",
