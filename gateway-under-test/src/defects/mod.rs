@@ -9,6 +9,7 @@ pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod periodic_append;
 pub mod slice_pins_block;
+pub mod subscription_never_ends;
 pub mod unbounded_consumer_backlog;
 pub mod unbounded_log_queue;
 
@@ -38,6 +39,11 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| {
             parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection)
         },
+    },
+    Twin {
+        id: "D11",
+        name: "subscription_never_ends",
+        swap_in: |parts| parts.events = Arc::new(subscription_never_ends::SubscriptionNeverEnds),
     },
     Twin {
         id: "D15",
