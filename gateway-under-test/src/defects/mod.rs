@@ -10,6 +10,7 @@ pub mod heartbeat_outlives_connection;
 pub mod periodic_append;
 pub mod slice_pins_block;
 pub mod subscription_never_ends;
+pub mod tracker_never_closed;
 pub mod unbounded_consumer_backlog;
 pub mod unbounded_log_queue;
 
@@ -39,6 +40,11 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| {
             parts.heartbeat = Arc::new(heartbeat_outlives_connection::HeartbeatOutlivesConnection)
         },
+    },
+    Twin {
+        id: "D08",
+        name: "tracker_never_closed",
+        swap_in: |parts| parts.headcount = Arc::new(tracker_never_closed::TrackerNeverClosed),
     },
     Twin {
         id: "D11",
