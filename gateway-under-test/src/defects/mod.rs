@@ -7,6 +7,7 @@ pub mod acks_never_cleared;
 pub mod file_handle_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
+pub mod lost_wakeup_on_drain;
 pub mod periodic_append;
 pub mod slice_pins_block;
 pub mod subscription_never_ends;
@@ -80,6 +81,11 @@ pub const ALL: &[Twin] = &[
         id: "D26",
         name: "file_handle_kept",
         swap_in: |parts| parts.dump_files = Arc::new(file_handle_kept::FileHandleKept::default()),
+    },
+    Twin {
+        id: "D30",
+        name: "lost_wakeup_on_drain",
+        swap_in: |parts| parts.headcount = Arc::new(lost_wakeup_on_drain::LostWakeupOnDrain),
     },
 ];
 
