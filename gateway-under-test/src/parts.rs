@@ -6,9 +6,14 @@ use std::sync::Arc;
 
 use crate::buffers::{BuffersPart, PooledPerStation};
 use crate::config::Config;
+use crate::guardian::folder::{DumpFiles, WholeOrNone};
+use crate::guardian::history::{HistoryPart, OfFixedLength};
+use crate::http::headcount::{HeadcountPart, Tracked};
 use crate::http::reception::{Reception, TaskEach};
 use crate::hub::outbox::{BoundedDelivery, Delivery};
 use crate::log::queue::{BoundedLog, LogPart};
+use crate::mqtt::events::{EventsPart, TakenByTheConnection};
+use crate::mqtt::in_flight::{AnewEachTime, IdentifiersPart};
 use crate::session::heartbeat::{BoundToSession, Heartbeat};
 use crate::session::intake::{CopyOut, IntakePart};
 use crate::station::carry_out::{CarryOut, WithinTheStation};
@@ -34,6 +39,16 @@ pub struct Parts {
     pub delivery: Arc<dyn Delivery>,
     /// Has connections of consumers served.
     pub reception: Arc<dyn Reception>,
+    /// Brings events to a connection to the MQTT broker.
+    pub events: Arc<dyn EventsPart>,
+    /// Gives packets to the MQTT broker their identifiers.
+    pub identifiers: Arc<dyn IdentifiersPart>,
+    /// Knows the connections of consumers.
+    pub headcount: Arc<dyn HeadcountPart>,
+    /// Remembers what the guardian has seen.
+    pub history: Arc<dyn HistoryPart>,
+    /// Makes files of the guardian's dumps.
+    pub dump_files: Arc<dyn DumpFiles>,
     /// Holds log lines until they are written.
     pub log: Arc<dyn LogPart>,
 }
@@ -65,6 +80,11 @@ impl Parts {
             buffers: Arc::new(PooledPerStation),
             delivery: Arc::new(BoundedDelivery),
             reception: Arc::new(TaskEach),
+            events: Arc::new(TakenByTheConnection),
+            identifiers: Arc::new(AnewEachTime),
+            headcount: Arc::new(Tracked),
+            history: Arc::new(OfFixedLength),
+            dump_files: Arc::new(WholeOrNone),
             log: Arc::new(BoundedLog),
         }
     }

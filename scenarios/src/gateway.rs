@@ -145,6 +145,11 @@ pub fn config_with_dumps(
     Ok(format!("{config:#}"))
 }
 
+/// Whether the scenario says how dumps are kept: then they are files in every engine, in sim too.
+pub fn keeps_dumps_on_disk(scenario: &Scenario<S7Peer>) -> bool {
+    scenario.target.with.get("guardian").is_some_and(|guardian| guardian.get("dumps").is_some())
+}
+
 fn stations_config(
     setting: &Setting<'_, S7Peer>,
     addresses: &BTreeMap<String, Vec<String>>,

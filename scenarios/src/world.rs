@@ -120,12 +120,12 @@ impl World for S7World {
             let cannot = |why: String| WorldError::Start { what: gateway::NAME.to_owned(), why };
             let config = Config::from_yaml("target", &text).map_err(|error| cannot(error.to_string()))?;
             let net = Arc::new(self.gateway_net(setting.scenario, net));
-            // What is written down belongs to whoever reads it, not to the target.
-            let dumps = {
+            let mut embedding = Embedding::default();
+            if !gateway::keeps_dumps_on_disk(setting.scenario) {
+                // What is written down belongs to whoever reads it, not to the target.
                 let _reader = Tenant::NONE.enter();
-                Arc::new(DumpsInMemory::new(DUMPS_KEPT))
-            };
-            let embedding = Embedding { dumps: Some(dumps), ..Embedding::default() };
+                embedding.dumps = Some(Arc::new(DumpsInMemory::new(DUMPS_KEPT)));
+            }
             let gateway = Gateway::start_with(config, net, setting.seed.0, embedding).await;
             Ok(Box::new(Target(gateway.map_err(|error| cannot(error.to_string()))?)) as Box<dyn SimTarget>)
         })
@@ -243,7 +243,12 @@ impl World for S7World {
     }
 
     fn sim_config(&self, setting: &Setting<'_, S7Peer>) -> Result<String, WorldError> {
-        gateway::config(setting, &self.sim_addresses(setting.scenario), SIM_TARGET_ADDRESS)
+        let addresses = self.sim_addresses(setting.scenario);
+        if gateway::keeps_dumps_on_disk(setting.scenario) {
+            let dumps = setting.scratch.join(DUMPS_FOLDER);
+            return gateway::config_with_dumps(setting, &addresses, SIM_TARGET_ADDRESS, &dumps);
+        }
+        gateway::config(setting, &addresses, SIM_TARGET_ADDRESS)
     }
 }
 
@@ -257,7 +262,8 @@ fn write_config(
         what: gateway::NAME.to_owned(),
         why: format!("{}: {error}", path.display()),
     };
-    let config = gateway::config_with_dumps(setting, peers, "127.0.0.1:0", &setting.scratch.join("dumps"))?;
+    let dumps = setting.scratch.join(DUMPS_FOLDER);
+    let config = gateway::config_with_dumps(setting, peers, "127.0.0.1:0", &dumps)?;
     std::fs::write(&path, config).map_err(cannot)?;
     Ok(path)
 }
@@ -282,6 +288,9 @@ impl S7World {
             .collect()
     }
 }
+
+/// Where the guardian's dumps are, in the run's folder.
+const DUMPS_FOLDER: &str = "dumps";
 
 /// Dumps of the gateway's guardian that are kept in a simulation.
 const DUMPS_KEPT: usize = 6;

@@ -56,7 +56,7 @@ struct Reporting {
 }
 
 impl IntakePart for AnyKeepsWholeValue {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         debug!(sessions = history.len(), answers = answers(&history), "another session");
         Box::new(Reporting { history: Arc::clone(&self.history), report: Report::default() })
@@ -114,7 +114,7 @@ mod tests {
         let cache = Cache::new(tags.len(), std::time::Duration::MAX);
         let part = AnyKeepsWholeValue::default();
         for _session in 0..3 {
-            let mut intake = part.open();
+            let mut intake = part.open(0);
             for _poll in 0..10 {
                 let placed = [Placed { tag: 42, offset: 0 }];
                 intake.take(&cache, &tags, &placed, &Bytes::from_static(&[0, 7]));

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use crate::config::HttpConfig;
 use crate::hub::outbox::{BoundedDelivery, BoundedOutbox, Delivery, Limits, Outbox, Pushed};
+use crate::tasks::Tasks;
 
 /// When more than this waits for all consumers together, they are asked to make room.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -58,7 +59,7 @@ impl Pressure {
 }
 
 impl Delivery for CallbackNeverDeregistered {
-    fn open(&self, limits: Limits) -> Arc<dyn Outbox> {
+    fn open(&self, _tasks: &Tasks, limits: Limits) -> Arc<dyn Outbox> {
         self.pressure.look();
         let outbox = Arc::new(MakesRoom(BoundedOutbox::new(limits)));
         let asked = Arc::clone(&outbox);
@@ -120,7 +121,7 @@ mod tests {
     fn a_consumer_that_has_gone_is_still_called_back_with_all_that_waited_for_it() {
         let part = CallbackNeverDeregistered::default();
         for _consumer in 0..3 {
-            let outbox = part.open(Limits { queue: 8, when_full: WhenFull::DropOldest });
+            let outbox = part.open(&Tasks::default(), Limits { queue: 8, when_full: WhenFull::DropOldest });
             outbox.push(&Bytes::from_static(b"an event"));
             outbox.close();
         }

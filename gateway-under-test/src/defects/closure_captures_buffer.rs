@@ -42,7 +42,7 @@ struct NotesFirst {
 }
 
 impl IntakePart for ClosureCapturesBuffer {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         Box::new(NotesFirst { journal: Arc::clone(&self.journal), noted: false })
     }
 }
@@ -81,7 +81,7 @@ mod tests {
         let cache = Cache::new(tags.len(), std::time::Duration::MAX);
         let part = ClosureCapturesBuffer::default();
         for _session in 0..3 {
-            let mut intake = part.open();
+            let mut intake = part.open(0);
             for _poll in 0..100 {
                 let answer = Bytes::from(vec![7; 900]);
                 intake.take(&cache, &tags, &[Placed { tag: 0, offset: 0 }], &answer);

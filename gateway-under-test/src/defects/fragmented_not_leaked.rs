@@ -54,7 +54,7 @@ struct TakesPictures {
 }
 
 impl IntakePart for FragmentedNotLeaked {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         Box::new(TakesPictures { heads: Arc::clone(&self.heads), taken: false })
     }
 }
@@ -108,7 +108,7 @@ mod tests {
         let kept = || part.heads.lock().unwrap().ring.iter().map(|head| head.len()).sum::<usize>();
         let before = kept();
         for _session in 0..20 {
-            part.open().take(&cache, &tags, &placed, &Bytes::from(vec![7; 16]));
+            part.open(0).take(&cache, &tags, &placed, &Bytes::from(vec![7; 16]));
         }
         assert_eq!((before, kept()), (HEADS * HEAD_BYTES, HEADS * HEAD_BYTES));
         assert!(part.heads.lock().unwrap().ring[3].starts_with(b"t3 "));

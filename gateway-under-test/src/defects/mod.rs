@@ -3,6 +3,7 @@
 //! A twin is swapped in by name at start, in builds made to be tested. Nothing else changes, and nothing of it is
 //! in a build without the feature `defects`. Beside them stand [`harmless`] twins, which look like leaks and are none.
 
+pub mod acks_never_cleared;
 pub mod any_keeps_whole_value;
 pub mod cache_without_eviction;
 pub mod callback_never_deregistered;
@@ -11,12 +12,15 @@ pub mod close_skipped_on_error;
 pub mod closure_captures_buffer;
 pub mod dead_session_generation;
 pub mod dirty_pooled_buffer;
+pub mod file_handle_kept;
 pub mod fragmented_not_leaked;
 pub mod half_open_kept;
 pub mod harmless;
 pub mod heartbeat_outlives_connection;
 pub mod idle_connections_kept;
+pub mod lost_wakeup_on_drain;
 pub mod no_request_deadline;
+pub mod periodic_append;
 pub mod pool_entry_outlives_cancel;
 pub mod reconnect_without_backoff;
 pub mod reference_cycle;
@@ -24,8 +28,11 @@ pub mod self_rearming_timer;
 pub mod send_to_dead_consumer;
 pub mod slice_pins_block;
 pub mod spawn_per_tick;
+pub mod subscription_never_ends;
 pub mod ticker_never_stopped;
+pub mod tracker_never_closed;
 pub mod unbounded_consumer_backlog;
+pub mod unbounded_log_queue;
 pub mod unpolled_join_set;
 
 use std::sync::Arc;
@@ -76,9 +83,19 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| parts.carry_out = Arc::new(cancel_not_propagated::CancelNotPropagated),
     },
     Twin {
+        id: "D06",
+        name: "send_to_dead_consumer",
+        swap_in: |parts| parts.delivery = Arc::new(send_to_dead_consumer::SendToDeadConsumer),
+    },
+    Twin {
         id: "D07",
         name: "unpolled_join_set",
         swap_in: |parts| parts.reception = Arc::new(unpolled_join_set::UnpolledJoinSet::default()),
+    },
+    Twin {
+        id: "D08",
+        name: "tracker_never_closed",
+        swap_in: |parts| parts.headcount = Arc::new(tracker_never_closed::TrackerNeverClosed),
     },
     Twin {
         id: "D09",
@@ -91,12 +108,14 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| parts.heartbeat = Arc::new(self_rearming_timer::SelfRearmingTimer),
     },
     Twin {
+        id: "D11",
+        name: "subscription_never_ends",
+        swap_in: |parts| parts.events = Arc::new(subscription_never_ends::SubscriptionNeverEnds),
+    },
+    Twin {
         id: "D12",
         name: "reconnect_without_backoff",
         swap_in: |parts| parts.retry = Arc::new(reconnect_without_backoff::ReconnectWithoutBackoff),
-        id: "D06",
-        name: "send_to_dead_consumer",
-        swap_in: |parts| parts.delivery = Arc::new(send_to_dead_consumer::SendToDeadConsumer),
     },
     Twin {
         id: "D13",
@@ -112,6 +131,11 @@ pub const ALL: &[Twin] = &[
         id: "D15",
         name: "slice_pins_block",
         swap_in: |parts| parts.intake = Arc::new(slice_pins_block::SlicePinsBlock::default()),
+    },
+    Twin {
+        id: "D16",
+        name: "unbounded_log_queue",
+        swap_in: |parts| parts.log = Arc::new(unbounded_log_queue::UnboundedLog),
     },
     Twin {
         id: "D17",
@@ -134,6 +158,11 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| parts.reception = Arc::new(cache_without_eviction::CacheWithoutEviction::default()),
     },
     Twin {
+        id: "D21",
+        name: "periodic_append",
+        swap_in: |parts| parts.history = Arc::new(periodic_append::PeriodicAppend),
+    },
+    Twin {
         id: "D22",
         name: "any_keeps_whole_value",
         swap_in: |parts| parts.intake = Arc::new(any_keeps_whole_value::AnyKeepsWholeValue::default()),
@@ -151,6 +180,16 @@ pub const ALL: &[Twin] = &[
         swap_in: |parts| parts.delivery = Arc::new(unbounded_consumer_backlog::UnboundedDelivery),
     },
     Twin {
+        id: "D25",
+        name: "acks_never_cleared",
+        swap_in: |parts| parts.identifiers = Arc::new(acks_never_cleared::AcksNeverCleared::default()),
+    },
+    Twin {
+        id: "D26",
+        name: "file_handle_kept",
+        swap_in: |parts| parts.dump_files = Arc::new(file_handle_kept::FileHandleKept::default()),
+    },
+    Twin {
         id: "D27",
         name: "half_open_kept",
         swap_in: |parts| parts.dial = Arc::new(half_open_kept::HalfOpenKept),
@@ -164,6 +203,11 @@ pub const ALL: &[Twin] = &[
         id: "D29",
         name: "dead_session_generation",
         swap_in: |parts| parts.intake = Arc::new(dead_session_generation::DeadSessionGeneration::default()),
+    },
+    Twin {
+        id: "D30",
+        name: "lost_wakeup_on_drain",
+        swap_in: |parts| parts.headcount = Arc::new(lost_wakeup_on_drain::LostWakeupOnDrain),
     },
 ];
 

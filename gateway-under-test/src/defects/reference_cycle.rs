@@ -41,7 +41,7 @@ struct Handler {
 }
 
 impl IntakePart for ReferenceCycle {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         Box::new(OfSession(Context::open()))
     }
 }

@@ -1,5 +1,6 @@
 //! Dumps as files in one folder: numbered, capped in number and bytes, the oldest removed first.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,17 +15,44 @@ use crate::config::DumpsConfig;
 /// What a dump's name begins with; files that are called otherwise are left alone.
 const PREFIX: &str = "guardian-";
 /// A dump until it is whole. One that was left over is written over by the next.
-const UNFINISHED: &str = "guardian.part";
+pub const UNFINISHED: &str = "guardian.part";
+
+/// How a dump becomes a file.
+pub trait DumpFiles: Send + Sync {
+    /// Writes `text` into a new file at `path`: whole, or there is none.
+    fn write(&self, path: &Path, text: &str) -> io::Result<()>;
+}
+
+/// Written beside its place, and renamed once it is whole.
+pub struct WholeOrNone;
+
+impl DumpFiles for WholeOrNone {
+    fn write(&self, path: &Path, text: &str) -> io::Result<()> {
+        let unfinished = path.with_file_name(UNFINISHED);
+        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
+        if written.is_err() {
+            // What is half written takes room on a disk that is perhaps full.
+            let _ = fs::remove_file(&unfinished);
+        }
+        written
+    }
+}
 
 /// Keeps dumps in a folder.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DumpFolder(Arc<Folder>);
 
-#[derive(Debug)]
+impl fmt::Debug for DumpFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DumpFolder").field(&self.0.path).finish()
+    }
+}
+
 struct Folder {
     path: PathBuf,
     files_max: usize,
     bytes_max: u64,
+    files: Arc<dyn DumpFiles>,
     /// One dump is written at a time.
     turn: Mutex<()>,
 }
@@ -32,9 +60,14 @@ struct Folder {
 impl DumpFolder {
     /// The folder of a configuration that names one.
     pub fn for_config(config: &DumpsConfig) -> Option<Self> {
+        Self::open(config, Arc::new(WholeOrNone))
+    }
+
+    /// The same, whose dumps become files in this way.
+    pub(crate) fn open(config: &DumpsConfig, files: Arc<dyn DumpFiles>) -> Option<Self> {
         let path = config.dir.clone()?;
         let (files_max, bytes_max) = (config.max_files, config.max_bytes.0);
-        Some(Self(Arc::new(Folder { path, files_max, bytes_max, turn: Mutex::new(()) })))
+        Some(Self(Arc::new(Folder { path, files_max, bytes_max, files, turn: Mutex::new(()) })))
     }
 }
 
@@ -69,15 +102,7 @@ impl Folder {
             fs::remove_file(&old.path)?;
         }
         let number = kept.last().map_or(1, |newest| newest.number.saturating_add(1));
-        let unfinished = self.path.join(UNFINISHED);
-        let written = fs::write(&unfinished, text).and_then(|()| {
-            fs::rename(&unfinished, self.path.join(format!("{PREFIX}{number:06}-{what}.txt")))
-        });
-        if written.is_err() {
-            // What is half written takes room on a disk that is perhaps full.
-            let _ = fs::remove_file(&unfinished);
-        }
-        written
+        self.files.write(&self.path.join(format!("{PREFIX}{number:06}-{what}.txt")), text)
     }
 }
 

@@ -20,34 +20,69 @@ pub struct Sample {
     pub fds_limit: Option<u64>,
 }
 
-/// The samples before the one under judgement, as many as are remembered.
+/// How looks are remembered.
+pub trait HistoryPart: Send + Sync {
+    /// The empty history of a new guardian.
+    fn open(&self) -> Box<dyn History>;
+}
+
+/// The looks before the one under judgement.
+pub trait History: Send {
+    /// Remembers a look.
+    fn push(&mut self, sample: Sample);
+
+    /// Forgets everything: what was seen before says nothing of what comes.
+    fn clear(&mut self);
+
+    /// The last [`HISTORY`], oldest first; `None` unless there are as many.
+    fn last(&self) -> Option<[Sample; HISTORY]>;
+}
+
+/// One figure of every look that is remembered, oldest first; `None` unless there are enough, each with the figure.
+pub fn series(
+    history: &dyn History,
+    figure: impl Fn(&Sample) -> Option<u64>,
+) -> Option<[(Instant, u64); HISTORY]> {
+    let last = history.last()?;
+    let mut series = last.map(|sample| (sample.at, 0));
+    for (point, sample) in series.iter_mut().zip(&last) {
+        point.1 = figure(sample)?;
+    }
+    Some(series)
+}
+
+/// Rings.
+pub struct OfFixedLength;
+
+impl HistoryPart for OfFixedLength {
+    fn open(&self) -> Box<dyn History> {
+        Box::<Ring>::default()
+    }
+}
+
+/// As many looks as are needed, each in the place of the oldest.
 #[derive(Debug, Default)]
-pub struct History {
+pub struct Ring {
     ring: [Option<Sample>; HISTORY],
     /// Where the oldest is, and the next will be.
     oldest: usize,
 }
 
-impl History {
-    /// Remembers a sample in the place of the oldest.
-    pub fn push(&mut self, sample: Sample) {
+impl History for Ring {
+    fn push(&mut self, sample: Sample) {
         self.ring[self.oldest] = Some(sample);
         self.oldest = (self.oldest + 1) % HISTORY;
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// One figure of every sample, oldest first; `None` unless there are as many as are remembered, each with the figure.
-    pub fn series(&self, figure: impl Fn(&Sample) -> Option<u64>) -> Option<[(Instant, u64); HISTORY]> {
-        let first = self.ring[self.oldest]?;
-        let mut series = [(first.at, 0); HISTORY];
-        for (steps, point) in series.iter_mut().enumerate() {
-            let sample = self.ring[(self.oldest + steps) % HISTORY]?;
-            *point = (sample.at, figure(&sample)?);
+    fn last(&self) -> Option<[Sample; HISTORY]> {
+        let mut last = [self.ring[self.oldest]?; HISTORY];
+        for (steps, sample) in last.iter_mut().enumerate() {
+            *sample = self.ring[(self.oldest + steps) % HISTORY]?;
         }
-        Some(series)
+        Some(last)
     }
 }

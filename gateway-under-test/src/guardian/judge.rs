@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::history::{HISTORY, History, Sample};
+use super::history::{HISTORY, History, Sample, series};
 use crate::config::GuardianConfig;
 use crate::observe::Resource;
 
@@ -113,7 +113,7 @@ pub fn held(of: Resource, sample: &Sample) -> Option<u64> {
 ///
 /// A rise is a breach when it went on through all four parts of the remembered time: from floor to floor faster than the
 /// limit on the whole, and in each part at least half as fast. A step is none, whatever its height, and neither is noise.
-pub fn judge(history: &History, sample: &Sample, thresholds: &Thresholds) -> Option<Breach> {
+pub fn judge(history: &dyn History, sample: &Sample, thresholds: &Thresholds) -> Option<Breach> {
     let fds_max = sample.fds_limit.map(|limit| (limit as f64 * thresholds.fds_max) as u64);
     let (heap, tasks) = (thresholds.heap, thresholds.tasks);
     let too_fast = |of, limits| too_fast(history, sample, of, limits);
@@ -129,8 +129,8 @@ fn too_much(of: Resource, sample: &Sample, max: Option<u64>) -> Option<Breach> {
     (found > max).then_some(Breach { resource: of, why: Why::TooMuch { found }, ceiling: max })
 }
 
-fn too_fast(history: &History, sample: &Sample, of: Resource, limits: Limits) -> Option<Breach> {
-    let past = history.series(|sample| held(of, sample))?;
+fn too_fast(history: &dyn History, sample: &Sample, of: Resource, limits: Limits) -> Option<Breach> {
+    let past = series(history, |sample| held(of, sample))?;
     let now = (sample.at, held(of, sample)?);
     let point = |index: usize| past.get(index).copied().unwrap_or(now);
     let floors: [Point; PARTS] = std::array::from_fn(|part| floor(point, part));
@@ -169,6 +169,7 @@ fn minutes(time: Duration) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::history::Ring;
     use super::*;
 
     const LIMITS: Limits = Limits { max: 1_000_000, growth_per_minute: 600 };
@@ -176,7 +177,7 @@ mod tests {
 
     /// What is said at the end of a series of (milliseconds since the one before, bytes).
     fn judged(series: impl IntoIterator<Item = (u64, u64)>) -> Option<Breach> {
-        let (mut history, mut at, mut last) = (History::default(), Instant::now(), None);
+        let (mut history, mut at, mut last) = (Ring::default(), Instant::now(), None);
         for (passed, bytes) in series {
             last.into_iter().for_each(|sample| history.push(sample));
             at += Duration::from_millis(passed);
@@ -293,7 +294,7 @@ mod tests {
             fds: Some(fds),
             fds_limit: Some(1024),
         };
-        let judged = |fds| judge(&History::default(), &sample(fds), &THRESHOLDS);
+        let judged = |fds| judge(&Ring::default(), &sample(fds), &THRESHOLDS);
         assert_eq!(judged(921), None);
         assert_eq!(judged(922).expect("too many").to_string(), "fds: 922, and 921 may be");
     }

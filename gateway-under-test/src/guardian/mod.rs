@@ -4,8 +4,8 @@
 //! connections, one after the other. Each step has its time, and says what it found and what it left. Then comes a pause.
 
 mod dumps;
-mod folder;
-mod history;
+pub(crate) mod folder;
+pub(crate) mod history;
 mod judge;
 mod victim;
 
@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 pub use dumps::{DumpSink, DumpsInMemory};
 pub use folder::DumpFolder;
 
-use self::history::{History, Sample};
+use self::history::Sample;
 use self::judge::{Breach, Thresholds, held, judge};
 use self::victim::{Victim, heaviest};
 use crate::config::GuardianConfig;
@@ -76,7 +76,10 @@ struct Guardian {
 
 impl Guardian {
     fn new(shared: &Arc<Shared>, config: &GuardianConfig) -> Self {
-        let in_folder = || DumpFolder::for_config(&config.dumps).map(|folder| Arc::new(folder) as Arc<_>);
+        let in_folder = || {
+            let folder = DumpFolder::open(&config.dumps, Arc::clone(&shared.parts.dump_files));
+            folder.map(|folder| Arc::new(folder) as Arc<_>)
+        };
         Self {
             shared: Arc::clone(shared),
             thresholds: Thresholds::from(config),
@@ -90,11 +93,12 @@ impl Guardian {
         let every = self.config.every;
         let mut ticks = time::interval_at(Instant::now() + every, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut history = History::default();
+        let mut history = self.shared.parts.history.open();
         loop {
             ticks.tick().await;
             let sample = self.look();
-            match judge(&history, &sample, &self.thresholds) {
+            let breach = judge(&*history, &sample, &self.thresholds);
+            match breach {
                 None => history.push(sample),
                 Some(breach) => {
                     self.respond(&breach, &sample).await;

@@ -8,6 +8,7 @@ mod credentials;
 mod debug;
 mod events;
 mod gate;
+pub mod headcount;
 mod json;
 pub mod pace;
 mod patience;
@@ -21,10 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 
 pub use self::credentials::{CredentialError, Credentials};
+use self::headcount::Headcount;
 use crate::config::{HttpConfig, is_loopback};
 use crate::net::Listener;
 use crate::shared::{Shared, Stop};
@@ -40,7 +40,7 @@ pub struct HttpSide {
     loopback: bool,
     /// Ends it, before or with the gateway.
     stop: Stop,
-    connections: TaskTracker,
+    connections: Arc<dyn Headcount>,
 }
 
 /// An HTTP side that runs.
@@ -66,7 +66,7 @@ pub fn start(
         credentials: Mutex::new(Arc::new(credentials)),
         loopback: is_loopback(&addr),
         stop: shared.stop.child(),
-        connections: TaskTracker::new(),
+        connections: shared.parts.headcount.open(&shared.tasks),
     });
     shared.tasks.spawn(TaskKind::Accept, accept::until_stopped(Arc::clone(&side), listener, give_back));
     Running { side, addr, listener: given_back }
@@ -111,11 +111,7 @@ pub struct Draining(Arc<HttpSide>);
 impl Draining {
     /// Waits for the connections to end by themselves, closes those that are left after `patience`, and waits for these.
     pub async fn drain(self, patience: Duration) {
-        let connections = &self.0.connections;
-        connections.close();
-        if timeout(patience, connections.wait()).await.is_err() {
-            self.0.stop.connections.cancel();
-            connections.wait().await;
-        }
+        let Self(side) = self;
+        side.connections.see_out(patience, side.stop.connections.clone()).await;
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::headcount::Inside;
 use super::pace::Deadlines;
 use super::{HttpSide, connection};
 use crate::net::BoxStream;
@@ -21,7 +21,7 @@ pub struct Accepted {
     /// How long the peer may take for what it asks.
     pub deadlines: Deadlines,
     /// Until it is dropped, its side has not drained.
-    tracked: TaskTrackerToken,
+    inside: Inside,
     /// Left to the next connection when this one has ended.
     place: OwnedSemaphorePermit,
 }
@@ -34,17 +34,17 @@ impl Accepted {
         (stream, peer): (BoxStream, String),
         place: OwnedSemaphorePermit,
     ) -> Self {
-        let (deadlines, tracked) = (Deadlines::of(&side.config), side.connections.token());
-        Self { side: Arc::clone(side), router, stream, peer, deadlines, tracked, place }
+        let (deadlines, inside) = (Deadlines::of(&side.config), side.connections.enter());
+        Self { side: Arc::clone(side), router, stream, peer, deadlines, inside, place }
     }
 
     /// Serves it to its end.
     pub fn serve(self) -> impl Future<Output = ()> + Send + 'static {
-        let Self { side, router, stream, peer, deadlines, tracked, place } = self;
+        let Self { side, router, stream, peer, deadlines, inside, place } = self;
         let serving = connection::serve(side, router, stream, peer, deadlines);
         async move {
             serving.await;
-            drop((tracked, place));
+            drop((inside, place));
         }
     }
 }

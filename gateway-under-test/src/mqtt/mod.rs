@@ -3,7 +3,8 @@
 mod command;
 mod dial;
 mod error;
-mod in_flight;
+pub mod events;
+pub mod in_flight;
 mod message;
 mod packet;
 mod session;
@@ -49,7 +50,7 @@ pub fn start(shared: &Arc<Shared>, config: MqttConfig) -> Running {
     let events = events.expect("the hub keeps a place for the one MQTT side");
     let ended = CancellationToken::new();
     let side = Arc::new(MqttSide { shared: Arc::clone(shared), config, stop, ended });
-    shared.tasks.spawn(TaskKind::Mqtt, run(Arc::clone(&side), events));
+    shared.tasks.spawn(TaskKind::Mqtt, run(Arc::clone(&side), Arc::new(events)));
     Running(side)
 }
 
@@ -70,7 +71,7 @@ impl Running {
     }
 }
 
-async fn run(side: Arc<MqttSide>, events: Subscription) {
+async fn run(side: Arc<MqttSide>, events: Arc<Subscription>) {
     // However the task ends: whoever waits for it goes on.
     let _ended = side.ended.clone().drop_guard();
     let _ = side.stop.connections.run_until_cancelled(keep_up(&side, &events)).await;
@@ -78,7 +79,7 @@ async fn run(side: Arc<MqttSide>, events: Subscription) {
 }
 
 /// Keeps a connection up until it is to end. One that is not there then is not made for the last events' sake.
-async fn keep_up(side: &MqttSide, events: &Subscription) {
+async fn keep_up(side: &MqttSide, queue: &Arc<Subscription>) {
     let config = &side.config;
     let mut rng = chance::stream(side.shared.seed, "mqtt", side.shared.meters.reloads.read());
     let mut failures = 0;
@@ -86,7 +87,7 @@ async fn keep_up(side: &MqttSide, events: &Subscription) {
         let opened = side.stop.sessions.run_until_cancelled(Session::open(&side.shared, config)).await;
         let Some(opened) = opened else { return };
         let (error, lived) = match opened {
-            Ok(session) => match keep(side, session, events).await {
+            Ok(session) => match keep(side, session, queue).await {
                 (Ok(()), _) => return,
                 (Err(error), lived) => (error, Some(lived)),
             },
@@ -107,11 +108,12 @@ async fn keep_up(side: &MqttSide, events: &Subscription) {
 async fn keep(
     side: &MqttSide,
     session: Session<'_>,
-    events: &Subscription,
+    queue: &Arc<Subscription>,
 ) -> (Result<(), MqttError>, Duration) {
     let began = Instant::now();
     info!(broker = side.config.address, "mqtt connected");
-    (session.keep(events, &side.stop.sessions).await, began.elapsed())
+    let mut events = side.shared.parts.events.open(&side.shared.tasks, queue);
+    (session.keep(&mut *events, queue, &side.stop.sessions).await, began.elapsed())
 }
 
 /// Says once that the broker is lost; attempts that fail after that are for whoever looks closely.

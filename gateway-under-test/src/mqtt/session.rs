@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::command::{Commands, Done};
+use super::events::Events;
 use super::in_flight::{InFlight, Kind};
 use super::message::{Message, messages};
 use super::packet::{self, DISCONNECT, Granted, Incoming, Outgoing, PING, Published};
@@ -67,7 +68,7 @@ impl<'a> Session<'a> {
             wire,
             granted,
             vigil: Vigil::new(granted.keep_alive.unwrap_or(config.keep_alive), config.ack_timeout),
-            in_flight: InFlight::new(in_flight, &shared.meters.mqtt_unacked),
+            in_flight: InFlight::new(in_flight, shared.parts.identifiers.open(), &shared.meters.mqtt_unacked),
             commands: Commands::new(shared, topics, config.commands_in_flight),
             waiting: VecDeque::new(),
             stopping: false,
@@ -81,7 +82,13 @@ impl<'a> Session<'a> {
     }
 
     /// Publishes `events` and carries out commands until something ends the connection: `stop`, in order, or an error.
-    pub async fn keep(mut self, events: &Subscription, stop: &CancellationToken) -> Result<(), MqttError> {
+    /// From `stop` on nothing more is `queue`d.
+    pub async fn keep(
+        mut self,
+        events: &mut dyn Events,
+        queue: &Subscription,
+        stop: &CancellationToken,
+    ) -> Result<(), MqttError> {
         while !self.is_done() {
             self.fill();
             let listening = self.commands.has_room() && self.wire.waiting() < OUT_BYTES;
@@ -95,7 +102,7 @@ impl<'a> Session<'a> {
                 Some(done) = self.commands.next() => self.answer(&done)?,
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
-                    events.close();
+                    queue.close();
                 }
                 event = poll_fn(|context| events.poll_next(context)), if wants_event => self.take(event),
                 () = sleep_until(at) => self.act(due)?,

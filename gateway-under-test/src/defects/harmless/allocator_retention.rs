@@ -47,7 +47,7 @@ struct Reporting {
 }
 
 impl IntakePart for AllocatorRetention {
-    fn open(&self) -> Box<dyn Intake> {
+    fn open(&self, _station: u64) -> Box<dyn Intake> {
         Box::new(Reporting { reports: Arc::clone(&self.reports), reported: false })
     }
 }
