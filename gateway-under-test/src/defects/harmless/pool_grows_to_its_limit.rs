@@ -13,9 +13,9 @@ use bytes::Bytes;
 use crate::buffers::{Buffers, BuffersPart};
 
 /// Buffers that a station keeps at most.
-const KEPT_MAX: usize = 6;
+const KEPT_MAX: usize = 8;
 /// Times that the pool had none to give before it keeps one more: one burst is no reason to grow.
-const MISSES: usize = 12;
+const MISSES: usize = 16;
 
 /// Keeps as many buffers as have been missed.
 pub struct PoolGrowsToItsLimit;
