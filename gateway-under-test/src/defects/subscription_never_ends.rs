@@ -49,3 +49,31 @@ impl Events for Brought {
         self.0.poll_recv(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::yield_now;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::config::WhenFull;
+    use crate::hub::outbox::{BoundedOutbox, Limits};
+    use crate::hub::{ConsumerKind, Hub};
+
+    #[tokio::test]
+    async fn of_three_connections_two_loops_sleep_through_the_end_of_the_subscription() {
+        let (tasks, hub) = (Tasks::default(), Arc::new(Hub::new(0)));
+        let outbox = Arc::new(BoundedOutbox::new(Limits { queue: 8, when_full: WhenFull::DropOldest }));
+        let queue = hub.subscribe(ConsumerKind::Mqtt, None, outbox, CancellationToken::new());
+        let queue = Arc::new(queue.expect("there is a place"));
+        for _connection in 0..3 {
+            let events = SubscriptionNeverEnds.open(&tasks, &queue);
+            yield_now().await;
+            drop(events);
+        }
+        assert_eq!(tasks.alive(), 3);
+        queue.close();
+        yield_now().await;
+        assert_eq!(tasks.alive(), 2);
+    }
+}

@@ -54,3 +54,24 @@ impl Headcount for InBackground {
         std::future::ready(()).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::headcount::Tracked;
+
+    /// Tasks left by the end of a side whose connections have all ended.
+    async fn left(part: &dyn HeadcountPart) -> usize {
+        let tasks = Tasks::default();
+        let headcount = part.open(&tasks);
+        drop((headcount.enter(), headcount.enter()));
+        headcount.see_out(Duration::from_secs(2), CancellationToken::new()).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        tasks.alive()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_leaves_one_who_waits_for_nobody() {
+        assert_eq!([left(&TrackerNeverClosed).await, left(&Tracked).await], [1, 0]);
+    }
+}
