@@ -25,6 +25,8 @@ pub mod slope;
 pub mod windows;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod traces;
@@ -146,13 +148,16 @@ fn counts(verdict: &ResourceVerdict) -> bool {
     verdict.measured() || verdict.why != "not measured"
 }
 
+/// How the headline of a suspect ends where nobody has played it longer yet.
+pub(crate) const ADVICE_PLAY_LONGER: &str = "; run it again with 4 to 8 times the cycles";
+
 fn headline(worst: &ResourceVerdict, cycles: usize) -> String {
     let resource = worst.resource;
     let rate = figures::growth(worst);
     match (worst.outcome, worst.since_cycle) {
         (Outcome::Leak, Some(since)) => format!("{resource} leak: {rate}, since cycle {since} of {cycles}"),
         (Outcome::Suspect, _) => {
-            format!("{resource} may leak: {rate}; run it again with 4 to 8 times the cycles")
+            format!("{resource} may leak: {rate}{ADVICE_PLAY_LONGER}")
         }
         (Outcome::Saturating, _) => format!("{resource} rise ever slower: {rate}"),
         _ => format!("{resource}: {}", worst.why),

@@ -142,12 +142,16 @@ fn outcome(shape: Shape) -> Outcome {
 
 /// The series with the allowed growth taken out.
 fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
-    series.iter().enumerate().map(|(i, value)| value - (grow * i as f64).floor() as i64).collect()
+    series
+        .iter()
+        .enumerate()
+        .map(|(i, value)| value.saturating_sub((grow * i as f64).floor() as i64))
+        .collect()
 }
 
 /// A rise of resident pages below this says nothing where live heap is known: allocators take memory from the system in
 /// pieces of 128 KiB and more, and touch a piece page by page.
-const RSS_NOISE_BYTES: i64 = 1 << 20;
+const RSS_NOISE_BYTES: u64 = 1 << 20;
 
 /// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most.
 fn judge_rss(
@@ -157,13 +161,10 @@ fn judge_rss(
     heap: Option<&ResourceVerdict>,
 ) {
     let trend = trend(bytes, context.timeline.exact);
-    if heap.is_some() && trend.rise.abs() < RSS_NOISE_BYTES {
+    if heap.is_some() && trend.rise.unsigned_abs() < RSS_NOISE_BYTES {
         verdict.outcome = Outcome::Clean;
-        verdict.why = format!(
-            "within {} of pages in all {} cycles",
-            figures::bytes(RSS_NOISE_BYTES as u64),
-            bytes.len()
-        );
+        verdict.why =
+            format!("within {} of pages in all {} cycles", figures::bytes(RSS_NOISE_BYTES), bytes.len());
         return;
     }
     verdict.since_cycle = trend.since;
