@@ -11,7 +11,7 @@ pub mod junit;
 pub mod terminal;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 
 use crate::exit::Exit;
 use crate::explain::Finding;

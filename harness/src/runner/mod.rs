@@ -4,6 +4,7 @@
 //! [`RunRequest`] and reads [`Message`]s until the child has ended. A child that crashes, hangs or prints garbage costs
 //! its own case only. What a run measures and how it is judged is not decided here.
 
+mod again;
 mod child;
 mod determinism;
 mod library;

@@ -10,17 +10,14 @@ use tokio::time::Instant;
 
 use crate::engine::Plant;
 use crate::exit::Exit;
-use crate::report::{CaseReport, RunReport};
+use crate::report::{CaseReport, RunReport, figures};
+use crate::runner::again::{self, Round};
 use crate::runner::child::{ChildRun, Step};
 use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
 use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
-use crate::verdict::Outcome;
-
-/// A case that is `Suspect` is played again with this many times its counted cycles, and must then become something else.
-const SUSPECT_FACTOR: usize = 4;
 
 /// Counted cycles under dhat, which is some forty times slower and needs no statistics: it is asked where, not whether.
 const DHAT_CYCLES_MAX: usize = 20;
@@ -178,7 +175,7 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
 /// Plays exactly what `request` asks for, for `job`, in a child of its own; waits for no slot.
 pub fn play_one(job: &Job, request: &RunRequest, options: &Options, stop: &Stop) -> io::Result<CaseReport> {
     let turn = Turn { index: 0, job, options, stop, observer: &Silent };
-    Ok(runtime()?.block_on(async { turn.longer_if_suspect(turn.child_run(request).await).await }))
+    Ok(runtime()?.block_on(async { turn.until_sure(turn.child_run(request).await).await }))
 }
 
 /// Plays `job` twice with one seed and compares what the two runs tell.
@@ -248,7 +245,7 @@ impl Turn<'_> {
         }
         self.observer.started(self.index);
         let mut report = self.child_run(&self.options.request(self.job)).await;
-        report = self.longer_if_suspect(report).await;
+        report = self.until_sure(report).await;
         if let Some(folder) = &self.options.dhat {
             self.ask_dhat(folder, &mut report).await;
         }
@@ -288,17 +285,32 @@ impl Turn<'_> {
         self.observer.cycle(self.index, heard.cycles.len(), heard.planned);
     }
 
-    /// A suspicion must become something else: the case is played again, longer, unless its length was prescribed.
-    async fn longer_if_suspect(self, report: CaseReport) -> CaseReport {
-        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
-        if report.outcome != Outcome::Suspect || self.options.cycles.is_some() || self.stop.is_requested() {
-            return report;
+    /// Plays the case again, longer, as long as the judge asks for it, unless its length was prescribed.
+    ///
+    /// The last run is the one that is reported, with the wall time of all of them. One that was interrupted says less
+    /// than the one before it.
+    async fn until_sure(self, first: CaseReport) -> CaseReport {
+        let mut rounds = vec![Round::of(&first)];
+        let mut report = first;
+        while self.options.cycles.is_none()
+            && !self.stop.is_requested()
+            && let Some(cycles) = again::next_cycles(&rounds)
+        {
+            let longer = Options { cycles: Some(cycles), ..self.options.clone() };
+            let next = self.child_run(&longer.request(self.job)).await;
+            let wall_time = report.wall_time + next.wall_time;
+            if self.stop.is_requested() {
+                let outcome = figures::outcome(report.outcome);
+                report
+                    .notes
+                    .push(format!("{outcome}, and interrupted while played again with {cycles} cycles"));
+                report.wall_time = wall_time;
+                break;
+            }
+            rounds.push(Round::of(&next));
+            report = CaseReport { wall_time, ..next };
         }
-        let cycles = counted * SUSPECT_FACTOR;
-        let longer = Options { cycles: Some(cycles), ..self.options.clone() };
-        let mut again = self.child_run(&longer.request(self.job)).await;
-        again.notes.push(format!("suspect after {counted} cycles, so it was played again with {cycles}"));
-        again
+        again::told(report, &rounds)
     }
 
     /// Plays the case once more, shortened, under dhat, and notes where its JSON lies.
