@@ -27,6 +27,8 @@ pub mod windows;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod traces;

@@ -50,13 +50,15 @@ impl Trend {
 pub fn trend(series: &[i64], exact: bool) -> Trend {
     let series = &*bounded(series);
     let rises = rises::lasting_rises(series);
-    if let Some((shape, why)) = by_windows(series).or_else(|| by_doubling(series, exact)) {
+    // Where every rise is known, those of the whole run say more of a slowing down than four steps of floors do.
+    let by_windows = by_windows(series).filter(|(shape, _)| !exact || *shape == Shape::Growing);
+    if let Some((shape, why)) = by_windows.or_else(|| by_doubling(series, exact)) {
         return Trend::new(shape, &rises, why);
     }
     if exact && let Some((shape, why)) = by_repetition(series) {
         return Trend::new(shape, &rises, why);
     }
-    let (shape, why) = by_slope(series, &rises);
+    let (shape, why) = self::by_windows(series).unwrap_or_else(|| by_slope(series, &rises));
     Trend::new(shape, &rises, why)
 }
 

@@ -26,7 +26,7 @@ pub(super) fn sampled(warm_up: usize, censuses: Vec<Census>) -> Timeline {
 }
 
 /// An exact run in which only the heap is measured; `figures(cycle)` are its blocks and bytes.
-fn heap(cycles: usize, figures: impl Fn(u64) -> (u64, u64)) -> Timeline {
+pub(super) fn heap(cycles: usize, figures: impl Fn(u64) -> (u64, u64)) -> Timeline {
     let census = |i| {
         let (blocks, bytes) = figures(i as u64);
         Census { heap_blocks: Some(blocks), heap_bytes: Some(bytes), ..Census::default() }
