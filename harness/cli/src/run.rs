@@ -12,6 +12,7 @@ use watertight::runner::{
     Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Stop, check_determinism, play,
     select,
 };
+use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::units::Time;
@@ -78,6 +79,9 @@ pub struct Args {
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
+    /// Put up with the leaks that this file names, each with a reason, an owner and a day on which it expires
+    #[arg(long, value_name = "FILE")]
+    ignore: Option<PathBuf>,
     /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; on behalf
     /// of a part of the target with `/NAME`: `heap=1kB/plc-7@20`; may be repeated
     #[arg(long, value_name = "LEAK")]
@@ -109,6 +113,11 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Ok(jobs) => jobs,
         Err(error) => return fail(Exit::Usage, &error),
     };
+    let ignore = match args.ignore.as_deref().map(IgnoreFile::read).transpose() {
+        Ok(file) => args.ignore.clone().zip(file),
+        Err(errors) => return fail(Exit::Usage, &errors),
+    };
+    let options = Options { ignore, ..args.options() };
     let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
     if let Err(error) = outputs.prepare() {
         return fail(Exit::Harness, &error);
@@ -118,10 +127,10 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Err(error) => return fail(Exit::Harness, &error),
     };
     if args.check_determinism {
-        return compare_all(&jobs, &args.options(), &stop);
+        return compare_all(&jobs, &options, &stop);
     }
     let progress = Progress::new(&jobs);
-    let played = play(&jobs, &args.options(), &stop, &progress);
+    let played = play(&jobs, &options, &stop, &progress);
     drop(progress);
     match played {
         Ok(report) => tell(&report, &outputs),

@@ -112,7 +112,7 @@ pub fn suspect() -> CaseReport {
     case("slow-consumer", timeline(rare), &Rules::default())
 }
 
-fn finding(
+pub fn finding(
     resource: Resource,
     site: &str,
     function: &str,
@@ -130,6 +130,7 @@ fn finding(
         victim_of: None,
         tenants: vec![],
         tenants_grown: 0,
+        ignored: None,
     }
 }
 

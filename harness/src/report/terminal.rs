@@ -121,6 +121,7 @@ pub fn block(case: &CaseReport, look: Look) -> String {
     if let Some(site) = case.findings.first() {
         let whose = figures::tenancy(site);
         let _ = writeln!(out, "  at {}{whose}", look.paint(Style::new().bold(), &site.site));
+        let _ = writeln!(out, "  {}", look.paint(faint(), &format!("fingerprint {}", site.fingerprint())));
     }
     if let Some(expected) = case.expected.as_ref().filter(|expected| !expected.met) {
         let _ = writeln!(out, "  expected: {}", expected.what);
@@ -203,7 +204,8 @@ fn findings(all: &[Finding], look: Look) -> String {
                 let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&line)));
             }
             None => {
-                let said = look.paint(warning(), "left behind:");
+                let said = look
+                    .paint(warning(), if finding.ignored.is_some() { "ignored:" } else { "left behind:" });
                 let _ = writeln!(out, "  {said} {held} at {}{}", finding.site, figures::tenancy(finding));
                 out += &stack(finding, look);
             }

@@ -17,7 +17,10 @@ use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
 use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
 use crate::scenario::model::EngineKind;
+use crate::scenario::{Ignore, IgnoreFile};
 use crate::seed::Seed;
+use crate::units::Day;
+use crate::verdict::is_used;
 
 /// Counted cycles under dhat, which is some forty times slower and needs no statistics: it is asked where, not whether.
 const DHAT_CYCLES_MAX: usize = 20;
@@ -36,6 +39,10 @@ pub struct Options {
     pub cycles: Option<usize>,
     /// Judge plainly, whatever the scenarios expect.
     pub plain: bool,
+    /// A file of leaks that are put up with, and what was read from it.
+    pub ignore: Option<(PathBuf, IgnoreFile)>,
+    /// The day of the run.
+    pub today: Day,
     /// Leaks to plant.
     pub plants: Vec<Plant>,
     /// Where a second run under dhat puts its JSON; `None`: there is no second run.
@@ -62,6 +69,8 @@ impl Default for Options {
             seed: None,
             cycles: None,
             plain: false,
+            ignore: None,
+            today: Day::today(),
             plants: Vec::new(),
             dhat: None,
             jobs: cores(),
@@ -85,6 +94,8 @@ impl Options {
             plants: self.plants.clone(),
             explain: Explain::Sites,
             events: false,
+            ignore: self.ignore.as_ref().map(|(_, file)| file.ignore.clone()).unwrap_or_default(),
+            today: self.today,
             replay: self.replay(job),
         }
     }
@@ -103,6 +114,8 @@ impl Options {
                 .map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
         );
         words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
+        let ignore = self.ignore.iter();
+        words.extend(ignore.map(|(path, _)| format!("--ignore {}", quoted(&path.to_string_lossy()))));
         words.extend(self.plain.then(|| "--no-expect".to_owned()));
         words.join(" ")
     }
@@ -163,6 +176,7 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
             }
         }
         report.exit = worst(&report);
+        report.problems.extend(stale(options, &report));
         if stop.is_requested() {
             report.problems.push("interrupted: what follows was measured before".to_owned());
             report.exit = report.exit.worse(Exit::Inconclusive);
@@ -200,6 +214,17 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 fn worst(report: &RunReport) -> Exit {
     report.cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit))
+}
+
+/// Entries of the whole run's file that no case has anything for.
+fn stale(options: &Options, report: &RunReport) -> Vec<String> {
+    let Some((path, file)) = &options.ignore else { return Vec::new() };
+    let is_used =
+        |entry: &&Ignore| report.cases.iter().any(|case| is_used(entry, &case.findings, &case.resources));
+    let stale = file.ignore.iter().filter(|entry| !is_used(entry));
+    stale
+        .map(|entry| format!("{}: nothing like {entry} grows in any case of this run", path.display()))
+        .collect()
 }
 
 /// How many children run at once, by what they need: a core, or time.

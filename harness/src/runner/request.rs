@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Plant;
+use crate::scenario::Ignore;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
+use crate::units::Day;
 
 /// One run of one case in one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,11 @@ pub struct RunRequest {
     pub explain: Explain,
     /// Whether every event is told ([`super::Message::Event`]), for a comparison of two runs.
     pub events: bool,
+    /// Leaks that the whole run puts up with, beside those of the scenario.
+    #[serde(default)]
+    pub ignore: Vec<Ignore>,
+    /// The day of the run: entries of `ignore:` expire.
+    pub today: Day,
     /// The command that repeats this run, for the report.
     pub replay: String,
 }

@@ -90,7 +90,7 @@ fn files_below(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn cannot_read(error: &io::Error) -> String {
+pub(super) fn cannot_read(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
         _ => format!("cannot be read: {error}"),

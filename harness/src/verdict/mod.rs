@@ -16,6 +16,7 @@ use crate::timeline::Timeline;
 
 mod controls;
 mod expectation;
+mod ignoring;
 mod resource;
 mod rises;
 pub mod rule;
@@ -35,6 +36,7 @@ mod traces;
 
 pub use controls::{PANICS_GAUGE, fewest_cycles};
 pub use expectation::expectation;
+pub use ignoring::{Entries, Ignoring, ignoring, is_used};
 pub use rules::{ResourceRules, Rules};
 pub use sensitivity::smallest_leak_seen;
 
@@ -116,7 +118,8 @@ pub struct Judgement {
 pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let counted = timeline.cycles.get(timeline.warm_up..).unwrap_or_default();
     let no_growth = controls::no_growth(timeline, counted);
-    let context = resource::Context { timeline, counted, no_growth: no_growth.as_deref() };
+    let heap_is_ignored = rules.of(Resource::Heap).ignored;
+    let context = resource::Context { timeline, counted, no_growth: no_growth.as_deref(), heap_is_ignored };
     let mut resources: Vec<ResourceVerdict> = Vec::new();
     for kind in Resource::ALL {
         let heap = resources.iter().find(|verdict| verdict.resource == Resource::Heap && verdict.measured());
@@ -149,6 +152,9 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
 fn counts(verdict: &ResourceVerdict) -> bool {
     verdict.measured() || verdict.why != "not measured"
 }
+
+/// How the reason of a row begins whose growth is put up with.
+const IGNORED: &str = "ignored: ";
 
 /// How the headline of a suspect ends where nobody has played it longer yet.
 pub(crate) const ADVICE_PLAY_LONGER: &str = "; run it again with 4 to 8 times the cycles";

@@ -2,7 +2,7 @@
 
 use super::rule::{Shape, Trend, trend};
 use super::rules::ResourceRules;
-use super::{Outcome, ResourceVerdict, sensitivity, slope, windows};
+use super::{IGNORED, Outcome, ResourceVerdict, sensitivity, slope, windows};
 use crate::census::Census;
 use crate::report::figures;
 use crate::resource::Resource;
@@ -16,6 +16,8 @@ pub(super) struct Context<'a> {
     pub counted: &'a [CycleRecord],
     /// Why growth cannot be judged at all, if it cannot.
     pub no_growth: Option<&'a str>,
+    /// Whether the growth of the heap is put up with.
+    pub heap_is_ignored: bool,
 }
 
 /// Judges `resource`; RSS needs to know what the heap did, so it is judged after it.
@@ -119,7 +121,9 @@ fn judge_growth(
         verdict.outcome = Outcome::OverBudget;
         verdict.why += "; the scenario forbids saturation here";
     }
-    if verdict.outcome == Outcome::Clean {
+    if rules.ignored && verdict.outcome > Outcome::Clean {
+        (verdict.outcome, verdict.why) = (Outcome::Clean, format!("{IGNORED}{}", verdict.why));
+    } else if verdict.outcome == Outcome::Clean {
         verdict.sensitivity_per_cycle =
             sensitivity::smallest_leak_seen(&units, exact).map(|least| least + rules.grow);
         verdict.sensitivity_bytes_per_cycle = sensitivity::smallest_leak_seen(bytes, exact);
@@ -173,6 +177,7 @@ fn judge_rss(
     (verdict.outcome, verdict.why) = match heap {
         _ if trend.shape == Shape::Flat => (Outcome::Clean, trend.why),
         _ if !rises => (Outcome::Clean, format!("+{grown}, then level")),
+        Some(_) if context.heap_is_ignored => (Outcome::Clean, format!("{IGNORED}+{grown}, as the heap is")),
         Some(heap) if heap.outcome == Outcome::Clean => {
             (Outcome::Retained, format!("+{grown} of pages while live heap is flat: kept by the allocator"))
         }

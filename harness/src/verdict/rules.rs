@@ -29,11 +29,13 @@ pub struct ResourceRules {
     pub grow: f64,
     /// Whether it may rise ever slower, like a cache that fills.
     pub saturate: bool,
+    /// Whether its growth is known and put up with; its ceilings hold all the same.
+    pub ignored: bool,
 }
 
 impl Default for ResourceRules {
     fn default() -> Self {
-        Self { peak_max: None, at_rest_max: None, grow: 0.0, saturate: true }
+        Self { peak_max: None, at_rest_max: None, grow: 0.0, saturate: true, ignored: false }
     }
 }
 
@@ -41,6 +43,13 @@ impl Rules {
     /// The rules for `resource`.
     pub fn of(&self, resource: Resource) -> ResourceRules {
         self.resources.get(&resource).copied().unwrap_or_default()
+    }
+
+    /// Puts up with the growth of `resources`.
+    pub fn ignore(&mut self, resources: &[Resource]) {
+        for resource in resources {
+            self.resources.entry(*resource).or_default().ignored = true;
+        }
     }
 }
 
@@ -61,6 +70,7 @@ impl From<&Expect> for Rules {
                 at_rest_max: rest.and_then(|rest| rest.max),
                 grow: rest.map_or(0.0, |rest| rest.grow.max(0.0)),
                 saturate: rest.is_none_or(|rest| rest.saturate),
+                ignored: false,
             }
         };
         Self {
