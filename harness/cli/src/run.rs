@@ -9,8 +9,8 @@ use watertight::exit::Exit;
 use watertight::report::RunReport;
 use watertight::report::terminal::{self, Look};
 use watertight::runner::{
-    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Stop, check_determinism, play,
-    select,
+    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Shelf, Stop, check_determinism,
+    play, select,
 };
 use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
@@ -92,7 +92,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum EngineArg {
+pub(crate) enum EngineArg {
     /// One process, paused clock, in-memory streams: exact and fast
     Sim,
     /// Real processes, real TCP through the chaos proxy, wall clock
@@ -117,7 +117,11 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Ok(file) => args.ignore.clone().zip(file),
         Err(errors) => return fail(Exit::Usage, &errors),
     };
-    let options = Options { ignore, ..args.options() };
+    let baselines = match Shelf::of(&jobs) {
+        Ok(baselines) => baselines,
+        Err(errors) => return fail(Exit::Usage, &errors),
+    };
+    let options = Options { ignore, baselines, ..args.options() };
     let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
     if let Err(error) = outputs.prepare() {
         return fail(Exit::Harness, &error);
@@ -173,7 +177,7 @@ fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
     exit
 }
 
-fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
+pub(crate) fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
     let text = error.to_string();
     // Snippets of source stand below the word, not beside it.
     let gap = if text.starts_with(char::is_whitespace) { '\n' } else { ' ' };
@@ -183,13 +187,7 @@ fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
 
 impl Args {
     fn selection(&self) -> Selection {
-        let engines = if self.engine.is_empty() {
-            Engines::First
-        } else if self.engine.contains(&EngineArg::All) {
-            Engines::All
-        } else {
-            Engines::Only(self.engine.iter().filter_map(|engine| engine.kind()).collect())
-        };
+        let engines = engines(&self.engine);
         Selection {
             paths: self.paths.clone(),
             overrides: self.set.clone(),
@@ -211,7 +209,19 @@ impl Args {
             jobs: self.jobs.map_or(default.jobs, usize::from),
             wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),
             limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },
+            ..default
         }
+    }
+}
+
+/// The engines that are asked for.
+pub(crate) fn engines(asked: &[EngineArg]) -> Engines {
+    if asked.is_empty() {
+        Engines::First
+    } else if asked.contains(&EngineArg::All) {
+        Engines::All
+    } else {
+        Engines::Only(asked.iter().filter_map(|engine| engine.kind()).collect())
     }
 }
 

@@ -127,7 +127,7 @@ struct Judged {
 }
 
 fn judged<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest, measured: &Measured) -> Judged {
-    let mut rules = Rules::from(&scenario.expect);
+    let mut rules = Rules { baseline: request.baseline.clone(), ..Rules::from(&scenario.expect) };
     let first = verdict::judge(&measured.timeline, &rules);
     let mut findings = findings(&first, measured);
     let entries = Entries { own: &scenario.ignore, shared: &request.ignore, today: request.today };

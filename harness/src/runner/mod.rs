@@ -5,6 +5,7 @@
 //! its own case only. What a run measures and how it is judged is not decided here.
 
 mod again;
+mod baselines;
 mod child;
 mod determinism;
 mod library;
@@ -19,6 +20,7 @@ mod stop;
 mod unjudged;
 mod worlds;
 
+pub use baselines::{Baselines, Shelf, path_beside};
 pub use child::Limits;
 pub use determinism::{Comparison, Difference};
 pub use library::{CaseInfo, Library, LibraryError};

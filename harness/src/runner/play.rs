@@ -12,6 +12,7 @@ use crate::engine::Plant;
 use crate::exit::Exit;
 use crate::report::{CaseReport, RunReport, figures};
 use crate::runner::again::{self, Round};
+use crate::runner::baselines::Shelf;
 use crate::runner::child::{ChildRun, Step};
 use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
@@ -41,6 +42,8 @@ pub struct Options {
     pub plain: bool,
     /// A file of leaks that are put up with, and what was read from it.
     pub ignore: Option<(PathBuf, IgnoreFile)>,
+    /// What was accepted for the cases; empty: nothing is compared.
+    pub baselines: Shelf,
     /// The day of the run.
     pub today: Day,
     /// Leaks to plant.
@@ -70,6 +73,7 @@ impl Default for Options {
             cycles: None,
             plain: false,
             ignore: None,
+            baselines: Shelf::default(),
             today: Day::today(),
             plants: Vec::new(),
             dhat: None,
@@ -83,6 +87,8 @@ impl Default for Options {
 impl Options {
     /// What a child is asked to play for `job`.
     pub fn request(&self, job: &Job) -> RunRequest {
+        // Another target, or one that leaks on purpose, is not what was accepted.
+        let is_as_written = self.overrides.is_empty() && self.plants.is_empty();
         RunRequest {
             file: job.case.file.clone(),
             case: job.case.case.clone(),
@@ -95,6 +101,7 @@ impl Options {
             explain: Explain::Sites,
             events: false,
             ignore: self.ignore.as_ref().map(|(_, file)| file.ignore.clone()).unwrap_or_default(),
+            baseline: self.baselines.baseline(job).filter(|_| is_as_written),
             today: self.today,
             replay: self.replay(job),
         }

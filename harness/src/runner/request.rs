@@ -9,6 +9,7 @@ use crate::scenario::Ignore;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 use crate::units::Day;
+use crate::verdict::Baseline;
 
 /// One run of one case in one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct RunRequest {
     pub ignore: Vec<Ignore>,
     /// The day of the run: entries of `ignore:` expire.
     pub today: Day,
+    /// What was accepted for this case.
+    #[serde(default)]
+    pub baseline: Option<Baseline>,
     /// The command that repeats this run, for the report.
     pub replay: String,
 }

@@ -24,6 +24,7 @@ pub mod target;
 mod tree;
 mod yaml;
 
+pub use case::BASELINES_FILE;
 pub use case::{Case, discover, load, load_all, load_checked, parse_bytes};
 pub use error::{Look, Problem, ScenarioErrors};
 pub use ignore::{Ignore, IgnoreFile};

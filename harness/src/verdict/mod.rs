@@ -14,6 +14,7 @@ use crate::report::figures;
 use crate::resource::Resource;
 use crate::timeline::Timeline;
 
+mod baseline;
 mod controls;
 mod expectation;
 mod ignoring;
@@ -34,6 +35,7 @@ mod tests;
 #[cfg(test)]
 mod traces;
 
+pub use baseline::{Baseline, Figure, Resting, Tolerance};
 pub use controls::{PANICS_GAUGE, fewest_cycles};
 pub use expectation::expectation;
 pub use ignoring::{Entries, Ignoring, ignoring, is_used};
@@ -120,10 +122,14 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let no_growth = controls::no_growth(timeline, counted);
     let heap_is_ignored = rules.of(Resource::Heap).ignored;
     let context = resource::Context { timeline, counted, no_growth: no_growth.as_deref(), heap_is_ignored };
+    let resting = Resting::of(timeline);
     let mut resources: Vec<ResourceVerdict> = Vec::new();
     for kind in Resource::ALL {
         let heap = resources.iter().find(|verdict| verdict.resource == Resource::Heap && verdict.measured());
-        let verdict = resource::judge(context, kind, rules.of(kind), heap);
+        let mut verdict = resource::judge(context, kind, rules.of(kind), heap);
+        if let Some(baseline) = &rules.baseline {
+            baseline::compare(&mut verdict, &resting, baseline);
+        }
         resources.push(verdict);
     }
     let mut complaints = controls::complaints(timeline, counted, rules);
@@ -144,7 +150,10 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     };
     let steps = resources.iter().filter(|verdict| verdict.stepped());
     let notes = complaints.iter().map(|complaint| complaint.text.clone()).filter(|text| *text != headline);
-    let notes = notes.chain(steps.map(|verdict| format!("{}: {}", verdict.resource, verdict.why))).collect();
+    let notes = notes.chain(steps.map(|verdict| format!("{}: {}", verdict.resource, verdict.why)));
+    let is_judged = no_growth.is_none();
+    let baseline = rules.baseline.as_ref().filter(|_| is_judged);
+    let notes = notes.chain(baseline.and_then(|baseline| baseline::far_below(&resting, baseline))).collect();
     Judgement { outcome: by_resource.max(by_run), headline, resources, notes }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::Baseline;
 use crate::resource::Resource;
 use crate::scenario::model::Expect;
 
@@ -14,6 +15,8 @@ pub struct Rules {
     pub resources: IndexMap<Resource, ResourceRules>,
     /// How long the target may need to come to rest after the last disturbance of a cycle.
     pub recovery: Option<Duration>,
+    /// What was accepted for this case.
+    pub baseline: Option<Baseline>,
     /// Panics of the target that are allowed in the whole run.
     pub panics: u64,
 }
@@ -76,6 +79,7 @@ impl From<&Expect> for Rules {
         Self {
             resources: Resource::ALL.map(|resource| (resource, of(resource))).into_iter().collect(),
             recovery: expect.recovery.map(|recovery| recovery.within.0),
+            baseline: None,
             panics: always.panics,
         }
     }
