@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use watertight::exit::Exit;
-use watertight::runner::{Library, read_all};
+use watertight::runner::{CaseInfo, Library, read_all};
+use watertight::units::Day;
 
 use crate::{parse_set, screen};
 
@@ -24,6 +25,7 @@ pub fn check(args: &Args, library: &dyn Library) -> Exit {
         Ok(cases) => {
             let mut files: Vec<_> = cases.iter().map(|case| &case.file).collect();
             files.dedup();
+            warn_of_expired(&cases);
             screen::out(&format!("ok {} scenarios, {} cases", files.len(), cases.len()))
         }
         Err(error) => {
@@ -31,4 +33,19 @@ pub fn check(args: &Args, library: &dyn Library) -> Exit {
             Exit::Usage
         }
     }
+}
+
+/// Entries of `ignore:` that ignore nothing any more: no error, since the file is well formed, and runs say so too.
+fn warn_of_expired(cases: &[CaseInfo]) {
+    let today = Day::today();
+    let expired = |case: &CaseInfo| -> Vec<String> {
+        let file = case.file.display();
+        let entries = case.ignore.iter().filter(|entry| !entry.holds_on(today));
+        entries
+            .map(|entry| format!("warning: {file}: `ignore` of {entry} expired on {}", entry.expires))
+            .collect()
+    };
+    let mut warnings: Vec<String> = cases.iter().flat_map(expired).collect();
+    warnings.dedup();
+    warnings.iter().for_each(|warning| screen::err(warning));
 }

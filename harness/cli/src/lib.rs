@@ -2,6 +2,7 @@
 //!
 //! One file a subcommand. What is decided is decided in the library; here arguments are read and results shown.
 
+mod accept;
 mod check;
 mod gallery;
 mod list;
@@ -50,6 +51,8 @@ enum Command {
     Run(Box<run::Args>),
     /// Play every defect, its healthy twin and what only looks like a leak: what is found, what is cried about
     Gallery(gallery::Args),
+    /// Play scenarios and accept what they hold at rest into `baselines.yaml` beside them
+    Accept(accept::Args),
     /// Read scenario files and name everything that is wrong with them, without playing
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
@@ -70,6 +73,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
     let exit = match Cli::parse_from(args).command {
         Command::Run(args) => run::run(&args, parts.library),
         Command::Gallery(args) => gallery::gallery(&args, parts.library),
+        Command::Accept(args) => accept::accept(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),

@@ -9,9 +9,10 @@ use watertight::exit::Exit;
 use watertight::report::RunReport;
 use watertight::report::terminal::{self, Look};
 use watertight::runner::{
-    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Stop, check_determinism, play,
-    select,
+    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Shelf, Stop, check_determinism,
+    play, select,
 };
+use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::units::Time;
@@ -78,6 +79,9 @@ pub struct Args {
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
+    /// Put up with the leaks that this file names, each with a reason, an owner and a day on which it expires
+    #[arg(long, value_name = "FILE")]
+    ignore: Option<PathBuf>,
     /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; on behalf
     /// of a part of the target with `/NAME`: `heap=1kB/plc-7@20`; may be repeated
     #[arg(long, value_name = "LEAK")]
@@ -88,7 +92,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum EngineArg {
+pub(crate) enum EngineArg {
     /// One process, paused clock, in-memory streams: exact and fast
     Sim,
     /// Real processes, real TCP through the chaos proxy, wall clock
@@ -109,6 +113,15 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Ok(jobs) => jobs,
         Err(error) => return fail(Exit::Usage, &error),
     };
+    let ignore = match args.ignore.as_deref().map(IgnoreFile::read).transpose() {
+        Ok(file) => args.ignore.clone().zip(file),
+        Err(errors) => return fail(Exit::Usage, &errors),
+    };
+    let baselines = match Shelf::of(&jobs) {
+        Ok(baselines) => baselines,
+        Err(errors) => return fail(Exit::Usage, &errors),
+    };
+    let options = Options { ignore, baselines, ..args.options() };
     let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
     if let Err(error) = outputs.prepare() {
         return fail(Exit::Harness, &error);
@@ -118,10 +131,10 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Err(error) => return fail(Exit::Harness, &error),
     };
     if args.check_determinism {
-        return compare_all(&jobs, &args.options(), &stop);
+        return compare_all(&jobs, &options, &stop);
     }
     let progress = Progress::new(&jobs);
-    let played = play(&jobs, &args.options(), &stop, &progress);
+    let played = play(&jobs, &options, &stop, &progress);
     drop(progress);
     match played {
         Ok(report) => tell(&report, &outputs),
@@ -164,7 +177,7 @@ fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
     exit
 }
 
-fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
+pub(crate) fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
     let text = error.to_string();
     // Snippets of source stand below the word, not beside it.
     let gap = if text.starts_with(char::is_whitespace) { '\n' } else { ' ' };
@@ -174,13 +187,7 @@ fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
 
 impl Args {
     fn selection(&self) -> Selection {
-        let engines = if self.engine.is_empty() {
-            Engines::First
-        } else if self.engine.contains(&EngineArg::All) {
-            Engines::All
-        } else {
-            Engines::Only(self.engine.iter().filter_map(|engine| engine.kind()).collect())
-        };
+        let engines = engines(&self.engine);
         Selection {
             paths: self.paths.clone(),
             overrides: self.set.clone(),
@@ -202,7 +209,19 @@ impl Args {
             jobs: self.jobs.map_or(default.jobs, usize::from),
             wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),
             limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },
+            ..default
         }
+    }
+}
+
+/// The engines that are asked for.
+pub(crate) fn engines(asked: &[EngineArg]) -> Engines {
+    if asked.is_empty() {
+        Engines::First
+    } else if asked.contains(&EngineArg::All) {
+        Engines::All
+    } else {
+        Engines::Only(asked.iter().filter_map(|engine| engine.kind()).collect())
     }
 }
 

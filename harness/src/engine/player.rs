@@ -8,9 +8,10 @@ use crate::explain::{self, Finding};
 use crate::report::CaseReport;
 use crate::resource::Resource;
 use crate::runner::{Event, Message, PlayError, Player, RunRequest, Stop};
-use crate::scenario::{Case, Overrides, load_checked};
+use crate::scenario::model::PeerSpec;
+use crate::scenario::{Case, Overrides, Scenario, load_checked};
 use crate::timeline::CycleRecord;
-use crate::verdict::{self, Outcome, Rules};
+use crate::verdict::{self, Entries, Judgement, Outcome, Rules};
 use crate::world::{World, problems};
 
 /// Plays the cases of one world.
@@ -83,7 +84,7 @@ impl Observer for Teller<'_> {
     }
 }
 
-fn report<W: crate::scenario::model::PeerSpec>(
+fn report<W: PeerSpec>(
     case: &Case<W>,
     request: &RunRequest,
     wanted: Wanted<'_>,
@@ -91,8 +92,7 @@ fn report<W: crate::scenario::model::PeerSpec>(
     wall_time: Duration,
 ) -> CaseReport {
     let scenario = &case.scenario;
-    let judgement = verdict::judge(&measured.timeline, &Rules::from(&scenario.expect));
-    let findings = findings(&judgement, &measured);
+    let Judged { judgement, findings, ignored } = judged(scenario, request, &measured);
     let expected = (!request.plain).then(|| verdict::expectation(&scenario.expect, &judgement, &findings));
     let exit = Exit::of_case(judgement.outcome, expected.as_ref());
     let replay = request.replay_with(judgement.cycles_to_replay(&measured.timeline));
@@ -111,7 +111,7 @@ fn report<W: crate::scenario::model::PeerSpec>(
         resources: judgement.resources,
         findings,
         audit: measured.timeline.audit.clone(),
-        notes: judgement.notes.into_iter().chain(measured.notes).collect(),
+        notes: judgement.notes.into_iter().chain(ignored).chain(measured.notes).collect(),
         replay,
         scenario_time: measured.scenario_time,
         wall_time,
@@ -119,7 +119,31 @@ fn report<W: crate::scenario::model::PeerSpec>(
     }
 }
 
-fn target<P: crate::scenario::model::PeerSpec>(scenario: &crate::scenario::Scenario<P>) -> String {
+/// What the judge says, once what is put up with is out of the way.
+struct Judged {
+    judgement: Judgement,
+    findings: Vec<Finding>,
+    /// What was ignored, in sentences.
+    ignored: Vec<String>,
+}
+
+fn judged<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest, measured: &Measured) -> Judged {
+    let mut rules = Rules { baseline: request.baseline.clone(), ..Rules::from(&scenario.expect) };
+    let first = verdict::judge(&measured.timeline, &rules);
+    let mut findings = findings(&first, measured);
+    let entries = Entries { own: &scenario.ignore, shared: &request.ignore, today: request.today };
+    let growing = explain::still_growing(&measured.snapshots);
+    let ignoring = verdict::ignoring(entries, measured.timeline.exact, &first, growing, &mut findings);
+    let judgement = if ignoring.resources.is_empty() {
+        first
+    } else {
+        rules.ignore(&ignoring.resources);
+        verdict::judge(&measured.timeline, &rules)
+    };
+    Judged { judgement, findings, ignored: ignoring.notes }
+}
+
+fn target<P: PeerSpec>(scenario: &Scenario<P>) -> String {
     let target = &scenario.target;
     let name = target.name.clone().or_else(|| target.command.as_ref()?.first().cloned()).unwrap_or_default();
     match &target.defect {
@@ -129,7 +153,7 @@ fn target<P: crate::scenario::model::PeerSpec>(scenario: &crate::scenario::Scena
 }
 
 /// Names what stayed behind, in resources that rose: a clean row needs no culprit, and noise is none.
-fn findings(judgement: &verdict::Judgement, measured: &Measured) -> Vec<Finding> {
+fn findings(judgement: &Judgement, measured: &Measured) -> Vec<Finding> {
     let rose = |resource: Resource| {
         judgement.resources.iter().any(|row| {
             row.resource == resource

@@ -3,7 +3,7 @@
 //! Gathering reads a live process; what is here is pure: `survivors` compares snapshots of sites, `rank` says which
 //! finding explains which and puts culprits first.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::resource::Resource;
 
@@ -12,11 +12,12 @@ mod survivors;
 mod tenants;
 
 pub use rank::rank;
-pub use survivors::{SiteCount, SiteSnapshot, TenantCount, survivors};
+pub use survivors::{SiteCount, SiteSnapshot, TenantCount, still_growing, survivors};
 pub use tenants::{TENANTS_NAMED_MAX, TenantShare};
 
 /// One thing that stayed behind, named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Finding {
     /// What leaks here.
     pub resource: Resource,
@@ -38,6 +39,28 @@ pub struct Finding {
     /// How many parts of the target grew here.
     #[serde(default, skip_serializing_if = "is_none")]
     pub tenants_grown: usize,
+    /// The entry of `ignore:` that covers it, in words; `None`: nobody puts up with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
+}
+
+/// As it is, with its fingerprint: people copy it from a report into an entry of `ignore:`.
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Printed<'a> {
+            #[serde(flatten, serialize_with = "Finding::serialize")]
+            finding: &'a Finding,
+            fingerprint: String,
+        }
+        Serialize::serialize(&Printed { finding: self, fingerprint: self.fingerprint() }, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Finding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
 }
 
 fn is_none(count: &usize) -> bool {
@@ -140,6 +163,7 @@ mod tests {
             victim_of: None,
             tenants: vec![],
             tenants_grown: 0,
+            ignored: None,
         }
     }
 

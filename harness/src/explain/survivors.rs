@@ -63,6 +63,22 @@ const SHARE_MIN: f64 = 0.05;
 /// resource still grow in the last interval at half of their average rate, those that do not (a pool that filled, a
 /// step) are left out; when none does, all that grew are named, so that a step has its site too.
 pub fn survivors(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
+    of_every_resource(snapshots, named)
+}
+
+/// Every site that still grows, however small its share: what must be known before a leak is put up with.
+pub fn still_growing(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
+    of_every_resource(snapshots, |resource, grown, late_share, cycles| {
+        let growing =
+            grown.iter().filter(|grown| grown.site.resource == resource && grown.still_grows(late_share));
+        growing.map(|grown| grown.finding(cycles)).collect()
+    })
+}
+
+/// Names the sites of one resource: of those that grew, by their share of the last interval and the run's cycles.
+type Namer = fn(Resource, &[Grown], f64, usize) -> Vec<Finding>;
+
+fn of_every_resource(snapshots: &[SiteSnapshot], name: Namer) -> Vec<Finding> {
     let [first, .., last] = snapshots else { return Vec::new() };
     let before = by_site(first);
     let middle = match snapshots {
@@ -81,7 +97,7 @@ pub fn survivors(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
     let cycles = last.cycle.saturating_sub(first.cycle).max(1);
     let late_share =
         middle.as_ref().map_or(1.0, |(cycle, _)| (last.cycle.saturating_sub(*cycle)) as f64 / cycles as f64);
-    Resource::ALL.iter().flat_map(|resource| named(*resource, &grown, late_share, cycles)).collect()
+    Resource::ALL.iter().flat_map(|resource| name(*resource, &grown, late_share, cycles)).collect()
 }
 
 /// A site that holds more than it did.
@@ -96,6 +112,22 @@ struct Grown {
 }
 
 impl Grown {
+    fn finding(&self, cycles: usize) -> Finding {
+        let site = &self.site;
+        Finding {
+            resource: site.resource,
+            site: site.site.clone(),
+            function: site.function.clone(),
+            survivors: self.count,
+            survivor_bytes: self.bytes,
+            stack: site.stack.clone(),
+            victim_of: None,
+            tenants: tenants::shown(&self.tenants, cycles),
+            tenants_grown: self.tenants.len(),
+            ignored: None,
+        }
+    }
+
     fn still_grows(&self, late_share: f64) -> bool {
         let keeps_pace = |late: i64, all: i64| all > 0 && late as f64 >= 0.5 * late_share * all as f64;
         self.late.is_none_or(|(count, bytes)| keeps_pace(count, self.count) || keeps_pace(bytes, self.bytes))
@@ -111,17 +143,7 @@ fn named(resource: Resource, grown: &[Grown], late_share: f64, cycles: usize) ->
     let weighs = |part: i64, all: i64| all > 0 && part as f64 >= SHARE_MIN * all as f64;
     kept.into_iter()
         .filter(|grown| weighs(grown.count, counts) || weighs(grown.bytes, bytes))
-        .map(|grown| Finding {
-            resource,
-            site: grown.site.site.clone(),
-            function: grown.site.function.clone(),
-            survivors: grown.count,
-            survivor_bytes: grown.bytes,
-            stack: grown.site.stack.clone(),
-            victim_of: None,
-            tenants: tenants::shown(&grown.tenants, cycles),
-            tenants_grown: grown.tenants.len(),
-        })
+        .map(|grown| grown.finding(cycles))
         .collect()
 }
 

@@ -127,6 +127,7 @@ mod tests {
                 })
                 .collect(),
             tenants_grown: tenants.len(),
+            ignored: None,
         }
     }
 

@@ -96,7 +96,30 @@ pub fn stepped() -> CaseReport {
     case("slow-consumer", timeline(step), &Rules::default())
 }
 
-fn finding(
+pub fn saturating() -> CaseReport {
+    let filling = |cycle: u64| {
+        let filled = (400.0 * (1.0 - (-(cycle as f64) / 10.0).exp())) as u64;
+        Census { heap_blocks: Some(1_204 + filled), heap_bytes: Some(301_442 + 64 * filled), ..at_rest() }
+    };
+    case("slow-consumer", timeline(filling), &Rules::default())
+}
+
+/// Two rises in the first half of 40 cycles, and silence since: too few to be sure of anything.
+pub fn suspect() -> CaseReport {
+    let rises = |cycle: u64| match cycle {
+        0..13 => 0,
+        13..23 => 1,
+        _ => 2,
+    };
+    let rare = |cycle: u64| Census {
+        heap_blocks: Some(1_204 + rises(cycle)),
+        heap_bytes: Some(301_442 + 64 * rises(cycle)),
+        ..at_rest()
+    };
+    case("slow-consumer", timeline(rare), &Rules::default())
+}
+
+pub fn finding(
     resource: Resource,
     site: &str,
     function: &str,
@@ -114,6 +137,7 @@ fn finding(
         victim_of: None,
         tenants: vec![],
         tenants_grown: 0,
+        ignored: None,
     }
 }
 

@@ -151,6 +151,9 @@ pub fn head(case: &CaseReport, look: Look) -> String {
     if let Some(reason) = reason(case) {
         let _ = writeln!(out, "  why     {reason}");
     }
+    if let Some(first) = culprit {
+        let _ = writeln!(out, "  id      {}", first.fingerprint());
+    }
     if let Some(expected) = case.expected.as_ref().filter(|expected| !expected.met) {
         let _ = writeln!(out, "  wanted  {}", expected.what);
     }
@@ -257,7 +260,8 @@ fn other_findings(all: &[Finding], look: Look) -> String {
                 let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&line)));
             }
             None => {
-                let _ = writeln!(out, "  {} {held}", look.paint(warning(), "also left behind:"));
+                let said = if finding.ignored.is_some() { "ignored:" } else { "also left behind:" };
+                let _ = writeln!(out, "  {} {held}", look.paint(warning(), said));
                 out += &stack(finding, look);
             }
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::Ignore;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 
@@ -31,6 +32,9 @@ pub struct CaseInfo {
     pub target: String,
     /// Programs that must be on this machine where the engine starts programs: a path, or a name in `PATH`.
     pub needs: Vec<String>,
+    /// Leaks that the scenario puts up with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<Ignore>,
 }
 
 impl CaseInfo {
@@ -97,6 +101,7 @@ mod tests {
             cycles: 20,
             target: String::new(),
             needs: vec!["/no/such/program".into()],
+            ignore: Vec::new(),
         };
         assert_eq!(case.missing(EngineKind::Sim), None);
         assert_eq!(case.missing(EngineKind::Process).as_deref(), Some("needs /no/such/program"));

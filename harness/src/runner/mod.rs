@@ -4,6 +4,8 @@
 //! [`RunRequest`] and reads [`Message`]s until the child has ended. A child that crashes, hangs or prints garbage costs
 //! its own case only. What a run measures and how it is judged is not decided here.
 
+mod again;
+mod baselines;
 mod child;
 mod determinism;
 mod library;
@@ -18,6 +20,7 @@ mod stop;
 mod unjudged;
 mod worlds;
 
+pub use baselines::{Baselines, Shelf, path_beside};
 pub use child::Limits;
 pub use determinism::{Comparison, Difference};
 pub use library::{CaseInfo, Library, LibraryError};

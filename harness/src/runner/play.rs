@@ -10,17 +10,18 @@ use tokio::time::Instant;
 
 use crate::engine::Plant;
 use crate::exit::Exit;
-use crate::report::{CaseReport, RunReport};
+use crate::report::{CaseReport, RunReport, figures};
+use crate::runner::again::{self, Round};
+use crate::runner::baselines::Shelf;
 use crate::runner::child::{ChildRun, Step};
 use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
 use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
 use crate::scenario::model::EngineKind;
+use crate::scenario::{Ignore, IgnoreFile};
 use crate::seed::Seed;
-use crate::verdict::Outcome;
-
-/// A case that is `Suspect` is played again with this many times its counted cycles, and must then become something else.
-const SUSPECT_FACTOR: usize = 4;
+use crate::units::Day;
+use crate::verdict::is_used;
 
 /// Counted cycles under dhat, which is some forty times slower and needs no statistics: it is asked where, not whether.
 const DHAT_CYCLES_MAX: usize = 20;
@@ -39,6 +40,12 @@ pub struct Options {
     pub cycles: Option<usize>,
     /// Judge plainly, whatever the scenarios expect.
     pub plain: bool,
+    /// A file of leaks that are put up with, and what was read from it.
+    pub ignore: Option<(PathBuf, IgnoreFile)>,
+    /// What was accepted for the cases; empty: nothing is compared.
+    pub baselines: Shelf,
+    /// The day of the run.
+    pub today: Day,
     /// Leaks to plant.
     pub plants: Vec<Plant>,
     /// Where a second run under dhat puts its JSON; `None`: there is no second run.
@@ -65,6 +72,9 @@ impl Default for Options {
             seed: None,
             cycles: None,
             plain: false,
+            ignore: None,
+            baselines: Shelf::default(),
+            today: Day::today(),
             plants: Vec::new(),
             dhat: None,
             jobs: cores(),
@@ -77,6 +87,8 @@ impl Default for Options {
 impl Options {
     /// What a child is asked to play for `job`.
     pub fn request(&self, job: &Job) -> RunRequest {
+        // Another target, or one that leaks on purpose, is not what was accepted.
+        let is_as_written = self.overrides.is_empty() && self.plants.is_empty();
         RunRequest {
             file: job.case.file.clone(),
             case: job.case.case.clone(),
@@ -88,6 +100,9 @@ impl Options {
             plants: self.plants.clone(),
             explain: Explain::Sites,
             events: false,
+            ignore: self.ignore.as_ref().map(|(_, file)| file.ignore.clone()).unwrap_or_default(),
+            baseline: self.baselines.baseline(job).filter(|_| is_as_written),
+            today: self.today,
             replay: self.replay(job),
         }
     }
@@ -105,6 +120,8 @@ impl Options {
                 .map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
         );
         words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
+        let ignore = self.ignore.iter();
+        words.extend(ignore.map(|(path, _)| format!("--ignore {}", quoted(&path.to_string_lossy()))));
         words.extend(self.plain.then(|| "--no-expect".to_owned()));
         words.join(" ")
     }
@@ -165,6 +182,7 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
             }
         }
         report.exit = worst(&report);
+        report.problems.extend(stale(options, &report));
         if stop.is_requested() {
             report.problems.push("interrupted: what follows was measured before".to_owned());
             report.exit = report.exit.worse(Exit::Inconclusive);
@@ -177,7 +195,7 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
 /// Plays exactly what `request` asks for, for `job`, in a child of its own; waits for no slot.
 pub fn play_one(job: &Job, request: &RunRequest, options: &Options, stop: &Stop) -> io::Result<CaseReport> {
     let turn = Turn { index: 0, job, options, stop, observer: &Silent };
-    Ok(runtime()?.block_on(async { turn.longer_if_suspect(turn.child_run(request).await).await }))
+    Ok(runtime()?.block_on(async { turn.until_sure(turn.child_run(request).await).await }))
 }
 
 /// Plays `job` twice with one seed and compares what the two runs tell.
@@ -202,6 +220,17 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 fn worst(report: &RunReport) -> Exit {
     report.cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit))
+}
+
+/// Entries of the whole run's file that no case has anything for.
+fn stale(options: &Options, report: &RunReport) -> Vec<String> {
+    let Some((path, file)) = &options.ignore else { return Vec::new() };
+    let is_used =
+        |entry: &&Ignore| report.cases.iter().any(|case| is_used(entry, &case.findings, &case.resources));
+    let stale = file.ignore.iter().filter(|entry| !is_used(entry));
+    stale
+        .map(|entry| format!("{}: nothing like {entry} grows in any case of this run", path.display()))
+        .collect()
 }
 
 /// How many children run at once, by what they need: a core, or time.
@@ -247,7 +276,7 @@ impl Turn<'_> {
         }
         self.observer.started(self.index);
         let mut report = self.child_run(&self.options.request(self.job)).await;
-        report = self.longer_if_suspect(report).await;
+        report = self.until_sure(report).await;
         if let Some(folder) = &self.options.dhat {
             self.ask_dhat(folder, &mut report).await;
         }
@@ -287,17 +316,32 @@ impl Turn<'_> {
         self.observer.cycle(self.index, heard.cycles.len(), heard.planned);
     }
 
-    /// A suspicion must become something else: the case is played again, longer, unless its length was prescribed.
-    async fn longer_if_suspect(self, report: CaseReport) -> CaseReport {
-        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
-        if report.outcome != Outcome::Suspect || self.options.cycles.is_some() || self.stop.is_requested() {
-            return report;
+    /// Plays the case again, longer, as long as the judge asks for it, unless its length was prescribed.
+    ///
+    /// The last run is the one that is reported, with the wall time of all of them. One that was interrupted says less
+    /// than the one before it.
+    async fn until_sure(self, first: CaseReport) -> CaseReport {
+        let mut rounds = vec![Round::of(&first)];
+        let mut report = first;
+        while self.options.cycles.is_none()
+            && !self.stop.is_requested()
+            && let Some(cycles) = again::next_cycles(&rounds)
+        {
+            let longer = Options { cycles: Some(cycles), ..self.options.clone() };
+            let next = self.child_run(&longer.request(self.job)).await;
+            let wall_time = report.wall_time + next.wall_time;
+            if self.stop.is_requested() {
+                let outcome = figures::outcome(report.outcome);
+                report
+                    .notes
+                    .push(format!("{outcome}, and interrupted while played again with {cycles} cycles"));
+                report.wall_time = wall_time;
+                break;
+            }
+            rounds.push(Round::of(&next));
+            report = CaseReport { wall_time, ..next };
         }
-        let cycles = counted * SUSPECT_FACTOR;
-        let longer = Options { cycles: Some(cycles), ..self.options.clone() };
-        let mut again = self.child_run(&longer.request(self.job)).await;
-        again.notes.push(format!("suspect after {counted} cycles, so it was played again with {cycles}"));
-        again
+        again::told(report, &rounds)
     }
 
     /// Plays the case once more, shortened, under dhat, and notes where its JSON lies.

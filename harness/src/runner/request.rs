@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Plant;
+use crate::scenario::Ignore;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
+use crate::units::Day;
+use crate::verdict::Baseline;
 
 /// One run of one case in one engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +34,14 @@ pub struct RunRequest {
     pub explain: Explain,
     /// Whether every event is told ([`super::Message::Event`]), for a comparison of two runs.
     pub events: bool,
+    /// Leaks that the whole run puts up with, beside those of the scenario.
+    #[serde(default)]
+    pub ignore: Vec<Ignore>,
+    /// The day of the run: entries of `ignore:` expire.
+    pub today: Day,
+    /// What was accepted for this case.
+    #[serde(default)]
+    pub baseline: Option<Baseline>,
     /// The command that repeats this run, without the number of its cycles: what a run shows says how many are needed.
     pub replay: String,
 }

@@ -69,6 +69,7 @@ impl<W: World> WorldLibrary<W> {
             about: scenario.about,
             needs,
             tags: scenario.tags,
+            ignore: scenario.ignore,
             engines: scenario.engines,
             seed: Seed(scenario.seed),
             cycles: scenario.cycles.count,

@@ -70,6 +70,9 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ScenarioErrors> {
     if problems.is_empty() { Ok(files) } else { Err(ScenarioErrors::new(problems)) }
 }
 
+/// The file of accepted figures beside scenarios, which is none itself.
+pub const BASELINES_FILE: &str = "baselines.yaml";
+
 fn files_below(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !std::fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -83,14 +86,14 @@ fn files_below(path: &Path) -> io::Result<Vec<PathBuf>> {
         // A folder that is a link could lead in circles.
         if path.is_dir() && !path.is_symlink() {
             files.extend(files_below(&path)?);
-        } else if is_yaml && path.is_file() {
+        } else if is_yaml && path.is_file() && !path.ends_with(BASELINES_FILE) {
             files.push(path);
         }
     }
     Ok(files)
 }
 
-fn cannot_read(error: &io::Error) -> String {
+pub(super) fn cannot_read(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
         _ => format!("cannot be read: {error}"),

@@ -8,7 +8,9 @@
 pub mod case;
 mod check;
 mod de;
+pub(crate) mod document;
 pub mod error;
+pub mod ignore;
 pub mod model;
 mod parse;
 pub mod plan;
@@ -22,8 +24,10 @@ pub mod target;
 mod tree;
 mod yaml;
 
+pub use case::BASELINES_FILE;
 pub use case::{Case, discover, load, load_all, load_checked, parse_bytes};
 pub use error::{Look, Problem, ScenarioErrors};
+pub use ignore::{Ignore, IgnoreFile};
 pub use model::{Scenario, Target};
 pub use plan::Plan;
 pub use schema::schema;

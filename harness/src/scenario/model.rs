@@ -13,6 +13,7 @@ use crate::chaos::Fault;
 use crate::resource::Resource;
 use crate::units::{Amount, Size, Time};
 
+use super::ignore::Ignore;
 pub use super::target::{Ready, Target};
 
 /// What a peer in `world:` must be: an enum of kinds, each a single-key map in YAML (`s7: { count: 4 }`).
@@ -78,6 +79,10 @@ pub struct Scenario<P: PeerSpec> {
     #[serde(default)]
     #[garde(dive)]
     pub expect: Expect,
+    /// Leaks that are known and put up with for a while, each with a reason, an owner and a day on which it expires.
+    #[serde(default)]
+    #[garde(dive)]
+    pub ignore: Vec<Ignore>,
 }
 
 fn sim_only() -> Vec<EngineKind> {

@@ -2,6 +2,7 @@
 
 use garde::Validate;
 use garde::error::Kind as PathKind;
+use serde::de::DeserializeOwned;
 
 use super::check;
 use super::de::{self, Kind, Place};
@@ -44,10 +45,7 @@ pub(super) fn read<P: PeerSpec>(
 ) -> Result<Scenario<P>, Vec<Problem>> {
     let had_problems = recovery.knows_any();
     let mut problems = Vec::new();
-    let scenario = types(root, &mut recovery, places, &mut problems);
-    if let Some(scenario) = &scenario {
-        ranges(scenario, root, &recovery, places, &mut problems);
-    }
+    let scenario = values::<Scenario<P>>(root, &mut recovery, places, &mut problems);
     let at = root.places();
     for finding in check::check(root, &recovery) {
         problems.push(places.problem(&at[&finding.id], finding.message, finding.help));
@@ -58,15 +56,27 @@ pub(super) fn read<P: PeerSpec>(
     }
 }
 
-/// Reads again and again, each time past the errors known so far.
-fn types<P: PeerSpec>(
+/// Reads the tree into any type, and notes what is wrong with its types and ranges.
+pub(super) fn values<T: DeserializeOwned + Validate<Context = ()>>(
     root: &Node,
     recovery: &mut Recovery,
     places: &Places<'_>,
     problems: &mut Vec<Problem>,
-) -> Option<Scenario<P>> {
+) -> Option<T> {
+    let value = types::<T>(root, recovery, places, problems)?;
+    ranges(&value, root, recovery, places, problems);
+    Some(value)
+}
+
+/// Reads again and again, each time past the errors known so far.
+fn types<T: DeserializeOwned>(
+    root: &Node,
+    recovery: &mut Recovery,
+    places: &Places<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
     for _ in 0..READINGS_MAX {
-        let error = match de::from_node::<Scenario<P>>(root, recovery) {
+        let error = match de::from_node::<T>(root, recovery) {
             Ok(scenario) => return Some(scenario),
             Err(error) => error,
         };
@@ -173,14 +183,14 @@ fn key_of(root: &Node, id: Id) -> Option<&str> {
     own.or_else(|| root.children().find_map(|child| key_of(child, id)))
 }
 
-fn ranges<P: PeerSpec>(
-    scenario: &Scenario<P>,
+fn ranges<T: Validate<Context = ()>>(
+    value: &T,
     root: &Node,
     recovery: &Recovery,
     places: &Places<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    let Err(report) = scenario.validate() else { return };
+    let Err(report) = value.validate() else { return };
     for (path, error) in report.iter() {
         let steps: Vec<Step> = path
             .__iter()

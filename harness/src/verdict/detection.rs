@@ -19,7 +19,7 @@ pub(super) fn detected_after(
 }
 
 fn is_leak(timeline: &Timeline, counted: &[CycleRecord], resource: Resource, rules: ResourceRules) -> bool {
-    let context = resource::Context { timeline, counted, no_growth: None };
+    let context = resource::Context { timeline, counted, no_growth: None, heap_is_ignored: false };
     resource::judge(context, resource, rules, None).outcome == Outcome::Leak
 }
 
@@ -48,8 +48,9 @@ mod tests {
             })
             .collect();
         let peak = Census::default();
+        let planned = cycles.len();
         let timeline =
-            Timeline { exact, warm_up: 0, planned: cycles.len(), cycles, peak, audit: vec![], ended: None };
+            Timeline { exact, warm_up: 0, planned, cycles, peak, audit: vec![], trimmed: None, ended: None };
         judge(&timeline, &Rules::default()).resources[0].detected_after
     }
 

@@ -14,9 +14,11 @@ use crate::report::figures;
 use crate::resource::Resource;
 use crate::timeline::Timeline;
 
+mod baseline;
 mod controls;
 mod detection;
 mod expectation;
+mod ignoring;
 mod resource;
 mod rises;
 pub mod rule;
@@ -26,12 +28,18 @@ pub mod slope;
 pub mod windows;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod traces;
 
+pub use baseline::{Baseline, Figure, Resting, Tolerance};
 pub use controls::{PANICS_GAUGE, fewest_cycles};
 pub use expectation::expectation;
+pub use ignoring::{Entries, Ignoring, ignoring, is_used};
 pub use rules::{ResourceRules, Rules};
 pub use sensitivity::smallest_leak_seen;
 
@@ -132,13 +140,18 @@ impl Judgement {
 pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let counted = timeline.cycles.get(timeline.warm_up..).unwrap_or_default();
     let no_growth = controls::no_growth(timeline, counted);
-    let context = resource::Context { timeline, counted, no_growth: no_growth.as_deref() };
+    let heap_is_ignored = rules.of(Resource::Heap).ignored;
+    let context = resource::Context { timeline, counted, no_growth: no_growth.as_deref(), heap_is_ignored };
+    let resting = Resting::of(timeline);
     let mut resources: Vec<ResourceVerdict> = Vec::new();
     for kind in Resource::ALL {
         let heap = resources.iter().find(|verdict| verdict.resource == Resource::Heap && verdict.measured());
         let mut verdict = resource::judge(context, kind, rules.of(kind), heap);
         if verdict.outcome == Outcome::Leak {
             verdict.detected_after = detection::detected_after(timeline, counted, kind, rules.of(kind));
+        }
+        if let Some(baseline) = &rules.baseline {
+            baseline::compare(&mut verdict, &resting, baseline);
         }
         resources.push(verdict);
     }
@@ -160,7 +173,10 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     };
     let steps = resources.iter().filter(|verdict| verdict.stepped());
     let notes = complaints.iter().map(|complaint| complaint.text.clone()).filter(|text| *text != headline);
-    let notes = notes.chain(steps.map(|verdict| format!("{}: {}", verdict.resource, verdict.why))).collect();
+    let notes = notes.chain(steps.map(|verdict| format!("{}: {}", verdict.resource, verdict.why)));
+    let is_judged = no_growth.is_none();
+    let baseline = rules.baseline.as_ref().filter(|_| is_judged);
+    let notes = notes.chain(baseline.and_then(|baseline| baseline::far_below(&resting, baseline))).collect();
     Judgement { outcome: by_resource.max(by_run), headline, resources, notes }
 }
 
@@ -169,13 +185,19 @@ fn counts(verdict: &ResourceVerdict) -> bool {
     verdict.measured() || verdict.why != "not measured"
 }
 
+/// How the reason of a row begins whose growth is put up with.
+const IGNORED: &str = "ignored: ";
+
+/// How the headline of a suspect ends where nobody has played it longer yet.
+pub(crate) const ADVICE_PLAY_LONGER: &str = "; run it again with 4 to 8 times the cycles";
+
 fn headline(worst: &ResourceVerdict, cycles: usize) -> String {
     let resource = worst.resource;
     let rate = figures::growth(worst);
     match (worst.outcome, worst.since_cycle) {
         (Outcome::Leak, Some(since)) => format!("{resource} leak: {rate}, since cycle {since} of {cycles}"),
         (Outcome::Suspect, _) => {
-            format!("{resource} may leak: {rate}; run it again with 4 to 8 times the cycles")
+            format!("{resource} may leak: {rate}{ADVICE_PLAY_LONGER}")
         }
         (Outcome::Saturating, _) => format!("{resource} rise ever slower: {rate}"),
         _ => format!("{resource}: {}", worst.why),

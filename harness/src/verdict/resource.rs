@@ -2,7 +2,7 @@
 
 use super::rule::{Shape, Trend, trend};
 use super::rules::ResourceRules;
-use super::{Outcome, ResourceVerdict, sensitivity, slope, windows};
+use super::{IGNORED, Outcome, ResourceVerdict, sensitivity, slope, windows};
 use crate::census::Census;
 use crate::report::figures;
 use crate::resource::Resource;
@@ -16,6 +16,8 @@ pub(super) struct Context<'a> {
     pub counted: &'a [CycleRecord],
     /// Why growth cannot be judged at all, if it cannot.
     pub no_growth: Option<&'a str>,
+    /// Whether the growth of the heap is put up with.
+    pub heap_is_ignored: bool,
 }
 
 /// Judges `resource`; RSS needs to know what the heap did, so it is judged after it.
@@ -120,7 +122,9 @@ fn judge_growth(
         verdict.outcome = Outcome::OverBudget;
         verdict.why += "; the scenario forbids saturation here";
     }
-    if verdict.outcome == Outcome::Clean {
+    if rules.ignored && verdict.outcome > Outcome::Clean {
+        (verdict.outcome, verdict.why) = (Outcome::Clean, format!("{IGNORED}{}", verdict.why));
+    } else if verdict.outcome == Outcome::Clean {
         verdict.sensitivity_per_cycle =
             sensitivity::smallest_leak_seen(&units, exact).map(|least| least + rules.grow);
         verdict.sensitivity_bytes_per_cycle = sensitivity::smallest_leak_seen(bytes, exact);
@@ -143,12 +147,16 @@ fn outcome(shape: Shape) -> Outcome {
 
 /// The series with the allowed growth taken out.
 fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
-    series.iter().enumerate().map(|(i, value)| value - (grow * i as f64).floor() as i64).collect()
+    series
+        .iter()
+        .enumerate()
+        .map(|(i, value)| value.saturating_sub((grow * i as f64).floor() as i64))
+        .collect()
 }
 
 /// A rise of resident pages below this says nothing where live heap is known: allocators take memory from the system in
 /// pieces of 128 KiB and more, and touch a piece page by page.
-const RSS_NOISE_BYTES: i64 = 1 << 20;
+const RSS_NOISE_BYTES: u64 = 1 << 20;
 
 /// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most, and not
 /// even that where most of it comes back once the allocator is asked: nothing was alive in those pages.
@@ -159,13 +167,10 @@ fn judge_rss(
     heap: Option<&ResourceVerdict>,
 ) {
     let trend = trend(bytes, context.timeline.exact);
-    if heap.is_some() && trend.rise.abs() < RSS_NOISE_BYTES {
+    if heap.is_some() && trend.rise.unsigned_abs() < RSS_NOISE_BYTES {
         verdict.outcome = Outcome::Clean;
-        verdict.why = format!(
-            "within {} of pages in all {} cycles",
-            figures::bytes(RSS_NOISE_BYTES as u64),
-            bytes.len()
-        );
+        verdict.why =
+            format!("within {} of pages in all {} cycles", figures::bytes(RSS_NOISE_BYTES), bytes.len());
         return;
     }
     verdict.since_cycle = trend.since;
@@ -176,6 +181,7 @@ fn judge_rss(
     (verdict.outcome, verdict.why) = match heap {
         _ if trend.shape == Shape::Flat => (Outcome::Clean, trend.why),
         _ if !rises => (Outcome::Clean, format!("+{grown}, then level")),
+        Some(_) if context.heap_is_ignored => (Outcome::Clean, format!("{IGNORED}+{grown}, as the heap is")),
         Some(heap) if heap.outcome == Outcome::Clean => (
             Outcome::Retained,
             format!("+{grown} of pages while live heap is flat{came_back}: kept by the allocator"),

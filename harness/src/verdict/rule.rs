@@ -3,6 +3,8 @@
 //! A series grows when the floors of its windows say so and the growth stands clear of the noise. Where counts are
 //! exact, a lasting rise is itself evidence, and the question is only whether it repeats.
 
+use std::borrow::Cow;
+
 use super::rises::{self, Rise};
 use super::{slope, windows};
 use crate::report::figures;
@@ -46,15 +48,28 @@ impl Trend {
 
 /// Judges the counted cycles of one figure. `exact` says that a healthy run shows no change at all.
 pub fn trend(series: &[i64], exact: bool) -> Trend {
+    let series = &*bounded(series);
     let rises = rises::lasting_rises(series);
-    if let Some((shape, why)) = by_windows(series).or_else(|| by_doubling(series, exact)) {
+    // Where every rise is known, those of the whole run say more of a slowing down than four steps of floors do.
+    let by_windows = by_windows(series).filter(|(shape, _)| !exact || *shape == Shape::Growing);
+    if let Some((shape, why)) = by_windows.or_else(|| by_doubling(series, exact)) {
         return Trend::new(shape, &rises, why);
     }
     if exact && let Some((shape, why)) = by_repetition(series) {
         return Trend::new(shape, &rises, why);
     }
-    let (shape, why) = by_slope(series, &rises);
+    let (shape, why) = self::by_windows(series).unwrap_or_else(|| by_slope(series, &rises));
     Trend::new(shape, &rises, why)
+}
+
+/// The largest figure that is told from a larger one, a whole exbibyte: three times the difference of any two fits an `i64`.
+const FIGURE_MAX: i64 = 1 << 60;
+
+fn bounded(series: &[i64]) -> Cow<'_, [i64]> {
+    if series.iter().all(|figure| (-FIGURE_MAX..=FIGURE_MAX).contains(figure)) {
+        return Cow::Borrowed(series);
+    }
+    series.iter().map(|figure| (*figure).clamp(-FIGURE_MAX, FIGURE_MAX)).collect()
 }
 
 /// The floors of five windows. `None`: they do not all rise clear of the noise.
@@ -73,8 +88,10 @@ fn by_windows(series: &[i64]) -> Option<(Shape, String)> {
 /// step with them, in jumps that each add more than the one before and have not stopped for longer than a doubling.
 fn by_doubling(series: &[i64], exact: bool) -> Option<(Shape, String)> {
     let jumps = rises::jumps(series);
-    // A cache that fills comes in many small rises of one size; a doubling container adds more each time.
-    let each_more = jumps.windows(2).all(|pair| pair[1].by * 2 >= pair[0].by * 3);
+    // A cache that fills comes in many small rises of one size; a doubling container adds more each time. The first
+    // doublings come so close together that they are taken for one jump, which may add as much as the next.
+    let latest = &jumps[jumps.len().saturating_sub(LATEST_JUMPS)..];
+    let each_more = latest.windows(2).all(|pair| pair[1].by * 2 >= pair[0].by * 3);
     let longest_gap = jumps.windows(2).map(|pair| pair[1].at - pair[0].at).max()?;
     let octaves = windows::octave_floors(series);
     if each_more && windows::accelerates(&octaves) {
@@ -85,6 +102,9 @@ fn by_doubling(series: &[i64], exact: bool) -> Option<(Shape, String)> {
     (jumps.len() >= fewest && going_on && each_more)
         .then(|| (Shape::Growing, format!("{} jumps, each by more: {}", jumps.len(), chain_of_steps(&jumps))))
 }
+
+/// Jumps that are compared: from the first of four doublings to the last, a run grows eightfold.
+const LATEST_JUMPS: usize = 4;
 
 /// The peak-to-peak of what is left of the later cycles when their growth is taken out.
 ///

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::Baseline;
 use crate::resource::Resource;
 use crate::scenario::model::Expect;
 
@@ -14,6 +15,8 @@ pub struct Rules {
     pub resources: IndexMap<Resource, ResourceRules>,
     /// How long the target may need to come to rest after the last disturbance of a cycle.
     pub recovery: Option<Duration>,
+    /// What was accepted for this case.
+    pub baseline: Option<Baseline>,
     /// Panics of the target that are allowed in the whole run.
     pub panics: u64,
 }
@@ -29,11 +32,13 @@ pub struct ResourceRules {
     pub grow: f64,
     /// Whether it may rise ever slower, like a cache that fills.
     pub saturate: bool,
+    /// Whether its growth is known and put up with; its ceilings hold all the same.
+    pub ignored: bool,
 }
 
 impl Default for ResourceRules {
     fn default() -> Self {
-        Self { peak_max: None, at_rest_max: None, grow: 0.0, saturate: true }
+        Self { peak_max: None, at_rest_max: None, grow: 0.0, saturate: true, ignored: false }
     }
 }
 
@@ -41,6 +46,13 @@ impl Rules {
     /// The rules for `resource`.
     pub fn of(&self, resource: Resource) -> ResourceRules {
         self.resources.get(&resource).copied().unwrap_or_default()
+    }
+
+    /// Puts up with the growth of `resources`.
+    pub fn ignore(&mut self, resources: &[Resource]) {
+        for resource in resources {
+            self.resources.entry(*resource).or_default().ignored = true;
+        }
     }
 }
 
@@ -61,11 +73,13 @@ impl From<&Expect> for Rules {
                 at_rest_max: rest.and_then(|rest| rest.max),
                 grow: rest.map_or(0.0, |rest| rest.grow.max(0.0)),
                 saturate: rest.is_none_or(|rest| rest.saturate),
+                ignored: false,
             }
         };
         Self {
             resources: Resource::ALL.map(|resource| (resource, of(resource))).into_iter().collect(),
             recovery: expect.recovery.map(|recovery| recovery.within.0),
+            baseline: None,
             panics: always.panics,
         }
     }

@@ -12,7 +12,7 @@ pub fn theil_sen(series: &[i64]) -> f64 {
     let mut slopes = Vec::with_capacity(points.len() * points.len() / 2);
     for (i, from) in points.iter().enumerate() {
         for (j, to) in points.iter().enumerate().skip(i + 1) {
-            slopes.push((to - from) as f64 / ((j - i) * width) as f64);
+            slopes.push(to.saturating_sub(*from) as f64 / ((j - i) * width) as f64);
         }
     }
     median(&mut slopes)

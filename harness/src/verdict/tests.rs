@@ -1,17 +1,13 @@
-//! The judge over whole timelines, and properties of the rule over made-up series.
+//! The judge over whole timelines.
 
 use std::time::Duration;
 
-use proptest::prelude::*;
-
-use super::rule::{Shape, trend};
 use super::*;
 use crate::census::Census;
-use crate::seed::Seed;
 use crate::timeline::{Audit, CycleRecord, Ended, Timeline, Trimmed};
 
 /// A run of settled cycles with these censuses.
-fn timeline(exact: bool, warm_up: usize, censuses: Vec<Census>) -> Timeline {
+pub(super) fn timeline(exact: bool, warm_up: usize, censuses: Vec<Census>) -> Timeline {
     let mut peak = Census::default();
     censuses.iter().for_each(|census| peak.peak(census));
     let record = |(cycle, census)| CycleRecord {
@@ -30,7 +26,7 @@ pub(super) fn sampled(warm_up: usize, censuses: Vec<Census>) -> Timeline {
 }
 
 /// An exact run in which only the heap is measured; `figures(cycle)` are its blocks and bytes.
-fn heap(cycles: usize, figures: impl Fn(u64) -> (u64, u64)) -> Timeline {
+pub(super) fn heap(cycles: usize, figures: impl Fn(u64) -> (u64, u64)) -> Timeline {
     let census = |i| {
         let (blocks, bytes) = figures(i as u64);
         Census { heap_blocks: Some(blocks), heap_bytes: Some(bytes), ..Census::default() }
@@ -53,7 +49,7 @@ fn of(judgement: &Judgement, resource: Resource) -> &ResourceVerdict {
     judgement.resources.iter().find(|verdict| verdict.resource == resource).expect("every resource has a row")
 }
 
-fn plain(timeline: &Timeline) -> Judgement {
+pub(super) fn plain(timeline: &Timeline) -> Judgement {
     judge(timeline, &Rules::default())
 }
 
@@ -302,73 +298,4 @@ fn a_run_that_measured_nothing_is_inconclusive() {
         (judgement.outcome, judgement.headline.as_str()),
         (Outcome::Inconclusive, "nothing was measured")
     );
-}
-
-/// A level of 1,000 with independent noise of up to ± `noise`.
-fn noisy(seed: u64, cycles: usize, noise: u64) -> Vec<i64> {
-    let mut rng = Seed(seed).stream("noise", 0).rng();
-    (0..cycles).map(|_| 1_000 + rng.below(2 * noise + 1) as i64 - noise as i64).collect()
-}
-
-fn planted(carrier: &[i64], per_cycle: f64) -> Vec<i64> {
-    carrier.iter().enumerate().map(|(i, value)| value + (per_cycle * i as f64) as i64).collect()
-}
-
-proptest! {
-    // Shorter runs with nothing but noise are called a leak about once in 4,000: no rule can tell five points that
-    // happen to rise from a leak.
-    #[test]
-    fn a_level_series_with_bounded_noise_never_leaks(seed: u64, cycles in 40_usize..400, noise in 0_u64..5_000, exact: bool) {
-        prop_assert_ne!(trend(&noisy(seed, cycles, noise), exact).shape, Shape::Growing);
-    }
-
-    #[test]
-    fn a_leak_of_the_stated_size_is_seen_over_the_same_noise(seed: u64, cycles in 20_usize..300, noise in 0_u64..50, more in 1.0..20.0) {
-        let carrier = noisy(seed, cycles, noise);
-        let least = smallest_leak_seen(&carrier, false).expect("bounded noise hides no large leak");
-        prop_assert_eq!(trend(&planted(&carrier, least * more), false).shape, Shape::Growing);
-    }
-
-    #[test]
-    fn in_an_exact_run_every_leak_of_the_stated_size_or_more_is_seen(cycles in 5_usize..400, more in 1.0..1_000.0) {
-        let level = vec![7; cycles];
-        let least = smallest_leak_seen(&level, true).expect("nothing hides a leak");
-        prop_assert!(least <= 4.0 / cycles as f64, "{}", least);
-        prop_assert_eq!(trend(&planted(&level, least * more), true).shape, Shape::Growing);
-    }
-
-    #[test]
-    fn a_level_shift_of_the_whole_series_changes_nothing(seed: u64, by in -1_000_i64..1_000, leak in 0_u8..3, exact: bool) {
-        let series = planted(&noisy(seed, 100, 3), f64::from(leak) / 2.0);
-        let shifted: Vec<i64> = series.iter().map(|value| value + by).collect();
-        prop_assert_eq!(trend(&series, exact).shape, trend(&shifted, exact).shape);
-    }
-
-    #[test]
-    fn a_leak_stays_a_leak_in_any_unit(seed: u64, unit in 1_i64..4_096) {
-        let series = planted(&noisy(seed, 100, 3), 1.0);
-        let scaled: Vec<i64> = series.iter().map(|value| value * unit).collect();
-        prop_assert_eq!(trend(&scaled, false).shape, trend(&series, false).shape);
-    }
-
-    #[test]
-    fn a_series_that_only_falls_is_flat(cycles in 5_usize..300, by in 1_i64..50, exact: bool) {
-        let falling: Vec<i64> = (0..cycles as i64).map(|i| 100_000 - by * i).collect();
-        prop_assert_eq!(trend(&falling, exact).shape, Shape::Flat);
-    }
-}
-
-#[test]
-fn a_planted_leak_of_the_stated_size_is_seen_in_a_fresh_run() {
-    // The figure is stated from one run's noise and must hold in the next: 20 runs of 20, as for the recorded service.
-    for noise in [0, 1, 3, 9] {
-        for cycles in [40, 100, 200] {
-            let missed = (0..20_u64).filter(|seed| {
-                let least = smallest_leak_seen(&noisy(*seed, cycles, noise), false).expect("a leak is seen");
-                let fresh = planted(&noisy(seed + 1_000, cycles, noise), least);
-                trend(&fresh, false).shape != Shape::Growing
-            });
-            assert_eq!(missed.count(), 0, "noise ±{noise}, {cycles} cycles");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use watertight::report::RunReport;
 use watertight::verdict::Outcome;
 
 use crate::bench::{Bench, case, runs};
-use crate::fake::GARBAGE;
+use crate::fake::{GARBAGE, WALL_TIME_PER_CYCLE};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("endings::a_clean_case_ends_0_and_keeps_its_cycles", a_clean_case_ends_0_and_keeps_its_cycles),
@@ -28,6 +28,14 @@ pub const TESTS: &[(&str, fn())] = &[
     ),
     ("endings::a_child_that_refuses_ends_2", a_child_that_refuses_ends_2),
     ("endings::a_suspect_is_played_again_longer", a_suspect_is_played_again_longer),
+    (
+        "endings::a_suspect_that_stays_one_is_played_twice_more_and_no_further",
+        a_suspect_that_stays_one_is_played_twice_more_and_no_further,
+    ),
+    (
+        "endings::what_saturates_is_extended_once_to_see_it_level_off",
+        what_saturates_is_extended_once_to_see_it_level_off,
+    ),
     ("endings::equal_runs_are_called_equal", equal_runs_are_called_equal),
     ("endings::the_first_difference_of_two_runs_is_named", the_first_difference_of_two_runs_is_named),
 ];
@@ -118,13 +126,33 @@ fn a_suspect_is_played_again_longer() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let suspect = case(&report, "suspect");
     assert_eq!((suspect.outcome, suspect.timeline.cycles.len()), (Outcome::Clean, 20));
-    assert!(
-        suspect.notes.iter().any(|note| note == "suspect after 5 cycles, so it was played again with 20"),
-        "{:?}",
-        suspect.notes
-    );
+    let note = "suspect after 5 cycles, so it was played again with 20: the longer run is clean";
+    assert!(suspect.notes.iter().any(|said| said == note), "{:?}", suspect.notes);
+    assert_eq!(suspect.wall_time, 25 * WALL_TIME_PER_CYCLE, "both runs took time");
     let (ran, _) = Bench::new().report(&["fake/suspect.yaml", "--cycles", "6"]);
     assert_eq!(ran.code, Some(3), "a length that was asked for is kept");
+}
+
+fn a_suspect_that_stays_one_is_played_twice_more_and_no_further() {
+    let (ran, report) = Bench::new().report(&["fake/forever-suspect.yaml"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let suspect = case(&report, "forever-suspect");
+    assert_eq!((suspect.outcome, suspect.timeline.cycles.len()), (Outcome::Suspect, 40));
+    assert_eq!(suspect.wall_time, (5 + 20 + 40) * WALL_TIME_PER_CYCLE);
+    assert!(suspect.replay.ends_with("--cycles 40"), "{}", suspect.replay);
+}
+
+fn what_saturates_is_extended_once_to_see_it_level_off() {
+    let (ran, report) = Bench::new().report(&["fake/fills.yaml", "fake/fills-on.yaml"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let fills = case(&report, "fills");
+    assert_eq!((fills.outcome, fills.timeline.cycles.len()), (Outcome::Clean, 15));
+    assert_eq!(fills.headline, "filled up, then level: fills ends as told");
+    let on = case(&report, "fills-on");
+    assert_eq!((on.outcome, on.timeline.cycles.len()), (Outcome::Saturating, 15));
+    assert_eq!(on.headline, "fills-on ends as told, still so after 15 cycles");
+    let (_, report) = Bench::new().report(&["fake/fills.yaml", "--cycles", "6"]);
+    assert_eq!(case(&report, "fills").timeline.cycles.len(), 6, "a length that was asked for is kept");
 }
 
 fn equal_runs_are_called_equal() {

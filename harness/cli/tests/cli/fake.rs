@@ -23,6 +23,9 @@ pub const NOTES: &str = "FAKE_NOTES";
 /// What a child prints before it is asked anything; unset: nothing.
 pub const GARBAGE: &str = "FAKE_GARBAGE";
 
+/// What a cycle is said to take.
+pub const WALL_TIME_PER_CYCLE: Duration = Duration::from_millis(3);
+
 /// Prints the garbage that a test asked for, where messages are expected.
 pub fn garble() {
     if let Ok(text) = std::env::var(GARBAGE) {
@@ -55,6 +58,7 @@ impl Library for FakeLibrary {
             cycles: 5,
             target: "fake".to_owned(),
             needs: Vec::new(),
+            ignore: Vec::new(),
         }])
     }
 
@@ -165,6 +169,9 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
         _ if ended.is_some() => (Outcome::Inconclusive, Exit::Inconclusive),
         "leak" => (Outcome::Leak, Exit::Leak),
         "suspect" if planned < 20 => (Outcome::Suspect, Exit::Inconclusive),
+        "forever-suspect" => (Outcome::Suspect, Exit::Inconclusive),
+        "fills" if planned < 15 => (Outcome::Saturating, Exit::Clean),
+        "fills-on" => (Outcome::Saturating, Exit::Clean),
         _ => (Outcome::Clean, Exit::Clean),
     };
     CaseReport {
@@ -185,7 +192,7 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
         notes: vec![format!("heap by {}", std::env::var("WATERTIGHT_HEAP").unwrap_or_default())],
         replay: request.replay_with(None),
         scenario_time: cycles.last().map_or(Duration::ZERO, |last| last.at),
-        wall_time: Duration::ZERO,
+        wall_time: cycles.len() as u32 * WALL_TIME_PER_CYCLE,
         timeline: Timeline {
             exact: true,
             warm_up: 0,

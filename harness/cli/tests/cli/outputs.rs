@@ -17,6 +17,14 @@ pub const TESTS: &[(&str, fn())] = &[
     ("outputs::a_folder_that_cannot_be_made_ends_4_before_anything_is_played", a_folder_that_cannot_be_made),
     ("outputs::a_report_folder_holds_report_and_timelines", a_report_folder_holds_report_and_timelines),
     ("outputs::a_reader_that_has_gone_ends_nothing", a_reader_that_has_gone_ends_nothing),
+    (
+        "outputs::accept_writes_what_cases_hold_beside_them_and_run_reads_it",
+        accept_writes_what_cases_hold_beside_them_and_run_reads_it,
+    ),
+    (
+        "outputs::a_file_of_ignored_leaks_is_read_first_and_its_stale_entries_are_named",
+        a_file_of_ignored_leaks_is_read_first_and_its_stale_entries_are_named,
+    ),
     ("outputs::check_list_plan_and_schema_play_nothing", check_list_plan_and_schema_play_nothing),
 ];
 
@@ -94,6 +102,47 @@ fn a_reader_that_has_gone_ends_nothing() {
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{stderr}");
     assert_eq!(stderr, "");
+}
+
+fn accept_writes_what_cases_hold_beside_them_and_run_reads_it() {
+    let bench = Bench::new();
+    let (clean, leak) = (bench.path("clean.yaml"), bench.path("leak.yaml"));
+    std::fs::write(&clean, "").expect("the bench has a folder");
+    let paths = [clean.to_string_lossy(), leak.to_string_lossy()];
+    let ran = bench.run(&["accept", &paths[0], &paths[1]]);
+    assert_eq!(ran.code, Some(1), "what leaks is not accepted: {}", ran.stderr);
+    assert!(
+        ran.stdout.contains("baselines.yaml: 1 of 1 cases new or moved\n  sim::clean: new"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stderr.contains("not accepted: sim::leak: leak ends as told"), "{}", ran.stderr);
+    let file = bench.path("baselines.yaml");
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(text.ends_with("cases:\n  \"sim::clean\": { tasks: 4 }\n"), "{text}");
+    assert!(bench.run(&["accept", &paths[0]]).stdout.contains("0 of 1 cases new or moved"));
+    assert_eq!(bench.run(&["run", &paths[0]]).code, Some(0));
+    std::fs::write(&file, "version: 1\ncases: { a: { tasks: many } }\n").expect("the bench has a folder");
+    let ran = bench.run(&["run", &paths[0]]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("baselines.yaml:2:24: `tasks`: expected"), "{}", ran.stderr);
+}
+
+fn a_file_of_ignored_leaks_is_read_first_and_its_stale_entries_are_named() {
+    let bench = Bench::new();
+    let file = bench.path("known.yaml");
+    let run = |text: &str| {
+        std::fs::write(&file, text).expect("the bench has a folder");
+        bench.run(&["run", "fake/clean.yaml", "--ignore", &file.to_string_lossy()])
+    };
+    let entry = "version: 1\nignore: [{ site: a.rs, reason: pool, owner: alice, expires: 2999-12-31 }]\n";
+    let ran = run(entry);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let stale = "known.yaml: nothing like at a.rs (alice: pool) grows in any case of this run";
+    assert!(ran.stdout.contains(stale), "{}", ran.stdout);
+    let ran = run(&entry.replace("owner: alice, ", ""));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("lacks the key `owner`"), "{}", ran.stderr);
 }
 
 fn check_list_plan_and_schema_play_nothing() {
