@@ -37,7 +37,7 @@ fn any_noise() -> impl Strategy<Value = Noise> {
     proptest::sample::select(NOISES.map(|(_, noise)| noise).to_vec())
 }
 
-/// A level of 1,000 with independent noise of up to ± `noise`.
+/// A level with independent noise of up to ± `noise`.
 fn noisy(seed: u64, cycles: usize, noise: u64) -> Vec<i64> {
     drawn(noise::uniform, seed, cycles, noise)
 }

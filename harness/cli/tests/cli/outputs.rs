@@ -125,7 +125,7 @@ fn accept_writes_what_cases_hold_beside_them_and_run_reads_it() {
     std::fs::write(&file, "version: 1\ncases: { a: { tasks: many } }\n").expect("the bench has a folder");
     let ran = bench.run(&["run", &paths[0]]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("baselines.yaml:2:24: `tasks`: expected"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("baselines.yaml:2:22: `tasks`: expected"), "{}", ran.stderr);
 }
 
 fn a_file_of_ignored_leaks_is_read_first_and_its_stale_entries_are_named() {
