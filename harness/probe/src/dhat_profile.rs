@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub fn start_dhat(path: &Path) -> bool {
     if profiler.is_none() {
         let _turn = Turn::take();
         let builder = dhat::Profiler::builder().file_name(path).trim_backtraces(Some(DHAT_FRAMES));
-        *profiler = Some(builder.build());
+        *profiler = Some((builder.build(), path.to_owned()));
         witnessed::show(true);
     }
     true
@@ -42,10 +42,16 @@ pub fn leave_out_of_dhat(tenants: &[Tenant]) {
 
 /// Stops dhat and writes its profile; `false`: it was not running. It prints a summary to stderr.
 pub fn finish_dhat() -> bool {
-    let running = PROFILER.lock().unwrap_or_else(PoisonError::into_inner).take();
+    finish().is_some()
+}
+
+/// Where the profile lies; `None`: dhat was not running.
+fn finish() -> Option<PathBuf> {
+    let (profiler, path) = PROFILER.lock().unwrap_or_else(PoisonError::into_inner).take()?;
     witnessed::show(false);
     let _turn = Turn::take();
-    running.is_some()
+    drop(profiler);
+    Some(path)
 }
 
 /// What dhat has counted; `None`: it is not running.
@@ -55,7 +61,8 @@ pub(crate) fn stats() -> Option<dhat::HeapStats> {
     profiler.as_ref().map(|_| dhat::HeapStats::get())
 }
 
-static PROFILER: Mutex<Option<dhat::Profiler>> = Mutex::new(None);
+/// And where its profile goes.
+static PROFILER: Mutex<Option<(dhat::Profiler, PathBuf)>> = Mutex::new(None);
 
 /// What two witnesses say of the heap that both were shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,12 +77,13 @@ pub struct Testimony {
     pub hidden: u64,
 }
 
-/// Reads the profile that this process has written to `path`, and compares it with the probe's count, stack by stack.
+/// Stops dhat as [`finish_dhat`] does, and compares its profile with the probe's count, stack by stack; `None`: it was
+/// not running.
 ///
-/// Call it right after [`finish_dhat`], with the list of [`heap::sites`] taken right before: in between, nobody else may
-/// allocate. Stacks are the same if their innermost 14 callers are, or all that one of the two shows.
-pub fn read_testimony(path: &Path, sites: &[heap::SiteCount]) -> io::Result<Testimony> {
+/// `sites` is the list of [`heap::sites`] taken right before: in between, nobody else may allocate. Stacks are the same if their innermost 14 callers are, or all that one of the two shows.
+pub fn testify(sites: &[heap::SiteCount]) -> io::Result<Option<Testimony>> {
     let _probe = Tenant::PROBE.enter();
+    let Some(path) = finish() else { return Ok(None) };
     let profile: Profile = serde_json::from_slice(&std::fs::read(path)?).map_err(io::Error::other)?;
     let mut by_dhat = profile.by_stack();
     let mut testimony = Testimony { hidden: witnessed::hidden(), ..Testimony::default() };
@@ -98,7 +106,7 @@ pub fn read_testimony(path: &Path, sites: &[heap::SiteCount]) -> io::Result<Test
     }
     let unknown = by_dhat.into_iter().filter(|(_, dhat)| *dhat != Live::default());
     testimony.differences.extend(unknown.map(|(stack, dhat)| (place(&stack), dhat, Live::default())));
-    Ok(testimony)
+    Ok(Some(testimony))
 }
 
 /// The stack that is `stack` to dhat, which leaves out what lies below `main` and sees further than frame pointers reach at

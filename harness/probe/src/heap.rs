@@ -13,7 +13,7 @@ use crate::tasks;
 use crate::{Tenant, tenant};
 
 #[cfg(feature = "dhat")]
-pub use crate::dhat_profile::{Testimony, finish_dhat, leave_out_of_dhat, read_testimony, start_dhat};
+pub use crate::dhat_profile::{Testimony, finish_dhat, leave_out_of_dhat, start_dhat, testify};
 
 /// What the allocator keeps of each block, chosen by the environment variable `WATERTIGHT_HEAP` at the first allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -104,6 +104,7 @@ fn finding(
         survivors,
         survivor_bytes: bytes,
         stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
+        task: None,
         victim_of: None,
         tenants: vec![],
         tenants_grown: 0,

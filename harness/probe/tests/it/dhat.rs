@@ -25,8 +25,7 @@ fn path() -> PathBuf {
 /// What both say of the heap as it is now, and the profile.
 fn testimony() -> (Testimony, String) {
     let sites = heap::sites();
-    assert!(heap::finish_dhat());
-    let testimony = heap::read_testimony(&path(), &sites).expect("the profile is written");
+    let testimony = heap::testify(&sites).expect("the profile is written").expect("dhat runs");
     let profile = std::fs::read_to_string(path()).expect("it is written");
     std::fs::remove_file(path()).expect("it is ours");
     (testimony, profile)
@@ -115,8 +114,7 @@ fn a_block_that_dhat_was_not_shown_is_a_difference() {
     let mut sites = heap::sites();
     let site = sites.iter_mut().find(|site| site.live_bytes == 10).expect("the plant's");
     (site.live_blocks, site.live_bytes) = (2, 11);
-    assert!(heap::finish_dhat());
-    let testimony = heap::read_testimony(&path(), &sites).expect("the profile is written");
+    let testimony = heap::testify(&sites).expect("the profile is written").expect("dhat runs");
     std::fs::remove_file(path()).expect("it is ours");
     let [(place, dhat, probe)] = &testimony.differences[..] else { panic!("{testimony:#?}") };
     assert!(place.starts_with("harness/probe/src/plant.rs:"), "{place}");
