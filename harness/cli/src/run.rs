@@ -73,9 +73,12 @@ pub struct Args {
     /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Ask a second witness: play each case again, shortened, under dhat, whose JSON goes into the report's folder
+    /// Ask a second witness: play each case twice again, shortened, under dhat, after N and 2N cycles; its JSON goes into the report's folder
     #[arg(long, value_name = "WITNESS", requires = "report")]
     explain: Option<WitnessArg>,
+    /// Show whole call stacks, not only the frames of your own code (the JSON report always has them)
+    #[arg(long)]
+    stacks: bool,
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
@@ -137,14 +140,14 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     let played = play(&jobs, &options, &stop, &progress);
     drop(progress);
     match played {
-        Ok(report) => tell(&report, &outputs),
+        Ok(report) => tell(&report, &outputs, args.stacks),
         Err(error) => fail(Exit::Harness, &error),
     }
 }
 
 /// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
-fn tell(report: &RunReport, outputs: &Outputs) -> Exit {
-    let text = terminal::text(report, Look { width: screen::width(), color: true });
+fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
+    let text = terminal::text(report, Look { width: screen::width(), color: true, stacks });
     let mut exit = report.exit;
     if outputs.takes_stdout() {
         screen::err(&text);

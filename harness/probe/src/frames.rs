@@ -88,37 +88,100 @@ pub fn short_path(file: &str) -> String {
     file.to_owned()
 }
 
-/// A demangled name as a person would write it: without its hash and its generic arguments, and with the compiler's word
-/// for an async block or a closure in plain text.
+/// A demangled name as a person would write it: without hashes, generic arguments and the paths of types, with the
+/// function that a closure or an async block stands in; where its name is not known, the compiler's word in plain text.
 pub fn legible(name: &str) -> String {
-    let name = match name.rsplit_once("::h") {
+    let name = without_arguments(without_hash(name));
+    let parts: Vec<&str> = parts(&name);
+    let named: Vec<String> =
+        parts.iter().filter(|part| !is_compilers(part)).map(|part| short(part)).collect();
+    match (named.is_empty(), parts.first()) {
+        (true, Some(word)) => plain(word),
+        _ => named.join("::"),
+    }
+}
+
+/// A legacy symbol ends with 16 digits that differ from build to build.
+fn without_hash(name: &str) -> &str {
+    match name.rsplit_once("::h") {
         Some((head, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => head,
         _ => name,
-    };
-    let mut legible = String::with_capacity(name.len());
+    }
+}
+
+/// Arguments follow a name or `::`; any other `<` begins a type, as in `<T as Trait>::f`, or is an operator's.
+fn without_arguments(name: &str) -> String {
+    let mut kept = String::with_capacity(name.len());
     let (mut depth, mut before) = (0_usize, None);
-    for character in name.chars() {
+    for (at, character) in name.char_indices() {
+        let follows_a_name = before.is_some_and(|c: char| c.is_alphanumeric() || "_:}".contains(c));
         match character {
-            // Arguments follow a name or `::`; any other `<` begins a type, as in `<T as Trait>::f`, or is an operator's.
-            '<' if depth > 0 || before.is_some_and(|c: char| c.is_alphanumeric() || "_:".contains(c)) => {
-                depth += 1
-            }
+            '<' if depth == 0 && name[at..].starts_with("<impl ") => kept.push(character),
+            '<' if depth > 0 || follows_a_name => depth += 1,
             '>' if depth > 0 && before != Some('-') => depth -= 1,
             _ if depth > 0 => {}
-            _ => legible.push(character),
+            _ => kept.push(character),
         }
         before = Some(character);
     }
-    let legible = legible.replace("::::", "::");
-    let legible = legible.trim_end_matches("::");
-    for (word, plain) in
-        [("{async_fn#", "async fn"), ("{async_block#", "async block"), ("{closure#", "closure")]
-    {
-        if legible.starts_with(word) {
+    kept
+}
+
+/// The parts of a path, those in brackets left whole.
+fn parts(path: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
+    let bytes = path.as_bytes();
+    for (at, byte) in path.bytes().enumerate() {
+        match byte {
+            b'<' | b'(' | b'[' | b'{' => depth += 1,
+            b'>' if at > 0 && bytes[at - 1] == b'-' => {}
+            b'>' | b')' | b']' | b'}' => depth -= 1,
+            b':' if depth == 0 && at >= start && bytes.get(at + 1) == Some(&b':') => {
+                parts.push(&path[start..at]);
+                start = at + 2;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&path[start..]);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// `{{closure}}`, `{async_fn#0}`, `{impl#2}`: parts of a path that nobody has written.
+fn is_compilers(part: &str) -> bool {
+    part.starts_with('{') && part.ends_with('}')
+}
+
+/// The compiler's word for a function without a name.
+fn plain(word: &str) -> String {
+    for (start, plain) in [("{async_fn", "async fn"), ("{async_block", "async block")] {
+        if word.starts_with(start) {
             return plain.to_owned();
         }
     }
-    legible.to_owned()
+    let closure = word.contains("closure");
+    if closure { "closure".to_owned() } else { word.trim_matches(['{', '}']).to_owned() }
+}
+
+/// A type in brackets with the last parts of its paths only: `<Hub as Debug>`.
+fn short(part: &str) -> String {
+    if !part.starts_with('<') {
+        return part.to_owned();
+    }
+    let mut short = String::with_capacity(part.len());
+    let mut word = String::new();
+    for character in part.chars() {
+        match character {
+            ':' => word.clear(),
+            c if c.is_alphanumeric() || c == '_' => word.push(c),
+            c => {
+                short.push_str(&std::mem::take(&mut word));
+                short.push(c);
+            }
+        }
+    }
+    short + &word
 }
 
 /// The functions at one return address, innermost inlined one first.
@@ -132,6 +195,19 @@ pub(crate) fn at(return_address: usize) -> Vec<Frame> {
         known.insert(return_address, frames.clone());
     }
     frames
+}
+
+/// How many functions there are at one return address, those inlined into each other.
+#[cfg(feature = "dhat")]
+pub(crate) fn functions_at(return_address: usize) -> usize {
+    let mut functions = 0;
+    backtrace::resolve(call_before(return_address), |_| functions += 1);
+    functions
+}
+
+/// A return address is the instruction after the call, perhaps already on the next line; one byte less is the call.
+fn call_before(return_address: usize) -> *mut std::ffi::c_void {
+    std::ptr::without_provenance_mut(return_address.wrapping_sub(1))
 }
 
 /// Whether a function belongs to the path from `alloc` to the allocator, which every stack starts with.
@@ -151,9 +227,7 @@ fn stack_of(id: u32) -> Vec<Frame> {
 
 fn look_up(return_address: usize) -> Vec<Frame> {
     let mut frames = Vec::new();
-    // A return address is the instruction after the call, perhaps already on the next line; one byte less is the call.
-    let call = std::ptr::without_provenance_mut(return_address.wrapping_sub(1));
-    backtrace::resolve(call, |symbol| {
+    backtrace::resolve(call_before(return_address), |symbol| {
         let file = symbol.filename().map(|file| file.to_string_lossy().into_owned());
         let frame = Frame {
             function: symbol.name().map_or_else(|| "?".to_owned(), |name| legible(&format!("{name:#}"))),
@@ -204,10 +278,21 @@ mod tests {
         for (name, plain) in [
             ("{async_fn#0}", "async fn"),
             ("{async_block#0}<gateway::tasks::{impl#2}::spawn::{async_block_env#0}>", "async block"),
+            ("{closure#3}<u8>", "closure"),
+            ("{{closure}}", "closure"),
             ("publish<gateway::{impl#1}::publish::{closure_env#0}>", "publish"),
             ("push::<alloc::vec::Vec<u8>>::inner", "push::inner"),
             ("call<fn(u8) -> u8>", "call"),
-            ("<gateway::Hub as core::fmt::Debug>::fmt", "<gateway::Hub as core::fmt::Debug>::fmt"),
+            ("<gateway::Hub as core::fmt::Debug>::fmt", "<Hub as Debug>::fmt"),
+            ("<gateway::hub::Hub<gateway::Event>>::push::{closure#0}", "<Hub>::push"),
+            ("<&mut dyn gateway::Port as core::ops::Drop>::drop", "<&mut dyn Port as Drop>::drop"),
+            ("gateway::session::run::{{closure}}::{{closure}}", "gateway::session::run"),
+            ("gateway::session::run::{async_fn#0}", "gateway::session::run"),
+            ("gateway::tasks::{impl#2}::spawn::{async_block#0}<u8>", "gateway::tasks::spawn"),
+            (
+                "gateway::hub::<impl core::ops::Drop for gateway::Hub<u8>>::drop",
+                "gateway::hub::<impl Drop for Hub>::drop",
+            ),
             ("gateway::main::h0123456789abcdef", "gateway::main"),
             ("gateway::hash::h0123", "gateway::hash::h0123"),
         ] {

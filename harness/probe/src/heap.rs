@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::alloc::counts::{self, Tally};
 use crate::alloc::mode;
 use crate::alloc::sites::{self, SiteId};
+#[cfg(doc)]
+use crate::tasks;
 use crate::{Tenant, tenant};
 
 #[cfg(feature = "dhat")]
-pub use crate::dhat_profile::{finish_dhat, start_dhat};
+pub use crate::dhat_profile::{Testimony, finish_dhat, leave_out_of_dhat, start_dhat, testify};
 
 /// What the allocator keeps of each block, chosen by the environment variable `WATERTIGHT_HEAP` at the first allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +25,7 @@ pub enum Mode {
     Tenants,
     /// `count`: nothing; only totals are counted.
     Count,
-    /// `dhat`: what dhat keeps (feature `dhat`); counted from `start_dhat` on.
+    /// `dhat`: what dhat keeps (feature `dhat`), and call stack and tenant beside it; counted from `start_dhat` on.
     Dhat,
     /// `off`: nothing is counted.
     Off,
@@ -49,7 +51,7 @@ pub struct Total {
     pub blocks: u64,
 }
 
-/// One site: a call stack that allocated, under one tenant.
+/// One site: a call stack that allocated, under one tenant, in tasks of one line's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SiteCount {
     /// The site's number, stable for the life of the process.
@@ -58,6 +60,9 @@ pub struct SiteCount {
     pub stack: u32,
     /// [`Tenant::id`] of whom its blocks belong to.
     pub tenant: u16,
+    /// The line that spawned the task which allocated, by its number ([`tasks::spawned_at`]); 0: no task did.
+    #[serde(default)]
+    pub spawner: u16,
     /// Bytes alive, as requested.
     pub live_bytes: u64,
     /// Blocks alive.
@@ -156,6 +161,7 @@ pub fn sites_into(into: &mut Vec<SiteCount>) {
             id: site.id.raw(),
             stack: site.stack,
             tenant: site.tenant.id(),
+            spawner: site.spawner,
             live_bytes: tally.live_bytes,
             live_blocks: tally.live_blocks,
             total_blocks: tally.total_blocks,
@@ -205,7 +211,7 @@ pub fn trim() -> bool {
 }
 
 fn keeps_tenants() -> bool {
-    matches!(mode(), Mode::Sites | Mode::Tenants)
+    matches!(mode(), Mode::Sites | Mode::Tenants | Mode::Dhat)
 }
 
 /// Every tenant but the probe itself.

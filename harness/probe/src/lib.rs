@@ -16,6 +16,7 @@
 //! }
 //! ```
 
+mod actor;
 mod alloc;
 #[cfg(feature = "dhat")]
 mod dhat_profile;

@@ -35,13 +35,16 @@ pub struct Snapshot {
 /// A resolved call stack, by site.
 pub type Stacks = BTreeMap<u32, Vec<crate::frames::Frame>>;
 
-/// Every site's counts, and the tenants' names by id.
+/// Every site's counts, and the names of tenants and spawning lines by number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sites {
     /// By number.
     pub sites: Vec<SiteCount>,
     /// Paths of the tenants in `sites`, as [`Tenant::path`] gives them.
     pub tenants: BTreeMap<u16, String>,
+    /// The spawning lines in `sites`, as [`tasks::spawned_at`] gives them.
+    #[serde(default)]
+    pub spawners: BTreeMap<u16, String>,
 }
 
 /// Takes the census of this process.
@@ -67,7 +70,9 @@ pub fn sites(min_blocks: u64, ids: &[u32]) -> Sites {
     let mut sites = heap::sites();
     sites.retain(|site| site.live_blocks >= min_blocks && (ids.is_empty() || ids.contains(&site.id)));
     let tenants = sites.iter().map(|site| (site.tenant, Tenant::from_id(site.tenant).path())).collect();
-    Sites { sites, tenants }
+    let spawners =
+        sites.iter().filter_map(|site| Some((site.spawner, tasks::spawned_at(site.spawner)?))).collect();
+    Sites { sites, tenants, spawners }
 }
 
 fn not_measured() -> Vec<String> {

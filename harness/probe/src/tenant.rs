@@ -6,7 +6,6 @@
 //! Tenants form a tree below [`Tenant::NONE`]: what a service registers with [`Tenant::child`] stays within the tenant
 //! that the service itself runs under. Each counts for itself; whoever wants a whole branch asks [`Tenant::is_within`].
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,6 +13,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+
+use crate::actor::Actor;
 
 /// Tenants that can be told apart in one process; further ones count as their parent.
 pub const TENANTS_MAX: usize = 4096;
@@ -115,7 +116,7 @@ impl Tenant {
 
     /// The tenant current on this thread.
     pub fn current() -> Self {
-        Self(CURRENT.get())
+        Actor::current().tenant()
     }
 
     /// The number behind the name: dense, starting at 0, stable for the life of the process.
@@ -143,15 +144,15 @@ impl Tenant {
 
     /// Makes this tenant current and hands back the one that was.
     pub(crate) fn swap_in(self) -> Self {
-        Self(CURRENT.replace(self.0))
+        Actor::current().on_behalf_of(self).swap_in().tenant()
     }
 
-    pub(crate) fn from_id(id: u16) -> Self {
+    pub(crate) const fn from_id(id: u16) -> Self {
         Self(id)
     }
 
     /// This tenant, its parent, and so on.
-    fn line(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn line(self) -> impl Iterator<Item = Self> {
         // A parent is registered before its children, so this ends; the bound is for a number that no tenant has.
         std::iter::successors(Some(self), |tenant| tenant.parent()).take(DEPTH_MAX + 1)
     }
@@ -243,8 +244,3 @@ static NAMES: Mutex<Names> = Mutex::new(Names { by_id: Vec::new(), children: BTr
 static PARENTS: [AtomicU16; TENANTS_MAX] = [const { AtomicU16::new(0) }; TENANTS_MAX];
 static REGISTERED: AtomicUsize = AtomicUsize::new(BUILT_IN);
 static OVERFLOWS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    // Const and without a destructor: the allocator reads it, even while a thread ends.
-    static CURRENT: Cell<u16> = const { Cell::new(0) };
-}

@@ -113,6 +113,21 @@ impl Conn {
         self.lock().lost
     }
 
+    /// The state of the end at `side`, as `ss` would print it; or what a kernel does not know: `half-open`.
+    pub(super) fn state_at(&self, side: Side) -> &'static str {
+        let state = self.lock();
+        let [mine, theirs] = [side, side.other()].map(|side| &state.ends[side as usize]);
+        let heard_fin = theirs.dropped || theirs.shut || matches!(state.cut, Some(Cut::Close));
+        match (mine.dead, mine.shut, heard_fin) {
+            (true, ..) => "reset",
+            _ if state.lost || theirs.dead || state.lanes.iter().any(Lane::is_lost) => "half-open",
+            (_, false, true) => "CLOSE-WAIT",
+            (_, true, true) => "LAST-ACK",
+            (_, true, false) => "FIN-WAIT",
+            (_, false, false) => "ESTAB",
+        }
+    }
+
     /// Reads for `side`: `take` moves at most the given number of bytes out of the lane.
     pub(super) fn read_with(
         &self,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -37,9 +37,12 @@ pub struct SimNet {
 struct Net {
     links: BTreeMap<String, Arc<Link>>,
     listeners: BTreeMap<String, Arc<Backlog>>,
-    sockets: Vec<(u64, SimSocket)>,
+    sockets: Vec<(u64, SimSocket, Option<End>)>,
     next_socket: u64,
 }
+
+/// The end of a connection that a socket is.
+type End = (Weak<Conn>, Side);
 
 /// One open socket of a simulated party: what a file descriptor is to a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,15 @@ pub struct SimSocket {
     pub peer: Arc<str>,
     /// The link and the connection's ordinal on it; `None` for a listener.
     pub connection: Option<(Arc<str>, u64)>,
+    /// As `ss` prints it: `LISTEN`, `ESTAB`, `CLOSE-WAIT`; `half-open` where a fault has taken the other end.
+    pub state: &'static str,
+}
+
+impl fmt::Display for SimSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.connection.is_none() { "at" } else { "to" };
+        write!(f, "sim tcp {word} {}, {}", self.peer, self.state)
+    }
 }
 
 impl SimNet {
@@ -88,7 +100,9 @@ impl SimNet {
         net.listeners.insert(addr.to_owned(), Arc::clone(&backlog));
         let addr: Arc<str> = addr.into();
         let owner: Arc<str> = owner.into();
-        let socket = net.register(owner.clone(), addr.clone(), None);
+        let listening =
+            SimSocket { owner: owner.clone(), peer: addr.clone(), connection: None, state: "LISTEN" };
+        let socket = net.register(listening, None);
         Ok(SimListener { net: self.clone(), owner, addr, backlog, socket })
     }
 
@@ -148,7 +162,8 @@ impl SimNet {
 
     fn stream(&self, conn: &Arc<Conn>, side: Side, owner: Arc<str>, peer: Arc<str>) -> SimStream {
         let connection = Some((conn.link().shared_name(), conn.ordinal()));
-        let socket = self.lock().register(owner, peer, connection);
+        let connected = SimSocket { owner, peer, connection, state: "ESTAB" };
+        let socket = self.lock().register(connected, Some((Arc::downgrade(conn), side)));
         SimStream {
             net: self.clone(),
             conn: Arc::clone(conn),
@@ -161,14 +176,19 @@ impl SimNet {
 
     /// How many sockets `owner` holds, listeners included.
     pub fn sockets_of(&self, owner: &str) -> usize {
-        self.lock().sockets.iter().filter(|(_, socket)| &*socket.owner == owner).count()
+        self.lock().sockets.iter().filter(|(_, socket, _)| &*socket.owner == owner).count()
     }
 
     /// The sockets `owner` holds, in the order in which they were opened.
     pub fn open_endpoints(&self, owner: &str) -> Vec<SimSocket> {
         let net = self.lock();
-        let owned = net.sockets.iter().filter(|(_, socket)| &*socket.owner == owner);
-        owned.map(|(_, socket)| socket.clone()).collect()
+        let owned = net.sockets.iter().filter(|(_, socket, _)| &*socket.owner == owner);
+        let now = |(socket, end): (&SimSocket, &Option<End>)| {
+            let conn = end.as_ref().and_then(|(conn, side)| Some((conn.upgrade()?, *side)));
+            let state = conn.map_or(socket.state, |(conn, side)| conn.state_at(side));
+            SimSocket { state, ..socket.clone() }
+        };
+        owned.map(|(_, socket, end)| now((socket, end))).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Net> {
@@ -177,15 +197,16 @@ impl SimNet {
 }
 
 impl Net {
-    fn register(&mut self, owner: Arc<str>, peer: Arc<str>, connection: Option<(Arc<str>, u64)>) -> u64 {
+    fn register(&mut self, socket: SimSocket, end: Option<End>) -> u64 {
         self.next_socket += 1;
-        self.sockets.push((self.next_socket, SimSocket { owner, peer, connection }));
+        self.sockets.push((self.next_socket, socket, end));
         self.next_socket
     }
 
-    fn unregister(&mut self, id: u64) -> Option<SimSocket> {
-        let at = self.sockets.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        Some(self.sockets.remove(at).1)
+    fn unregister(&mut self, id: u64) -> Option<(SimSocket, Option<End>)> {
+        let at = self.sockets.binary_search_by_key(&id, |(id, ..)| *id).ok()?;
+        let (_, socket, end) = self.sockets.remove(at);
+        Some((socket, end))
     }
 }
 
@@ -213,8 +234,9 @@ impl Backlog {
 
     fn owner(&self, net: &SimNet, addr: &str) -> Option<Arc<str>> {
         let net = net.lock();
-        let listener = |socket: &&(u64, SimSocket)| socket.1.connection.is_none() && &*socket.1.peer == addr;
-        net.sockets.iter().find(listener).map(|(_, socket)| socket.owner.clone())
+        let mut sockets = net.sockets.iter().map(|(_, socket, _)| socket);
+        let listener = sockets.find(|socket| socket.connection.is_none() && &*socket.peer == addr);
+        listener.map(|socket| socket.owner.clone())
     }
 
     fn push(&self, stream: SimStream) {

@@ -12,9 +12,6 @@ use watertight_probe::tasks::{TaskDump, TaskInfo};
 use crate::explain::{SiteCount, SiteSnapshot};
 use crate::resource::Resource;
 
-/// Frames of a stack that a finding keeps; the rest is the runtime's.
-const STACK_FRAMES: usize = 16;
-
 /// What a target held at one moment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inventory {
@@ -24,6 +21,8 @@ pub(super) struct Inventory {
     pub heap: Vec<heap::SiteCount>,
     /// The parts of the target that own sites, by the number of their tenant.
     pub tenants: BTreeMap<u16, String>,
+    /// The lines that spawned tasks which own sites, by the number of the line.
+    pub spawners: BTreeMap<u16, String>,
     /// Live tasks.
     pub tasks: Vec<TaskInfo>,
     /// Open descriptors.
@@ -41,7 +40,7 @@ pub(super) struct NamedFd {
 
 impl From<&Fd> for NamedFd {
     fn from(fd: &Fd) -> Self {
-        Self { what: describe_fd(fd), opened_at: fd.opened_at.clone() }
+        Self { what: fd.describe(), opened_at: fd.opened_at.clone() }
     }
 }
 
@@ -90,11 +89,13 @@ fn snapshot(inventory: &Inventory, stacks: &Stacks) -> SiteSnapshot {
     SiteSnapshot { cycle: inventory.cycle, sites: heap.chain(tasks).chain(fds).collect() }
 }
 
-fn heap_by_stack(inventory: &Inventory, stacks: &Stacks) -> BTreeMap<u32, SiteCount> {
+fn heap_by_stack(inventory: &Inventory, stacks: &Stacks) -> BTreeMap<(u32, u16), SiteCount> {
     let mut by_stack = BTreeMap::new();
     for site in &inventory.heap {
         let Some(stack) = stacks.get(&site.stack) else { continue };
-        let counted = by_stack.entry(site.stack).or_insert_with(|| heap_site(site, stack));
+        let task = inventory.spawners.get(&site.spawner).cloned();
+        let named = || SiteCount { task, ..heap_site(site, stack) };
+        let counted = by_stack.entry((site.stack, site.spawner)).or_insert_with(named);
         count(counted, inventory.tenants.get(&site.tenant), site.live_blocks, site.live_bytes);
     }
     by_stack
@@ -124,6 +125,7 @@ fn none(resource: Resource, site: String) -> SiteCount {
         site,
         function: None,
         stack: Vec::new(),
+        task: None,
         count: 0,
         bytes: 0,
         tenants: BTreeMap::new(),
@@ -149,42 +151,8 @@ fn heap_site(site: &heap::SiteCount, stack: &[Frame]) -> SiteCount {
     };
     SiteCount {
         function: named.map(|frame| frame.function.clone()),
-        stack: worth_reading(stack).iter().map(Frame::to_string).collect(),
+        stack: stack.iter().map(Frame::to_string).collect(),
         ..none(Resource::Heap, place)
-    }
-}
-
-/// A stack from the last foreign frame before own code on: how a collection asked for memory is no news to anybody.
-fn worth_reading(stack: &[Frame]) -> &[Frame] {
-    let first = stack.iter().position(|frame| frame.own).unwrap_or(0).saturating_sub(1);
-    &stack[first..stack.len().min(first + STACK_FRAMES)]
-}
-
-/// Ports from here on are handed out by the system and differ from connection to connection.
-const EPHEMERAL_PORTS_FROM: u16 = 32_768;
-
-/// A descriptor in words that are the same from cycle to cycle: an ephemeral port is a `*`.
-fn describe_fd(fd: &Fd) -> String {
-    let peer = fd.peer.as_deref().map(without_ephemeral_port);
-    let local = fd.local.as_deref().map(without_ephemeral_port);
-    let mut text = Fd { peer: None, tcp_state: None, ..fd.clone() }.describe();
-    for (word, address) in [("at", local), ("to", peer)] {
-        if let Some(address) = address {
-            text.push_str(&format!(" {word} {address}"));
-        }
-    }
-    if let Some(state) = &fd.tcp_state {
-        text.push_str(&format!(" {state}"));
-    }
-    text
-}
-
-fn without_ephemeral_port(address: &str) -> String {
-    match address.rsplit_once(':') {
-        Some((host, port)) if port.parse().is_ok_and(|port: u16| port >= EPHEMERAL_PORTS_FROM) => {
-            format!("{host}:*")
-        }
-        _ => address.to_owned(),
     }
 }
 
@@ -215,7 +183,15 @@ mod tests {
 
     fn of_tenant(id: u32, stack: u32, tenant: u16, blocks: u64) -> heap::SiteCount {
         let live_bytes = blocks * 8;
-        heap::SiteCount { id, stack, tenant, live_bytes, live_blocks: blocks, total_blocks: blocks }
+        heap::SiteCount {
+            id,
+            stack,
+            tenant,
+            spawner: 0,
+            live_bytes,
+            live_blocks: blocks,
+            total_blocks: blocks,
+        }
     }
 
     #[test]
@@ -250,27 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_begins_where_own_code_asked_for_memory() {
-        let frame =
-            |function: &str, own| Frame { function: function.to_owned(), file: None, line: None, own };
-        let stack =
-            [frame("alloc", false), frame("with_capacity", false), frame("open", true), frame("poll", false)];
-        assert_eq!(worth_reading(&stack), &stack[1..]);
-        assert_eq!(worth_reading(&stack[..2]), &stack[..2]);
-    }
-
-    #[test]
-    fn a_socket_reads_the_same_from_cycle_to_cycle() {
-        let socket = Fd {
-            fd: 7,
-            kind: fds::Kind::Socket,
-            inode: Some(1),
-            path: None,
-            local: Some("127.0.0.1:49152".to_owned()),
-            peer: Some("127.0.0.1:102".to_owned()),
-            tcp_state: Some("ESTAB".to_owned()),
-            opened_at: None,
+    fn what_one_stack_allocates_in_different_tasks_is_told_apart() {
+        let in_tasks = |id, spawner, blocks| heap::SiteCount { spawner, ..of_tenant(id, 1, 2, blocks) };
+        let inventory = Inventory {
+            heap: vec![in_tasks(10, 0, 1), in_tasks(11, 5, 2)],
+            spawners: BTreeMap::from([(5, "hub.rs:7".to_owned())]),
+            ..Inventory::default()
         };
-        assert_eq!(describe_fd(&socket), "socket at 127.0.0.1:* to 127.0.0.1:102 ESTAB");
+        let named = &named(&[inventory], &BTreeMap::from([(1, Vec::new())]))[0].sites;
+        let tasks: Vec<_> = named.iter().map(|site| (site.task.as_deref(), site.count)).collect();
+        assert_eq!(tasks, [(None, 1), (Some("hub.rs:7"), 2)]);
     }
 }

@@ -19,6 +19,8 @@ pub use plant::{Plant, PlantError, Planted};
 pub use player::WorldPlayer;
 pub use process::{EXEC_ROLE, exec_role};
 
+use watertight_probe::heap::Testimony;
+
 use crate::explain::SiteSnapshot;
 use crate::runner::{Event, Stop};
 use crate::scenario::Scenario;
@@ -63,6 +65,8 @@ pub struct Measured {
     pub snapshots: Vec<SiteSnapshot>,
     /// The await stack of one task for each place that still has live tasks, by `file:line` of its spawn.
     pub awaits: Vec<(String, Vec<String>)>,
+    /// What dhat says of the heap at the end, where it was asked.
+    pub testimony: Option<Testimony>,
     /// What a reader must know to trust the figures.
     pub notes: Vec<String>,
     /// Scenario time covered.

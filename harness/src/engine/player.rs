@@ -38,7 +38,8 @@ impl<W: World> Player for WorldPlayer<W> {
             stop,
         };
         let started = std::time::Instant::now();
-        let measured = play(&self.0, &case.scenario, wanted, &mut Teller(out)).map_err(play_error)?;
+        let mut measured = play(&self.0, &case.scenario, wanted, &mut Teller(out)).map_err(play_error)?;
+        measured.testimony.take().into_iter().for_each(|said| out(Message::Testimony(Box::new(said))));
         Ok(report(&case, request, wanted, measured, started.elapsed()))
     }
 }

@@ -24,6 +24,7 @@ use crate::chaos::link::{LinkEvent, LinkObserver};
 use crate::chaos::sim::SimNet;
 use crate::chaos::toxic::Side;
 use crate::chaos::{Change, Link};
+use crate::explain;
 use crate::runner::Event;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
@@ -78,6 +79,7 @@ pub(super) fn play<W: World>(
     observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
     let tenants = Tenants::register();
+    heap::leave_out_of_dhat(&[Tenant::NONE, tenants.harness, tenants.world]);
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).rng_seed(RngSeed::from_bytes(&wanted.seed.0.to_le_bytes()));
     tasks::install(&mut builder);
@@ -210,8 +212,19 @@ impl<'w, W: World> Sim<'w, W> {
         Ok(Reading::new(load, &self.links, &self.acts, gauges))
     }
 
+    /// What dhat says of the target as it is now, at rest; `None`: it was not asked, or could not write its profile.
+    fn testimony(&mut self) -> Option<heap::Testimony> {
+        if heap::mode() != heap::Mode::Dhat {
+            return None;
+        }
+        heap::sites_into(&mut self.sites);
+        heap::testify(&self.sites).ok().flatten()
+    }
+
     /// Puts names to what was played.
     async fn measured(mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
+        // Before anything moves again.
+        let testimony = self.testimony();
         let audit = match self.read().await {
             Ok(after) => {
                 audit::audits(self.setting.scenario, &self.counted_from, &after, counted(&played, counts))
@@ -224,7 +237,8 @@ impl<'w, W: World> Sim<'w, W> {
         Measured {
             snapshots: inventory::named(&played.inventories, &stacks),
             awaits,
-            notes: notes(),
+            notes: notes().into_iter().chain(testimony.as_ref().map(explain::alike)).collect(),
+            testimony,
             scenario_time: lasted,
             timeline: Timeline {
                 exact: true,
@@ -257,7 +271,7 @@ async fn awaits() -> Vec<(String, Vec<String>)> {
 /// What this build or this process cannot measure.
 fn notes() -> Vec<String> {
     let heap = match heap::mode() {
-        heap::Mode::Dhat => Some("heap: counted by dhat, the harness and the peers included".to_owned()),
+        heap::Mode::Dhat => Some("heap: counted by dhat".to_owned()),
         _ => heap::why_not_sites().map(|why| format!("heap: no call stacks: {why}")),
     };
     let tasks = tasks::why_not_tracked().map(|why| format!("tasks: not measured: {why}"));
@@ -288,8 +302,11 @@ impl<W: World> Stage for Sim<'_, W> {
 
     async fn glance(&mut self) -> Result<Census, Ended> {
         let tenants = self.tenants;
-        // dhat keeps no tenants: the whole process stands for the target then, and the run says so.
-        let live = heap::live_of(|tenant| tenants.is_target(tenant)).or_else(heap::live);
+        let live = match heap::mode() {
+            // It is shown the target alone, and its own count is wanted.
+            heap::Mode::Dhat => heap::live(),
+            _ => heap::live_of(|tenant| tenants.is_target(tenant)).or_else(heap::live),
+        };
         Ok(Census {
             tasks: tasks::why_not_tracked()
                 .is_none()
@@ -377,16 +394,17 @@ impl<W: World> Stage for Sim<'_, W> {
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         let tenants = self.tenants;
         heap::sites_into(&mut self.sites);
-        let live = |site: &&heap::SiteCount| site.live_blocks > 0 && tenants.is_target(site.owner());
-        let mut heap = Vec::with_capacity(self.sites.iter().filter(live).count());
-        heap.extend(self.sites.iter().filter(live));
-        let mut tasks = tasks::live();
-        tasks.retain(|task| tenants.is_target(task.owner()));
+        let is_live = |site: &&heap::SiteCount| site.live_blocks > 0 && tenants.is_target(site.owner());
+        let mut heap = Vec::with_capacity(self.sites.iter().filter(is_live).count());
+        heap.extend(self.sites.iter().filter(is_live));
+        let mut live = tasks::live();
+        live.retain(|task| tenants.is_target(task.owner()));
         let sockets = self.net.open_endpoints(SIM_TARGET_PARTY).into_iter();
-        let sockets =
-            sockets.map(|socket| NamedFd { what: format!("sim socket to {}", socket.peer), opened_at: None });
+        let sockets = sockets.map(|socket| NamedFd { what: socket.to_string(), opened_at: None });
         let fds = inventory::fds_of(None).iter().map(NamedFd::from).chain(sockets).collect();
-        Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), tasks, fds })
+        let spawned = |site: &heap::SiteCount| Some((site.spawner, tasks::spawned_at(site.spawner)?));
+        let spawners = heap.iter().filter_map(spawned).collect();
+        Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), spawners, tasks: live, fds })
     }
 
     async fn trim(&mut self) -> Option<Trimmed> {

@@ -1,7 +1,7 @@
 //! Names what leaks: sites of heap and tasks, fds, await stacks.
 //!
 //! Gathering reads a live process; what is here is pure: `survivors` compares snapshots of sites, `rank` says which
-//! finding explains which and puts culprits first.
+//! finding explains which and puts culprits first, `witness` what dhat says of the same.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -10,10 +10,12 @@ use crate::resource::Resource;
 mod rank;
 mod survivors;
 mod tenants;
+mod witness;
 
 pub use rank::rank;
 pub use survivors::{SiteCount, SiteSnapshot, TenantCount, still_growing, survivors};
 pub use tenants::{TENANTS_NAMED_MAX, TenantShare};
+pub use witness::{ALIKE, alike, second_opinion};
 
 /// One thing that stayed behind, named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Finding {
     pub survivor_bytes: i64,
     /// The whole stack, outermost last, or the await stack of one such task.
     pub stack: Vec<String>,
+    /// `path/file.rs:line` of the spawn of the tasks that allocated it, for heap that was allocated inside of tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
     /// Whether another finding explains this one (a leaked task explains its heap).
     pub victim_of: Option<String>,
     /// The parts of the target that it belongs to, those with the most first, at most [`TENANTS_NAMED_MAX`].
@@ -160,6 +165,7 @@ mod tests {
             survivors: 1,
             survivor_bytes: 0,
             stack: vec![],
+            task: None,
             victim_of: None,
             tenants: vec![],
             tenants_grown: 0,

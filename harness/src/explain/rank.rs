@@ -7,7 +7,8 @@ use crate::resource::Resource;
 
 /// Orders findings so that the first one is what to fix, and says which others it explains.
 ///
-/// A leaked task explains the heap that was allocated at its spawn (its stack, whatever spawn boxed) and everything that
+/// A leaked task explains the heap that was allocated at its spawn (its stack, whatever spawn boxed) or by such tasks
+/// themselves, as far as they can hold it, and everything that
 /// grows in step with it: so many sockets or blocks a task, to within 2 %. A leaked fd explains heap in step
 /// with it likewise. What belongs to other parts of the target than the culprit does is never explained by it. Then: culprits before victims, own code before dependencies, table order (tasks, fds, threads,
 /// heap: counts before bytes), more survivors first; sites break ties, so that equal runs print equal reports.
@@ -45,8 +46,14 @@ fn explains(culprit: &Finding, victim: &Finding) -> bool {
     let at_spawn = is_own(&culprit.site)
         && (victim.site == culprit.site
             || victim.stack.iter().any(|frame| frame.contains(culprit.site.as_str())));
-    (at_spawn || in_step(culprit.survivors, victim.survivors)) && !are_apart(culprit, victim)
+    let by_itself = culprit.resource == Resource::Tasks
+        && victim.task.as_ref() == Some(&culprit.site)
+        && victim.survivors <= HELD_EACH_MAX.saturating_mul(culprit.survivors);
+    (at_spawn || by_itself || in_step(culprit.survivors, victim.survivors)) && !are_apart(culprit, victim)
 }
+
+/// Blocks of one site that a leaked task may hold: with more of them it is rather what tasks leave elsewhere that leaks.
+const HELD_EACH_MAX: i64 = 64;
 
 /// Whether two findings belong to parts of the target, all of them known, and to none in common.
 fn are_apart(a: &Finding, b: &Finding) -> bool {
@@ -84,6 +91,7 @@ mod tests {
             survivors,
             survivor_bytes: survivors * 100,
             stack: vec![],
+            task: None,
             victim_of: None,
             tenants: vec![],
             tenants_grown: 0,
@@ -110,6 +118,20 @@ mod tests {
                 ("session.rs:9".to_owned(), culprit),
             ]
         );
+    }
+
+    #[test]
+    fn a_leaked_task_explains_what_such_tasks_allocated_and_can_hold() {
+        let task = finding(Resource::Tasks, "heartbeat.rs:41", 100);
+        let held = |survivors| {
+            let task = Some("heartbeat.rs:41".to_owned());
+            Finding { task, ..finding(Resource::Heap, "codec.rs:9", survivors) }
+        };
+        let victims = |heap| order_of(vec![task.clone(), heap]).into_iter().filter_map(|(_, of)| of).count();
+        assert_eq!(victims(held(250)), 1);
+        assert_eq!(victims(held(64_001)), 0, "a leak of its own, in the same tasks");
+        let elsewhere = Finding { task: Some("hub.rs:7".to_owned()), ..held(250) };
+        assert_eq!(victims(elsewhere), 0);
     }
 
     #[test]

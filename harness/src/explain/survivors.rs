@@ -19,6 +19,9 @@ pub struct SiteCount {
     pub function: Option<String>,
     /// The whole stack, outermost last.
     pub stack: Vec<String>,
+    /// The line that spawned the tasks which allocated it, for heap that was allocated inside of tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
     /// Blocks, tasks or fds alive.
     pub count: u64,
     /// Their bytes; 0 where there are none to count.
@@ -50,14 +53,15 @@ impl TenantCount {
 pub struct SiteSnapshot {
     /// The cycle after which it was taken.
     pub cycle: usize,
-    /// In any order; several entries of one site and stack are added up.
+    /// In any order; several entries of one site, stack and task are added up.
     pub sites: Vec<SiteCount>,
 }
 
-/// A site must hold at least this share of its resource's growth to be named: the rest is noise of the moment.
+/// A site must hold, on all its stacks, at least this share of its resource's growth to be named: the rest is noise of the moment.
 const SHARE_MIN: f64 = 0.05;
 
-/// The sites whose holdings grew over the run, by resource and site.
+/// The sites whose holdings grew over the run, by resource, site and task: of several stacks that lead to one, that with the
+/// most is shown.
 ///
 /// `snapshots` are in the order of their cycles: the end of warm-up, any number between, the end. When some sites of a
 /// resource still grow in the last interval at half of their average rate, those that do not (a pool that filled, a
@@ -71,7 +75,7 @@ pub fn still_growing(snapshots: &[SiteSnapshot]) -> Vec<Finding> {
     of_every_resource(snapshots, |resource, grown, late_share, cycles| {
         let growing =
             grown.iter().filter(|grown| grown.site.resource == resource && grown.still_grows(late_share));
-        growing.map(|grown| grown.finding(cycles)).collect()
+        by_place(growing.collect()).iter().map(|of_place| finding(of_place, cycles)).collect()
     })
 }
 
@@ -112,22 +116,6 @@ struct Grown {
 }
 
 impl Grown {
-    fn finding(&self, cycles: usize) -> Finding {
-        let site = &self.site;
-        Finding {
-            resource: site.resource,
-            site: site.site.clone(),
-            function: site.function.clone(),
-            survivors: self.count,
-            survivor_bytes: self.bytes,
-            stack: site.stack.clone(),
-            victim_of: None,
-            tenants: tenants::shown(&self.tenants, cycles),
-            tenants_grown: self.tenants.len(),
-            ignored: None,
-        }
-    }
-
     fn still_grows(&self, late_share: f64) -> bool {
         let keeps_pace = |late: i64, all: i64| all > 0 && late as f64 >= 0.5 * late_share * all as f64;
         self.late.is_none_or(|(count, bytes)| keeps_pace(count, self.count) || keeps_pace(bytes, self.bytes))
@@ -141,14 +129,43 @@ fn named(resource: Resource, grown: &[Grown], late_share: f64, cycles: usize) ->
     let counts: i64 = kept.iter().map(|grown| grown.count.max(0)).sum();
     let bytes: i64 = kept.iter().map(|grown| grown.bytes.max(0)).sum();
     let weighs = |part: i64, all: i64| all > 0 && part as f64 >= SHARE_MIN * all as f64;
-    kept.into_iter()
-        .filter(|grown| weighs(grown.count, counts) || weighs(grown.bytes, bytes))
-        .map(|grown| grown.finding(cycles))
+    by_place(kept)
+        .iter()
+        .map(|of_place| finding(of_place, cycles))
+        .filter(|found| weighs(found.survivors, counts) || weighs(found.survivor_bytes, bytes))
         .collect()
 }
 
+/// Those of one site and task together, in the order of sites.
+fn by_place(kept: Vec<&Grown>) -> Vec<Vec<&Grown>> {
+    let mut by_place = BTreeMap::<_, Vec<&Grown>>::new();
+    for grown in kept {
+        by_place.entry((&grown.site.site, &grown.site.task)).or_default().push(grown);
+    }
+    by_place.into_values().collect()
+}
+
+/// What grew at one site, on all its stacks; named by that with the most.
+fn finding(of_place: &[&Grown], cycles: usize) -> Finding {
+    let most = of_place.iter().max_by_key(|grown| (grown.bytes, grown.count)).expect("a place has a stack");
+    let tenants = tenants::together(of_place.iter().flat_map(|grown| &grown.tenants));
+    Finding {
+        resource: most.site.resource,
+        site: most.site.site.clone(),
+        function: most.site.function.clone(),
+        survivors: of_place.iter().map(|grown| grown.count).sum(),
+        survivor_bytes: of_place.iter().map(|grown| grown.bytes).sum(),
+        stack: most.site.stack.clone(),
+        task: most.site.task.clone(),
+        victim_of: None,
+        tenants: tenants::shown(&tenants, cycles),
+        tenants_grown: tenants.len(),
+        ignored: None,
+    }
+}
+
 /// What makes two entries the same place.
-type Key = (Resource, String, Vec<String>);
+type Key = (Resource, String, Vec<String>, Option<String>);
 
 struct Held {
     site: SiteCount,
@@ -168,7 +185,7 @@ fn difference(now: u64, before: u64) -> i64 {
 fn by_site(snapshot: &SiteSnapshot) -> BTreeMap<Key, Held> {
     let mut sites: BTreeMap<Key, Held> = BTreeMap::new();
     for site in &snapshot.sites {
-        let key = (site.resource, site.site.clone(), site.stack.clone());
+        let key = (site.resource, site.site.clone(), site.stack.clone(), site.task.clone());
         match sites.get_mut(&key) {
             Some(held) => {
                 held.site.count += site.count;
@@ -193,6 +210,7 @@ mod tests {
             site: site.to_owned(),
             function: None,
             stack: vec![],
+            task: None,
             count,
             bytes,
             tenants: BTreeMap::new(),
@@ -241,6 +259,31 @@ mod tests {
     fn a_stray_block_beside_a_leak_is_not_named() {
         let last = snapshot(100, &[blocks("cache.rs:1", 100, 1_000), blocks("stray.rs:2", 1, 8)]);
         assert_eq!(sites(&survivors(&[snapshot(0, &[]), last])), [("cache.rs:1", 100, 1_000)]);
+    }
+
+    #[test]
+    fn a_site_that_many_stacks_lead_to_is_one_finding_with_the_stack_of_the_most() {
+        let on_stack = |n: u64, count| {
+            let stack = vec!["push at cache.rs:1".to_owned(), format!("caller at hub.rs:{n}")];
+            SiteCount { stack, ..blocks("cache.rs:1", count, 8 * count) }
+        };
+        // None of the thirty alone has a twentieth of the growth.
+        let stacks: Vec<SiteCount> = (0..30).map(|n| on_stack(n, 3 + u64::from(n == 7))).collect();
+        let found = survivors(&[snapshot(0, &[]), snapshot(50, &stacks)]);
+        assert_eq!(sites(&found), [("cache.rs:1", 91, 728)]);
+        assert_eq!(found[0].stack[1], "caller at hub.rs:7");
+    }
+
+    #[test]
+    fn what_different_tasks_allocate_at_one_site_is_told_apart() {
+        let of = |task: &str, count| SiteCount {
+            task: Some(task.to_owned()),
+            ..blocks("codec.rs:1", count, count)
+        };
+        let last = snapshot(50, &[of("heartbeat.rs:41", 60), of("session.rs:9", 40)]);
+        let found = survivors(&[snapshot(0, &[]), last]);
+        let tasks: Vec<_> = found.iter().map(|found| (found.task.as_deref(), found.survivors)).collect();
+        assert_eq!(tasks, [(Some("heartbeat.rs:41"), 60), (Some("session.rs:9"), 40)]);
     }
 
     #[test]

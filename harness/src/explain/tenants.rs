@@ -1,6 +1,7 @@
 //! Which parts of the target a site's growth belongs to.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +46,27 @@ pub(super) fn grown(before: Option<&SiteCount>, now: &SiteCount) -> Vec<Share> {
     };
     let mut grown: Vec<Share> =
         now.tenants.keys().map(share).filter(|share| share.count > 0 || share.bytes > 0).collect();
-    grown.sort_by(|a, b| (Reverse((a.bytes, a.count)), &a.name).cmp(&(Reverse((b.bytes, b.count)), &b.name)));
+    sort(&mut grown);
     grown
+}
+
+/// The growth of each tenant at several sites together.
+pub(super) fn together<'a>(shares: impl Iterator<Item = &'a Share>) -> Vec<Share> {
+    let mut by_name = BTreeMap::<&str, (i64, i64)>::new();
+    for share in shares {
+        let sum = by_name.entry(&share.name).or_default();
+        *sum = (sum.0 + share.count, sum.1 + share.bytes);
+    }
+    let share = |(name, (count, bytes)): (&str, (i64, i64))| Share { name: name.to_owned(), count, bytes };
+    let mut together: Vec<Share> = by_name.into_iter().map(share).collect();
+    sort(&mut together);
+    together
+}
+
+/// Those with the most first.
+fn sort(shares: &mut [Share]) {
+    shares
+        .sort_by(|a, b| (Reverse((a.bytes, a.count)), &a.name).cmp(&(Reverse((b.bytes, b.count)), &b.name)));
 }
 
 /// The first of `grown` as a finding lists them.
@@ -116,6 +136,7 @@ mod tests {
             survivors,
             survivor_bytes: bytes,
             stack: vec![],
+            task: None,
             victim_of: None,
             tenants: tenants
                 .iter()

@@ -183,7 +183,9 @@ pub fn survivors(finding: &Finding) -> String {
 
 /// Whose growth a finding is, to be put after its site: `, all of it for plc-7`; empty where it is nobody's in particular.
 pub fn tenancy(finding: &Finding) -> String {
-    finding.tenancy().map_or_else(String::new, |whose| format!(", {whose}"))
+    let task = finding.task.as_ref().filter(|task| !finding.stack.iter().any(|frame| frame.ends_with(*task)));
+    let task = task.filter(|_| finding.victim_of.is_none()).map(|task| format!("in tasks of {task}"));
+    finding.tenancy().into_iter().chain(task).map(|whose| format!(", {whose}")).collect()
 }
 
 /// The smallest leak that a resource's figures would have shown: `1 task per 33 cycles`. `None` if it states none.

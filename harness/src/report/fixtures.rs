@@ -134,6 +134,7 @@ pub fn finding(
         survivors,
         survivor_bytes: bytes,
         stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
+        task: None,
         victim_of: None,
         tenants: vec![],
         tenants_grown: 0,

@@ -19,12 +19,14 @@ pub struct Look {
     pub width: usize,
     /// Whether escape codes for colour are written.
     pub color: bool,
+    /// Whether whole call stacks are shown, or the first frames of the user's own code.
+    pub stacks: bool,
 }
 
 impl Look {
     /// Without colour.
     pub const fn plain(width: usize) -> Self {
-        Self { width, color: false }
+        Self { width, color: false, stacks: false }
     }
 
     fn paint(self, style: Style, text: &str) -> String {
@@ -274,11 +276,11 @@ fn other_findings(all: &[Finding], look: Look) -> String {
 
 /// The frames around the site: those of the user's own code, or the first ones if there are none.
 fn stack(finding: &Finding, look: Look) -> String {
-    let around = || finding.stack.iter().filter(|frame| !frame.contains(&finding.site));
-    let own: Vec<&String> = around().filter(|frame| is_own(frame)).collect();
+    let around = || finding.stack.iter().filter(|frame| look.stacks || !frame.contains(&finding.site));
+    let own: Vec<&String> = around().filter(|frame| look.stacks || is_own(frame)).collect();
     let frames = if own.is_empty() { around().collect() } else { own };
     let mut out = String::new();
-    for frame in frames.into_iter().take(FRAMES_MAX) {
+    for frame in frames.into_iter().take(if look.stacks { usize::MAX } else { FRAMES_MAX }) {
         let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&format!("          {frame}"))));
     }
     out
@@ -447,7 +449,7 @@ mod tests {
         let rows = narrow.lines().filter(|line| line.starts_with("  tasks") || line.contains("  sim  "));
         assert!(rows.clone().count() >= 3, "{narrow}");
         assert!(rows.clone().all(|line| line.chars().count() <= 80), "{narrow}");
-        let colored = text(&report, Look { width: 80, color: true });
+        let colored = text(&report, Look { width: 80, color: true, stacks: false });
         assert!(colored.contains('\u{1b}'));
         assert_eq!(anstream::adapter::strip_str(&colored).to_string(), narrow);
     }

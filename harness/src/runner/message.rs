@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use watertight_probe::heap::Testimony;
+
 use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::timeline::CycleRecord;
@@ -24,6 +26,8 @@ pub enum Message {
     Cycle(CycleRecord),
     /// Something happened in scenario time; only when [`super::RunRequest::events`] asks for it.
     Event(Event),
+    /// What dhat says of the heap at the end, where it was asked.
+    Testimony(Box<Testimony>),
     /// Last: the case has been judged.
     Done(Box<CaseReport>),
     /// Last: there is nothing to judge.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+use watertight_probe::heap::Testimony;
 
 use crate::engine::Plant;
 use crate::exit::Exit;
+use crate::explain;
 use crate::report::{CaseReport, RunReport, figures};
 use crate::runner::again::{self, Round};
 use crate::runner::baselines::Shelf;
@@ -23,11 +25,8 @@ use crate::seed::Seed;
 use crate::units::Day;
 use crate::verdict::is_used;
 
-/// Counted cycles under dhat, which is some forty times slower and needs no statistics: it is asked where, not whether.
-const DHAT_CYCLES_MAX: usize = 20;
-
-/// What the judge needs to see a trend at all.
-const DHAT_CYCLES_MIN: usize = 10;
+/// Counted cycles under dhat, and then twice as many: it is slower, and is asked where things grow, not whether.
+const DHAT_CYCLES: usize = 10;
 
 /// How jobs are played.
 #[derive(Debug, Clone, PartialEq)]
@@ -285,24 +284,32 @@ impl Turn<'_> {
     }
 
     async fn child_run(self, request: &RunRequest) -> CaseReport {
+        self.heard_run(request).await.0
+    }
+
+    /// Plays in a child; and what dhat said there, if it was asked.
+    async fn heard_run(self, request: &RunRequest) -> (CaseReport, Option<Box<Testimony>>) {
         if let Some(missing) = self.job.case.missing(self.job.engine) {
             let headline =
                 format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
-            return unplayed(self.job, request, Exit::Inconclusive, headline);
+            return (unplayed(self.job, request, Exit::Inconclusive, headline), None);
         }
         let began = Instant::now();
         let mut child = match ChildRun::start(request, self.options.limits, self.stop).await {
             Ok(child) => child,
             Err(error) => {
                 let headline = format!("the child run cannot be started: {error}");
-                return unplayed(self.job, request, Exit::Harness, headline);
+                return (unplayed(self.job, request, Exit::Harness, headline), None);
             }
         };
         let mut heard = Heard::default();
         loop {
             match child.next().await {
                 Step::Message(message) => self.hear(&mut heard, message),
-                Step::Ended(ending) => return conclude(self.job, request, heard, ending, began.elapsed()),
+                Step::Ended(ending) => {
+                    let testimony = heard.testimony.take();
+                    return (conclude(self.job, request, heard, ending, began.elapsed()), testimony);
+                }
             }
         }
     }
@@ -311,6 +318,7 @@ impl Turn<'_> {
         match message {
             Message::Planned { cycles } => heard.planned = cycles,
             Message::Cycle(record) => heard.cycles.push(record),
+            Message::Testimony(said) => return heard.testimony = Some(said),
             _ => return,
         }
         self.observer.cycle(self.index, heard.cycles.len(), heard.planned);
@@ -344,24 +352,46 @@ impl Turn<'_> {
         again::told(report, &rounds)
     }
 
-    /// Plays the case once more, shortened, under dhat, and notes where its JSON lies.
+    /// Plays the case twice more, shortened, under dhat, and notes what it says of the findings and where its JSON lies.
     async fn ask_dhat(self, folder: &Path, report: &mut CaseReport) {
-        let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
         let json = folder.join(format!("dhat-{}.json", self.job.file_stem()));
+        match self.dhat_opinion(&json, report).await {
+            Ok(said) => {
+                report.notes.extend(said);
+                report.notes.push(format!("dhat: {} (open it in DHAT's viewer)", json.display()));
+            }
+            Err(why) => report.notes.push(format!("dhat: no answer: {why}")),
+        }
+    }
+
+    async fn dhat_opinion(self, json: &Path, report: &CaseReport) -> Result<Vec<String>, String> {
+        if !self.job.case.engines.contains(&EngineKind::Sim) {
+            return Err("it witnesses in sim, where this scenario does not play".to_owned());
+        }
+        let (_, short) = self.dhat_run(DHAT_CYCLES, None).await?;
+        let (long, twice) = self.dhat_run(2 * DHAT_CYCLES, Some(json.to_owned())).await?;
+        let counted = report.counted_cycles();
+        let mut said = explain::second_opinion(&report.findings, counted, DHAT_CYCLES, &short, &twice);
+        said.extend(long.notes.into_iter().filter(|note| note.starts_with("dhat")));
+        Ok(said)
+    }
+
+    /// Plays the case in sim, the one place where dhat is shown the target alone, with so many counted cycles.
+    async fn dhat_run(
+        self,
+        cycles: usize,
+        json: Option<PathBuf>,
+    ) -> Result<(CaseReport, Box<Testimony>), String> {
         let request = RunRequest {
-            cycles: Some(counted.clamp(DHAT_CYCLES_MIN, DHAT_CYCLES_MAX)),
-            explain: Explain::Dhat { json: Some(json.clone()) },
+            engine: EngineKind::Sim,
+            cycles: Some(cycles),
+            explain: Explain::Dhat { json },
             ..self.options.request(self.job)
         };
-        let witness = self.child_run(&request).await;
-        let note = match witness.exit {
-            Exit::Harness | Exit::Usage => format!("dhat: no answer: {}", witness.headline),
-            _ if !json.is_file() => {
-                "dhat: no answer: it wrote no file; is its allocator built in?".to_owned()
-            }
-            _ => format!("dhat: {} (open it in DHAT's viewer)", json.display()),
-        };
-        report.notes.push(note);
-        report.notes.extend(witness.notes.into_iter().filter(|note| note.starts_with("dhat")));
+        match self.heard_run(&request).await {
+            (report, _) if matches!(report.exit, Exit::Harness | Exit::Usage) => Err(report.headline),
+            (report, Some(said)) => Ok((report, said)),
+            (_, None) => Err("it wrote no profile; is its allocator built in?".to_owned()),
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufWriter, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
 
+use tempfile::TempDir;
 use watertight_probe::heap;
 
 use crate::exit::Exit;
@@ -86,17 +86,25 @@ fn read_request(input: &mut impl BufRead) -> io::Result<RunRequest> {
     serde_json::from_str(&line).map_err(|error| io::Error::other(format!("the request is none: {error}")))
 }
 
-/// Starts the second witness, if the request asks for it; it counts from here on.
-fn witness(explain: &Explain) -> bool {
+/// Starts the second witness, if the request asks for it; it counts from here on. The folder holds its profile where the
+/// request names no file, and is to be kept until the end.
+fn witness(explain: &Explain) -> io::Result<Option<TempDir>> {
     match explain {
-        Explain::Sites => false,
-        // dhat cannot do without a file; its statistics alone are wanted where none is named.
-        Explain::Dhat { json } => heap::start_dhat(json.as_deref().unwrap_or(Path::new("/dev/null"))),
+        Explain::Sites => Ok(None),
+        Explain::Dhat { json: Some(json) } => {
+            heap::start_dhat(json);
+            Ok(None)
+        }
+        Explain::Dhat { json: None } => {
+            let folder = tempfile::tempdir()?;
+            heap::start_dhat(&folder.path().join("dhat.json"));
+            Ok(Some(folder))
+        }
     }
 }
 
 fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<File>) -> io::Result<Exit> {
-    let has_witness = witness(&request.explain);
+    let _profile = witness(&request.explain)?;
     let mut teller = Teller { out, cycles: 0, broken: None };
     let played = player.play(request, stop, &mut |message| {
         teller.tell(&message);
@@ -104,9 +112,8 @@ fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<F
             stop.request();
         }
     });
-    if has_witness {
-        heap::finish_dhat();
-    }
+    // The engine has asked it already, unless it does not know how to.
+    heap::finish_dhat();
     let (exit, last) = match played {
         Ok(report) => (report.exit, Message::Done(Box::new(teller.without_told_cycles(report)))),
         Err(error) => (error.exit(), Message::Failed { exit: error.exit(), error: error.to_string() }),

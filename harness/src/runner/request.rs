@@ -65,7 +65,7 @@ pub enum Explain {
     Sites,
     /// dhat, in a run of its own.
     Dhat {
-        /// Where dhat's JSON goes; `None`: only its statistics are wanted.
+        /// Where dhat's JSON goes; `None`: only what it says is wanted.
         json: Option<PathBuf>,
     },
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use watertight_probe::heap::Testimony;
+
 use crate::census::Census;
 use crate::exit::Exit;
 use crate::report::CaseReport;
@@ -17,6 +19,8 @@ pub(super) struct Heard {
     pub planned: usize,
     /// Those that have settled.
     pub cycles: Vec<CycleRecord>,
+    /// What dhat says.
+    pub testimony: Option<Box<Testimony>>,
 }
 
 /// Turns an ending into the case's report; whatever was heard is kept.

@@ -1,7 +1,7 @@
 //! Every scenario file, case and engine is a test with a name of its own: `engine::folder::scenario::case`.
 //!
 //! Each is played by the same runner as `watertight run`, in a child process of its own, which is this binary started
-//! again. Scenarios tagged `soak` are cut short; those tagged `gate`, and not `tenants`, are played once more under dhat, as `dhat::…`. What
+//! again. Scenarios tagged `soak` are cut short; those tagged `gate` are played once more under dhat, as `dhat::…`, which must count what the probe counts, call stack by call stack. What
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
 //! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`;
@@ -21,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use libtest_mimic::{Arguments, Failed, Trial};
 use watertight::engine::WorldPlayer;
 use watertight::exit::Exit;
+use watertight::explain::ALIKE;
 use watertight::report::CaseReport;
 use watertight::report::terminal::{self, Look};
 use watertight::runner::{
@@ -93,9 +94,7 @@ fn trials() -> Result<Vec<Trial>, String> {
     trials.extend(language::ALL.map(|(name, test)| reading_trial("language", name, test)));
     trials.extend(gallery::ALL.map(|(name, test)| reading_trial("gallery", name, test)));
     for job in jobs {
-        // dhat counts whatever is around the target too: where that is not exact itself, it can be no witness.
-        let witnessed = is_tagged(&job, "gate") && !is_tagged(&job, "tenants");
-        if witnessed && job.engine == EngineKind::Sim {
+        if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
             trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));
         }
         trials.push(trial(job, Explain::Sites, &shared));
@@ -180,7 +179,11 @@ fn played(job: &Job, explain: Explain, shared: &Shared) -> Result<(), Failed> {
     let options = Options { cycles: cycles(job, &explain), ..Options::default() };
     let request = RunRequest { explain, ..options.request(job) };
     let report = play_one(job, &request, &options, &Stop::never())?;
+    let is_alike = report.notes.iter().any(|note| note.starts_with(ALIKE));
     match report.exit {
+        _ if request.explain != Explain::Sites && !is_alike => {
+            Err(Failed::from(format!("dhat and the probe do not agree:\n{}", text(&report))))
+        }
         Exit::Clean => Ok(()),
         _ => Err(Failed::from(text(&report))),
     }

@@ -89,7 +89,7 @@ fn a_report_folder_holds_report_and_timelines() {
     let report = std::fs::read_to_string(folder.join("report.json")).unwrap();
     let report: RunReport = serde_json::from_str(&report).unwrap();
     // This binary has no allocator of dhat's, so its absence must be said. The real one is asked in `scenarios/tests`.
-    let expected = "dhat: no answer: it wrote no file";
+    let expected = "dhat: no answer: it wrote no profile";
     let notes = &report.cases[0].notes;
     assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
 }

@@ -29,6 +29,17 @@ pub(super) struct Owner {
 impl Owner {
     /// Of each block when only totals are counted.
     pub(super) const ALL: Self = Self { site: SiteId::ALL, tenant: Tenant::NONE };
+
+    /// In one word, to be kept beside a block.
+    #[inline]
+    pub(super) fn to_word(self) -> u64 {
+        u64::from(self.tenant.id()) << u32::BITS | u64::from(self.site.raw())
+    }
+
+    #[inline]
+    pub(super) fn from_word(word: u64) -> Self {
+        Self { site: SiteId::from_raw(word as u32), tenant: Tenant::from_id((word >> u32::BITS) as u16) }
+    }
 }
 
 /// What one site, or one tenant, has done.

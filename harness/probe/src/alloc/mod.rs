@@ -10,14 +10,15 @@ pub(crate) mod sites;
 pub(crate) mod stack;
 mod stacks;
 mod thread;
+#[cfg(feature = "dhat")]
+pub(crate) mod witnessed;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use counts::Owner;
 use mode::Active;
-use sites::SiteId;
 
-use crate::Tenant;
+use crate::actor::Actor;
 
 /// The allocator to declare as `#[global_allocator]`. What it counts is chosen by `WATERTIGHT_HEAP`; see
 /// [`crate::heap::Mode`].
@@ -71,7 +72,7 @@ unsafe impl GlobalAlloc for Alloc {
             }
             #[cfg(feature = "dhat")]
             // SAFETY: as above.
-            Active::Dhat => unsafe { dhat::Alloc.dealloc(block, layout) },
+            Active::Dhat => unsafe { witnessed::deallocate(block, layout) },
         }
     }
 
@@ -92,7 +93,7 @@ unsafe impl GlobalAlloc for Alloc {
             Active::Headers { .. } => unsafe { reallocate_headed(block, layout, new_size) },
             #[cfg(feature = "dhat")]
             // SAFETY: as above.
-            Active::Dhat => unsafe { dhat::Alloc.realloc(block, layout, new_size) },
+            Active::Dhat => unsafe { witnessed::reallocate(block, layout, new_size) },
         }
     }
 }
@@ -121,9 +122,9 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
             if base.is_null() {
                 return base;
             }
-            let tenant = Tenant::current();
-            let site = if stacks { sites::of_caller(tenant) } else { sites::without_stack(tenant) };
-            let owner = Owner { site, tenant };
+            let actor = Actor::current();
+            let site = if stacks { sites::of_caller(actor) } else { sites::without_stack(actor) };
+            let owner = Owner { site, tenant: actor.tenant() };
             counts::allocated(owner, layout.size());
             // SAFETY: `prefix` bytes lie before the block's end, since `headed.layout` is that much longer.
             let block = unsafe { base.add(headed.prefix) };
@@ -133,9 +134,7 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
         }
         #[cfg(feature = "dhat")]
         // SAFETY: the caller's contract.
-        Active::Dhat => unsafe {
-            if zeroed { dhat::Alloc.alloc_zeroed(layout) } else { dhat::Alloc.alloc(layout) }
-        },
+        Active::Dhat => unsafe { witnessed::allocate(layout, zeroed) },
     }
 }
 
@@ -209,7 +208,7 @@ impl Headed {
 unsafe fn read_owner(block: *const u8) -> Owner {
     // SAFETY: the header's first eight bytes lie there, aligned to 16 and written by `write_owner`.
     let word = unsafe { block.sub(HEADER_BYTES).cast::<u64>().read() };
-    Owner { site: SiteId::from_raw(word as u32), tenant: Tenant::from_id((word >> u32::BITS) as u16) }
+    Owner::from_word(word)
 }
 
 /// # Safety
@@ -218,7 +217,6 @@ unsafe fn read_owner(block: *const u8) -> Owner {
 #[expect(unsafe_code, reason = "writes the header in front of the block")]
 #[inline]
 unsafe fn write_owner(block: *mut u8, owner: Owner) {
-    let word = u64::from(owner.tenant.id()) << u32::BITS | u64::from(owner.site.raw());
     // SAFETY: the caller's contract.
-    unsafe { block.sub(HEADER_BYTES).cast::<u64>().write(word) }
+    unsafe { block.sub(HEADER_BYTES).cast::<u64>().write(owner.to_word()) }
 }

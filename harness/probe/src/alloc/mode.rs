@@ -46,7 +46,7 @@ pub(crate) fn public() -> Mode {
 /// Why blocks have no call stacks, for the report; `None`: they have.
 pub(crate) fn why_not_sites() -> Option<&'static str> {
     match (public(), REASON.load(Ordering::Relaxed)) {
-        (Mode::Sites, _) => None,
+        (Mode::Sites, _) | (Mode::Dhat, NO_REASON) => None,
         (Mode::Absent, _) => {
             Some("the process does not declare watertight_probe::Alloc as its global allocator")
         }
@@ -58,7 +58,7 @@ pub(crate) fn why_not_sites() -> Option<&'static str> {
         }
         (Mode::Tenants, _) => Some("WATERTIGHT_HEAP=tenants asks for none"),
         (Mode::Count, _) => Some("WATERTIGHT_HEAP=count asks for none"),
-        (Mode::Dhat, _) => Some("WATERTIGHT_HEAP=dhat: dhat keeps the call stacks"),
+        (Mode::Dhat, _) => Some("WATERTIGHT_HEAP=dhat: dhat alone keeps the call stacks"),
         (Mode::Off, _) => Some("WATERTIGHT_HEAP=off"),
     }
 }
@@ -68,14 +68,13 @@ pub(crate) fn why_not_sites() -> Option<&'static str> {
 #[inline(never)]
 fn decide() -> Active {
     let (mode, reason) = match asked_for() {
-        Asked::Sites => match stack::support() {
-            Ok(()) => (SITES, NO_REASON),
-            Err(stack::Missing::FramePointers) => (TENANTS, NO_FRAME_POINTERS),
-            Err(stack::Missing::Architecture) => (TENANTS, NO_ARCHITECTURE),
+        Asked::Sites => match why_no_stacks() {
+            NO_REASON => (SITES, NO_REASON),
+            reason => (TENANTS, reason),
         },
         Asked::Tenants => (TENANTS, NO_REASON),
         Asked::Count => (COUNT, NO_REASON),
-        Asked::Dhat if cfg!(feature = "dhat") => (DHAT, NO_REASON),
+        Asked::Dhat if cfg!(feature = "dhat") => (DHAT, why_no_stacks()),
         Asked::Dhat => (COUNT, NO_DHAT),
         Asked::Off => (OFF, NO_REASON),
         Asked::Unknown => (COUNT, UNKNOWN_WORD),
@@ -83,6 +82,20 @@ fn decide() -> Active {
     REASON.store(reason, Ordering::Relaxed);
     MODE.store(mode, Ordering::Relaxed);
     active()
+}
+
+fn why_no_stacks() -> u8 {
+    match stack::support() {
+        Ok(()) => NO_REASON,
+        Err(stack::Missing::FramePointers) => NO_FRAME_POINTERS,
+        Err(stack::Missing::Architecture) => NO_ARCHITECTURE,
+    }
+}
+
+/// Whether blocks that are shown to dhat are counted by their call stacks here too.
+#[cfg(feature = "dhat")]
+pub(super) fn keeps_stacks() -> bool {
+    REASON.load(Ordering::Relaxed) == NO_REASON
 }
 
 enum Asked {

@@ -1,6 +1,7 @@
-//! The table of sites: a call stack under a tenant → a small number. Static, lock-free, filled once, never emptied.
+//! The table of sites: a call stack under a tenant, in a task of some line's → a small number. Static, lock-free, filled
+//! once, never emptied.
 //!
-//! A stack's frames are kept once ([`super::stacks`]), however many tenants allocate from it: a site is 16 bytes, so that
+//! A stack's frames are kept once ([`super::stacks`]), however many tenants and tasks allocate from it: a site is 16 bytes, so that
 //! a thousand tenants with hundreds of stacks each can be told apart.
 
 use std::cell::RefCell;
@@ -9,6 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::stack::{self, Stack};
 use super::stacks::{self, STACKS_MAX, StackId};
 use crate::Tenant;
+use crate::actor::Actor;
+use crate::tasks::PLACES_MAX;
+use crate::tenant::TENANTS_MAX;
 
 /// Sites that can be told apart; blocks of further ones are counted under [`SiteId::TABLE_FULL`], and still under their
 /// tenant.
@@ -40,37 +44,37 @@ impl SiteId {
     }
 }
 
-/// The site of the code that called the allocator, which runs for `tenant`.
+/// The site of the code that called the allocator, which runs for `actor`.
 #[inline(always)]
-pub(super) fn of_caller(tenant: Tenant) -> SiteId {
+pub(super) fn of_caller(actor: Actor) -> SiteId {
     match stack::innermost() {
-        Some(innermost) => of_stack(innermost, tenant),
-        None => without_stack(tenant),
+        Some(innermost) => of_stack(innermost, actor),
+        None => without_stack(actor),
     }
 }
 
 #[inline]
-fn of_stack(innermost: usize, tenant: Tenant) -> SiteId {
+fn of_stack(innermost: usize, actor: Actor) -> SiteId {
     let slot = stack::fingerprint::<WALKED_BITS>(innermost);
     WALKED.with(|walked| {
         let walked = &walked[slot];
         // Taken for the time being: a signal handler that allocates meanwhile walks by itself.
-        let Some(mut last) = walked.try_borrow_mut().ok() else { return without_stack(tenant) };
+        let Some(mut last) = walked.try_borrow_mut().ok() else { return without_stack(actor) };
         if !last.stack.stands(innermost) {
             last.stack.walk(innermost);
             last.id = stacks::find_or_insert(last.stack.returns());
-        } else if last.tenant == tenant {
+        } else if last.actor == actor {
             return last.site;
         }
-        last.tenant = tenant;
-        last.site = last.id.map_or(SiteId::TABLE_FULL, |stack| find_or_insert(stack, tenant));
+        last.actor = actor;
+        last.site = last.id.map_or(SiteId::TABLE_FULL, |stack| find_or_insert(stack, actor));
         last.site
     })
 }
 
-/// A stack that this thread has walked, its number, and the site it came to for one tenant.
+/// A stack that this thread has walked, its number, and the site it came to for one actor.
 struct Walked {
-    tenant: Tenant,
+    actor: Actor,
     site: SiteId,
     /// `None`: the table of stacks was full.
     id: Option<StackId>,
@@ -78,7 +82,7 @@ struct Walked {
 }
 
 impl Walked {
-    const NONE: Self = Self { tenant: Tenant::NONE, site: SiteId::TABLE_FULL, id: None, stack: Stack::EMPTY };
+    const NONE: Self = Self { actor: Actor::NONE, site: SiteId::TABLE_FULL, id: None, stack: Stack::EMPTY };
 }
 
 /// Stacks kept per thread: 2^5 of some 420 bytes, of which only those in use become resident.
@@ -90,10 +94,10 @@ thread_local! {
         const { [const { RefCell::new(Walked::NONE) }; 1 << WALKED_BITS] };
 }
 
-/// The site of a tenant, whatever the stack.
+/// The site of an actor, whatever the stack.
 #[inline]
-pub(super) fn without_stack(tenant: Tenant) -> SiteId {
-    find_or_insert(StackId::EMPTY, tenant)
+pub(super) fn without_stack(actor: Actor) -> SiteId {
+    find_or_insert(StackId::EMPTY, actor)
 }
 
 /// A site that has been seen.
@@ -101,48 +105,62 @@ pub(super) fn without_stack(tenant: Tenant) -> SiteId {
 pub(crate) struct Seen {
     pub(crate) id: SiteId,
     pub(crate) tenant: Tenant,
+    /// The line that spawned the task which allocated; 0: no task did.
+    pub(crate) spawner: u16,
     /// The same for every tenant that allocates from it.
     pub(crate) stack: u32,
 }
 
 impl Seen {
     const fn special(id: SiteId) -> Self {
-        Self { id, tenant: Tenant::NONE, stack: u32::MAX - id.0 }
+        Self { id, tenant: Tenant::NONE, spawner: 0, stack: u32::MAX - id.0 }
     }
 }
 
 /// Every site seen so far, in order of first sight.
 pub(crate) fn all() -> impl Iterator<Item = Seen> {
     let used = NEXT.load(Ordering::Acquire).min(SITES_MAX as u32);
-    let seen = |id, pair: Pair| Seen { id, tenant: pair.tenant(), stack: pair.stack().raw() };
-    let pairs = (SiteId::FIRST..used).map(SiteId).filter_map(move |id| Some(seen(id, pair(id)?)));
-    [SiteId::ALL, SiteId::TABLE_FULL].map(Seen::special).into_iter().chain(pairs)
+    let seen =
+        |id, key: Key| Seen { id, tenant: key.tenant(), spawner: key.spawner(), stack: key.stack().raw() };
+    let known = (SiteId::FIRST..used).map(SiteId).filter_map(move |id| Some(seen(id, key(id)?)));
+    [SiteId::ALL, SiteId::TABLE_FULL].map(Seen::special).into_iter().chain(known)
+}
+
+/// The return addresses of the stack of the site with the number `raw`, innermost first.
+#[cfg(feature = "dhat")]
+pub(crate) fn frames_of(raw: u32) -> Vec<usize> {
+    frames(SiteId(raw))
 }
 
 /// The return addresses of a site's stack, innermost first.
 pub(crate) fn frames(site: SiteId) -> Vec<usize> {
-    pair(site).map(|pair| stacks::frames(pair.stack())).unwrap_or_default()
+    key(site).map(|key| stacks::frames(key.stack())).unwrap_or_default()
 }
 
-/// A stack and a tenant, in 33 bits.
+/// A stack, a spawning line and a tenant, in 40 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Pair(u64);
+struct Key(u64);
 
-impl Pair {
+impl Key {
     #[inline]
-    fn new(stack: StackId, tenant: Tenant) -> Self {
-        Self(u64::from(stack.raw()) << TENANT_BITS | u64::from(tenant.id()))
+    fn new(stack: StackId, actor: Actor) -> Self {
+        let spawned = u64::from(stack.raw()) << SPAWNER_BITS | u64::from(actor.spawner());
+        Self(spawned << TENANT_BITS | u64::from(actor.tenant().id()))
     }
 
     fn stack(self) -> StackId {
-        StackId::from_raw((self.0 >> TENANT_BITS) as u32)
+        StackId::from_raw((self.0 >> TENANT_BITS >> SPAWNER_BITS) as u32)
+    }
+
+    fn spawner(self) -> u16 {
+        (self.0 >> TENANT_BITS) as u16 & ((1 << SPAWNER_BITS) - 1)
     }
 
     fn tenant(self) -> Tenant {
-        Tenant::from_id(self.0 as u16)
+        Tenant::from_id(self.0 as u16 & ((1 << TENANT_BITS) - 1))
     }
 
-    /// As an entry of the index: the pair itself, so that finding one asks no other memory; never 0, as no number is.
+    /// As an entry of the index: the key itself, so that finding one asks no other memory; never 0, as no number is.
     #[inline]
     fn entry(self, site: SiteId) -> u64 {
         self.0 << SITE_BITS | u64::from(site.0)
@@ -157,23 +175,23 @@ impl Pair {
 }
 
 /// What a number stands for; `None`: for nothing.
-fn pair(site: SiteId) -> Option<Pair> {
-    match PAIRS.get(site.index())?.load(Ordering::Acquire) {
+fn key(site: SiteId) -> Option<Key> {
+    match KEYS.get(site.index())?.load(Ordering::Acquire) {
         0 => None,
-        known => Some(Pair(known - 1)),
+        known => Some(Key(known - 1)),
     }
 }
 
 #[inline]
-fn find_or_insert(stack: StackId, tenant: Tenant) -> SiteId {
-    let pair = Pair::new(stack, tenant);
-    let mut slot = pair.slot();
+fn find_or_insert(stack: StackId, actor: Actor) -> SiteId {
+    let key = Key::new(stack, actor);
+    let mut slot = key.slot();
     for _ in 0..PROBES_MAX {
         let entry = INDEX[slot].load(Ordering::Acquire);
         if entry == 0 {
-            return insert(slot, pair);
+            return insert(slot, key);
         }
-        if entry >> SITE_BITS == pair.0 {
+        if entry >> SITE_BITS == key.0 {
             return SiteId((entry & SITE_MASK) as u32);
         }
         slot = (slot + 1) & (SLOTS - 1);
@@ -184,24 +202,24 @@ fn find_or_insert(stack: StackId, tenant: Tenant) -> SiteId {
 /// Publishes a new site in `slot` or after it, or finds that another thread has just done so.
 #[cold]
 #[inline(never)]
-fn insert(slot: usize, pair: Pair) -> SiteId {
+fn insert(slot: usize, key: Key) -> SiteId {
     let Some(id) = take_number() else { return SiteId::TABLE_FULL };
     let site = SiteId(id);
     // Known by its number before anybody can find that.
-    PAIRS[site.index()].store(pair.0 + 1, Ordering::Release);
+    KEYS[site.index()].store(key.0 + 1, Ordering::Release);
     for at in 0..PROBES_MAX {
         let index = &INDEX[(slot + at) & (SLOTS - 1)];
-        match index.compare_exchange(0, pair.entry(site), Ordering::AcqRel, Ordering::Acquire) {
+        match index.compare_exchange(0, key.entry(site), Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return site,
-            Err(theirs) if theirs >> SITE_BITS == pair.0 => {
+            Err(theirs) if theirs >> SITE_BITS == key.0 => {
                 // Lost the race for the same site: the number stays unused, and invisible.
-                PAIRS[site.index()].store(0, Ordering::Release);
+                KEYS[site.index()].store(0, Ordering::Release);
                 return SiteId((theirs & SITE_MASK) as u32);
             }
             Err(_) => {}
         }
     }
-    PAIRS[site.index()].store(0, Ordering::Release);
+    KEYS[site.index()].store(0, Ordering::Release);
     SiteId::TABLE_FULL
 }
 
@@ -213,9 +231,10 @@ fn take_number() -> Option<u32> {
 
 const SITE_BITS: u32 = 20;
 const SITE_MASK: u64 = (1 << SITE_BITS) - 1;
-const TENANT_BITS: u32 = u16::BITS;
-// A stack, a tenant and a site's number fit in one word.
-const _: () = assert!((STACKS_MAX as u64) << TENANT_BITS << SITE_BITS <= 1 << 52);
+const TENANT_BITS: u32 = TENANTS_MAX.ilog2();
+const SPAWNER_BITS: u32 = PLACES_MAX.ilog2();
+// A stack, a spawning line, a tenant and a site's number fit in one word.
+const _: () = assert!(STACKS_MAX.ilog2() + SPAWNER_BITS + TENANT_BITS + SITE_BITS <= u64::BITS);
 
 /// Twice the sites, so that at most half of the slots are taken and a search stays short.
 const SLOT_BITS: u32 = SITE_BITS + 1;
@@ -224,7 +243,7 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const PROBES_MAX: usize = 128;
 
 // A million sites of 8 bytes and their index: 24 MiB of address space, of which only pages in use become resident.
-/// One more than the pair, so that 0 is none.
-static PAIRS: [AtomicU64; SITES_MAX] = [const { AtomicU64::new(0) }; SITES_MAX];
+/// One more than the key, so that 0 is none.
+static KEYS: [AtomicU64; SITES_MAX] = [const { AtomicU64::new(0) }; SITES_MAX];
 static INDEX: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 static NEXT: AtomicU32 = AtomicU32::new(SiteId::FIRST);

@@ -63,9 +63,10 @@ fn fd(number: u32, target: &Path, sockets: &Sockets) -> Fd {
         kind,
         inode,
         path: (kind == Kind::File || kind == Kind::Anonymous).then(|| target.into_owned()),
-        local: socket.map(|socket| socket.local.clone()),
+        protocol: socket.map(|socket| socket.protocol.to_owned()),
+        local: socket.and_then(|socket| socket.local.clone()),
         peer: socket.and_then(|socket| socket.peer.clone()),
-        tcp_state: socket.and_then(|socket| socket.tcp_state).map(str::to_owned),
+        state: socket.and_then(|socket| socket.state).map(str::to_owned),
         opened_at: None,
     }
 }

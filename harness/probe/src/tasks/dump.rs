@@ -143,7 +143,8 @@ struct Turn;
 
 impl Turn {
     fn take() -> Option<Self> {
-        (!TAKEN.swap(true, Ordering::AcqRel)).then_some(Self)
+        // Made only if it is taken: a turn that is dropped ends.
+        (!TAKEN.swap(true, Ordering::AcqRel)).then(|| Self)
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) const TASKS_MAX: usize = 1 << 16;
 pub(super) struct Entry {
     pub(super) id: u64,
     pub(super) spawned_at: &'static Location<'static>,
+    /// The number of that line.
+    pub(super) spawner: u16,
     pub(super) since: Instant,
     pub(super) tenant: Tenant,
 }
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     fn entry(id: u64) -> Entry {
-        Entry { id, spawned_at: Location::caller(), since: Instant::now(), tenant: Tenant::NONE }
+        Entry { id, spawned_at: Location::caller(), spawner: 0, since: Instant::now(), tenant: Tenant::NONE }
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod dump;
 #[cfg(tokio_unstable)]
 mod ledger;
+mod places;
 #[cfg(tokio_unstable)]
 mod tracked;
 #[cfg(tokio_unstable)]
@@ -27,6 +28,8 @@ use crate::tenant::{self, TENANTS_MAX};
 
 pub use backend::{dump, dump_here};
 pub(crate) use backend::{want_handle, wanted_handle};
+pub(crate) use places::PLACES_MAX;
+pub use places::spawned_at;
 
 /// One live task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

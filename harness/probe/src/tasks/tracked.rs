@@ -14,7 +14,8 @@ use tokio::runtime::{Builder, Handle, TaskMeta};
 use tokio::time::Instant;
 
 use super::ledger::{Entry, Inserted, Ledger};
-use super::{DumpError, TaskDump, TaskInfo};
+use super::{DumpError, TaskDump, TaskInfo, places};
+use crate::actor::Actor;
 use crate::{Tenant, frames};
 
 pub(super) fn install(runtime: &mut Builder) {
@@ -110,7 +111,9 @@ fn spawned(task: &TaskMeta<'_>) {
     }
     let tenant = Tenant::current();
     let _probe = Tenant::PROBE.enter();
-    let entry = Entry { id, spawned_at: task.spawned_at(), since: Instant::now(), tenant };
+    let spawned_at = task.spawned_at();
+    let spawner = places::number(spawned_at);
+    let entry = Entry { id, spawned_at, spawner, since: Instant::now(), tenant };
     if shard(id).insert(entry) == Inserted::Full {
         OVERFLOWS.fetch_add(1, Ordering::Relaxed);
     }
@@ -125,8 +128,8 @@ fn terminated(task: &TaskMeta<'_>) {
 
 fn before_poll(task: &TaskMeta<'_>) {
     let id = number(task.id());
-    let tenant = shard(id).get(id).map_or(Tenant::NONE, |task| task.tenant);
-    OUTER.set(tenant.swap_in().id());
+    let actor = shard(id).get(id).map_or(Actor::NONE, |task| Actor::new(task.tenant, task.spawner));
+    OUTER.set(actor.swap_in());
     if HANDLE_WANTED.load(Ordering::Relaxed) && HANDLE_WANTED.swap(false, Ordering::Relaxed) {
         let _probe = Tenant::PROBE.enter();
         *HANDLE.lock().unwrap_or_else(PoisonError::into_inner) = Handle::try_current().ok();
@@ -134,7 +137,7 @@ fn before_poll(task: &TaskMeta<'_>) {
 }
 
 fn after_poll(_task: &TaskMeta<'_>) {
-    Tenant::from_id(OUTER.get()).swap_in();
+    OUTER.get().swap_in();
 }
 
 fn shard(id: u64) -> MutexGuard<'static, Ledger> {
@@ -156,8 +159,8 @@ static HANDLE_WANTED: AtomicBool = AtomicBool::new(false);
 static HANDLE: Mutex<Option<Handle>> = Mutex::new(None);
 
 thread_local! {
-    /// The tenant that was current before the poll under way.
-    static OUTER: Cell<u16> = const { Cell::new(0) };
+    /// Whom code ran for before the poll under way.
+    static OUTER: Cell<Actor> = const { Cell::new(Actor::NONE) };
     /// The task that ended last on this thread without having been spawned, as far as the ledger knows. Ids start at 1.
     static UNKNOWN_ENDED: Cell<u64> = const { Cell::new(0) };
 }

@@ -13,6 +13,7 @@ cases![
     a_planted_fd_is_dev_null_and_its_line_is_known,
     a_number_used_again_has_no_origin,
     every_kind_is_told_apart,
+    unix_sockets_are_named_by_their_path,
     counting_opens_and_keeps_nothing,
     a_process_that_is_not_there_is_an_error,
 ];
@@ -30,7 +31,7 @@ fn both_ends_of_a_tcp_connection_are_listed_with_peer_and_state() {
     let all = census();
     let states = |local: &str| -> Vec<_> {
         let at = all.iter().filter(|fd| fd.local.as_deref() == Some(local));
-        at.map(|fd| (fd.kind, fd.peer.clone(), fd.tcp_state.clone().unwrap_or_default())).collect()
+        at.map(|fd| (fd.kind, fd.peer.clone(), fd.state.clone().unwrap_or_default())).collect()
     };
     let (near_text, far_text) = (near_address.to_string(), address.to_string());
     assert_eq!(states(&near_text), [(Kind::Socket, Some(far_text.clone()), "ESTAB".to_owned())]);
@@ -40,8 +41,8 @@ fn both_ends_of_a_tcp_connection_are_listed_with_peer_and_state() {
     drop(far);
     let all = census();
     let left = all.iter().find(|fd| fd.local.as_ref() == Some(&near_text)).expect("the near end is open");
-    assert_eq!(left.tcp_state.as_deref(), Some("CLOSE-WAIT"));
-    assert_eq!(left.describe(), format!("socket {address} CLOSE-WAIT"));
+    assert_eq!(left.state.as_deref(), Some("CLOSE-WAIT"));
+    assert_eq!(left.describe(), "tcp to 127.0.0.1:*, CLOSE-WAIT");
 }
 
 fn a_planted_fd_is_dev_null_and_its_line_is_known() {
@@ -73,6 +74,19 @@ fn every_kind_is_told_apart() {
     for kind in [Kind::Epoll, Kind::EventFd, Kind::Pipe] {
         assert!(kinds.contains(&kind), "{kind:?} is missing in {kinds:?}");
     }
+}
+
+fn unix_sockets_are_named_by_their_path() {
+    let path = std::env::temp_dir().join(format!("watertight-probe-fds-{}.sock", std::process::id()));
+    let before = census();
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a folder for temporary files");
+    let pair = std::os::unix::net::UnixStream::pair().expect("fds are left");
+    let more: Vec<_> = census().into_iter().filter(|fd| !before.contains(fd)).collect();
+    std::fs::remove_file(&path).expect("it is ours");
+    let told: Vec<_> = more.iter().map(Fd::describe).collect();
+    let listening = format!("unix socket at {}, LISTEN", path.display());
+    assert_eq!(told, [listening, "unix socket, ESTAB".to_owned(), "unix socket, ESTAB".to_owned()]);
+    drop((listener, pair));
 }
 
 fn counting_opens_and_keeps_nothing() {

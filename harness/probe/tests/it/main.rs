@@ -8,6 +8,7 @@ mod dumps;
 mod endpoint;
 mod fds;
 mod heap;
+mod naming;
 mod tasks;
 mod tenants;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         dhat,
         allocator::CASES,
         heap::CASES,
+        naming::CASES,
         tenants::CASES,
         tasks::CASES,
         dumps::CASES,

@@ -97,6 +97,7 @@ fn nothing_measured(counts: CycleCounts, ended: Ended) -> Measured {
         },
         snapshots: Vec::new(),
         awaits: Vec::new(),
+        testimony: None,
         notes: Vec::new(),
         scenario_time: Duration::ZERO,
     }
@@ -283,6 +284,7 @@ impl<'w, W: World> Live<'w, W> {
         Measured {
             snapshots: inventory::named(&played.inventories, &stacks),
             awaits,
+            testimony: None,
             notes: std::mem::take(&mut self.notes),
             scenario_time: lasted,
             timeline: Timeline {
@@ -405,7 +407,7 @@ impl<W: World> Stage for Live<'_, W> {
             // What belongs to nobody in particular is the target's at large.
             tenants.remove(&Tenant::NONE.id());
             let tasks = probe.tasks().map_err(blind)?;
-            Ok(Inventory { cycle: 0, heap: sites.sites, tenants, tasks, fds })
+            Ok(Inventory { cycle: 0, heap: sites.sites, tenants, spawners: sites.spawners, tasks, fds })
         })
     }
 
