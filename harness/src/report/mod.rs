@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub mod figures;
 pub mod json;
 pub mod junit;
+pub mod seeds;
 pub mod terminal;
 
 #[cfg(test)]

@@ -251,7 +251,7 @@ fn indent(text: &str) -> String {
 
 /// Columns as wide as their widest cell, two spaces apart; `right` lists those with figures. The last text column is
 /// cut when the terminal is too narrow.
-fn lay_out(
+pub(super) fn lay_out(
     rows: &[Vec<String>],
     right: &[usize],
     look: Look,
@@ -292,7 +292,7 @@ fn cut(text: &str, width: usize) -> String {
     }
 }
 
-fn style(exit: Exit) -> Style {
+pub(super) fn style(exit: Exit) -> Style {
     let color = match exit {
         Exit::Clean => AnsiColor::Green,
         Exit::Inconclusive => AnsiColor::Yellow,
@@ -305,7 +305,7 @@ fn warning() -> Style {
     AnsiColor::Yellow.on_default()
 }
 
-fn faint() -> Style {
+pub(super) fn faint() -> Style {
     Style::new().dimmed()
 }
 

@@ -5,6 +5,7 @@
 //! its own case only. What a run measures and how it is judged is not decided here.
 
 mod child;
+mod control;
 mod determinism;
 mod library;
 mod message;
@@ -13,12 +14,14 @@ mod play;
 mod player;
 mod request;
 pub mod roles;
+mod seeds;
 mod select;
 mod stop;
 mod unjudged;
 mod worlds;
 
 pub use child::Limits;
+pub use control::Control;
 pub use determinism::{Comparison, Difference};
 pub use library::{CaseInfo, Library, LibraryError};
 pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message};
@@ -26,6 +29,7 @@ pub use output::{Outputs, WriteError};
 pub use play::{Observer, Options, Silent, check_determinism, play, play_one};
 pub use player::{PlayError, Player};
 pub use request::{Explain, RunRequest};
+pub use seeds::{SensitivityRow, play_seeds, sensitivity};
 pub use select::{Engines, Job, SelectError, Selection, read_all, select};
 pub use stop::Stop;
 pub use worlds::WorldLibrary;

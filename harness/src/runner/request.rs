@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Plant;
+use crate::engine::{Mutation, Plant};
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 
@@ -31,6 +31,9 @@ pub struct RunRequest {
     pub explain: Explain,
     /// Whether every event is told ([`super::Message::Event`]), for a comparison of two runs.
     pub events: bool,
+    /// What of the harness is broken on purpose: only its own tests ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutation: Option<Mutation>,
     /// The command that repeats this run, for the report.
     pub replay: String,
 }
