@@ -118,13 +118,17 @@ impl<S: Stage> Stage for Mutant<'_, S> {
     }
 }
 
-/// The same event of a fault that takes hold of no connection.
+/// The same event, of a fault that takes hold of no connection if it is one of a link's.
 fn idle(event: &PlannedEvent) -> PlannedEvent {
+    if event.link.is_none() {
+        return event.clone();
+    }
     let idle = serde_json::to_value(&*event.fault).ok().and_then(|mut fault| {
-        fault.get_mut(event.fault.name())?.as_object_mut()?.insert("p".to_owned(), 0.into());
+        fault.get_mut(event.fault.name())?.as_object_mut()?.insert("p".to_owned(), "0".into());
         serde_json::from_value::<Fault>(fault).ok()
     });
-    PlannedEvent { fault: idle.map_or_else(|| Arc::clone(&event.fault), Arc::new), ..event.clone() }
+    let idle = idle.expect("every fault of a link has a `p`");
+    PlannedEvent { fault: Arc::new(idle), ..event.clone() }
 }
 
 /// `dial`, or one that leads nowhere if no load is to land.
