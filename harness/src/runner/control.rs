@@ -31,8 +31,7 @@ pub struct Control {
 
 /// Plays `report`'s case again with what it says it would have seen, if it ended clean, and puts what came of it there.
 pub(super) async fn add(turn: Turn<'_>, report: &mut CaseReport) {
-    let is_healthy = report.outcome == Outcome::Clean && report.exit == Exit::Clean;
-    if !is_healthy || !turn.options.plants.is_empty() || turn.stop.is_requested() {
+    if !is_healthy(report) || !turn.options.plants.is_empty() || turn.stop.is_requested() {
         return;
     }
     let (controls, runs) = check(turn, report).await;
@@ -40,6 +39,11 @@ pub(super) async fn add(turn: Turn<'_>, report: &mut CaseReport) {
         report.wall_time += runs.iter().map(|run| run.wall_time).sum();
         conclude(report, &controls);
     }
+}
+
+/// Whether nothing was found, and nothing was to be: such a case says what it would have seen.
+pub(super) fn is_healthy(report: &CaseReport) -> bool {
+    Exit::from(report.outcome) == Exit::Clean && report.exit == Exit::Clean
 }
 
 /// What becomes of each leak that `report` says its case would have seen, and the runs that say so.

@@ -276,9 +276,9 @@ impl Turn<'_> {
         }
         self.observer.started(self.index);
         let report = self.child_run(&self.options.request(self.job)).await;
-        let controls = match report.outcome {
-            Outcome::Clean => control::check(self, &report).await.0,
-            _ => Vec::new(),
+        let controls = match control::is_healthy(&report) {
+            true => control::check(self, &report).await.0,
+            false => Vec::new(),
         };
         self.observer.finished(self.index, &report);
         if self.stop.is_requested() {

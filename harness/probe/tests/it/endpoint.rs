@@ -82,10 +82,8 @@ fn a_canary_is_counted_while_it_is_held() {
     }
     client.canary(false).expect("it lets go");
     // Tasks end when their runtime gets round to it.
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while count().0 > tasks {
-        assert!(std::time::Instant::now() < deadline, "{:?}", count());
-    }
+    let gone = (0..10_000).any(|_| count().0 <= tasks);
+    assert!(gone, "{:?}", count());
     assert_eq!(count().1, fds);
 }
 
