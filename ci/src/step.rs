@@ -25,6 +25,8 @@ pub enum Step {
     Loom,
     /// Errors built in on purpose against every model that could see them, further than `test` does; not part of `all`.
     Mutants,
+    /// Whether clean runs of the gate would have seen what they say, in both engines, with twenty seeds; not part of `all`.
+    Sensitivity,
     /// Everything but the benchmarks and what takes minutes to explore.
     All,
 }
@@ -83,6 +85,11 @@ impl Step {
             Self::Bench => &["cargo bench"],
             Self::Loom => &["WATERTIGHT_LOOM=long cargo test -p gateway-lifecycle --lib -- --skip mutant::"],
             Self::Mutants => &["WATERTIGHT_MUTANTS=all cargo test -p gateway-lifecycle --lib -- mutant::"],
+            Self::Sensitivity => &[
+                "cargo watertight sensitivity scenarios/gate/config-reload.yaml scenarios/gate/flapping-network.yaml \
+                   scenarios/gate/half-open-peer.yaml scenarios/gate/silent-plc.yaml scenarios/gate/slow-consumer.yaml \
+                   --engine all --seeds 20",
+            ],
             Self::All => &[],
         }
     }
@@ -115,7 +122,9 @@ mod tests {
     #[test]
     fn all_runs_every_check_and_no_benchmark() {
         let parts = Step::All.parts();
-        let is_check = |step: &&Step| !matches!(step, Step::All | Step::Bench | Step::Loom | Step::Mutants);
+        let is_check = |step: &&Step| {
+            !matches!(step, Step::All | Step::Bench | Step::Loom | Step::Mutants | Step::Sensitivity)
+        };
         assert!(Step::value_variants().iter().filter(is_check).eq(parts.iter()));
     }
 

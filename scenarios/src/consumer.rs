@@ -20,10 +20,13 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// How long a consumer that never reads holds its connection, in units of its patience.
 const NAP_IN_PATIENCES: u32 = 3;
 
+/// What a consumer that never reads counts, in scenario time, while it holds a connection.
+const HELD: Duration = Duration::from_secs(1);
+
 /// What consumers count; shared by all instances of one peer.
 #[derive(Debug, Default)]
 struct Counts {
-    connections: AtomicU64,
+    held: AtomicU64,
     bytes: AtomicU64,
     right: AtomicU64,
     wrong: AtomicU64,
@@ -54,6 +57,7 @@ pub fn start_sse(spec: &SseConsumers, pace: f64, dial: &Arc<dyn Dial>) -> Consum
             chunk_bytes: usize::try_from(spec.chunk.0).unwrap_or(usize::MAX).clamp(1, 1 << 20),
             retry: spec.retry.0.div_f64(pace),
             patience: spec.patience.0.div_f64(pace),
+            held: HELD.div_f64(pace),
             dial: Arc::clone(dial),
             counts: Arc::clone(&counts),
         };
@@ -74,9 +78,9 @@ fn load_of_readers(counts: &Counts) -> Vec<Load> {
 
 fn load_of_sleepers(counts: &Counts) -> Vec<Load> {
     vec![Load {
-        what: "connections opened and never read",
-        count: counts.connections.load(Relaxed),
-        at_least_per_cycle: 0,
+        what: "seconds in which a connection was held and nothing read",
+        count: counts.held.load(Relaxed),
+        at_least_per_cycle: 1,
         at_most: None,
     }]
 }
@@ -126,6 +130,7 @@ struct SseConsumer {
     chunk_bytes: usize,
     retry: Duration,
     patience: Duration,
+    held: Duration,
     dial: Arc<dyn Dial>,
     counts: Arc<Counts>,
 }
@@ -142,14 +147,13 @@ impl SseConsumer {
 
     async fn consume(&self, buffer: &mut [u8]) -> io::Result<()> {
         let mut stream = timeout(self.patience, self.dial.dial(self.ordinal)).await??;
-        self.counts.connections.fetch_add(1, Relaxed);
         stream
             .write_all(b"GET /events HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\n\r\n")
             .await?;
         if self.bytes_per_second == 0.0 {
             // Holds the connection without reading: it is for the gateway to let go. Without reading it cannot see
             // that, so it comes back after a while, as a stuck browser does when its user reloads.
-            sleep(self.patience * NAP_IN_PATIENCES).await;
+            let _slept = timeout(self.patience * NAP_IN_PATIENCES, self.hold()).await;
             return Ok(());
         }
         loop {
@@ -159,6 +163,14 @@ impl SseConsumer {
             }
             self.counts.bytes.fetch_add(read as u64, Relaxed);
             sleep(Duration::from_secs_f64(read as f64 / self.bytes_per_second)).await;
+        }
+    }
+
+    /// Counts for how long the connection is held.
+    async fn hold(&self) {
+        loop {
+            sleep(self.held).await;
+            self.counts.held.fetch_add(1, Relaxed);
         }
     }
 }

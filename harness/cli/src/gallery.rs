@@ -140,7 +140,7 @@ impl Args {
             exit = exit.worse(Exit::Inconclusive);
         }
         problems.iter().for_each(|problem| screen::err(&format!("problem: {problem}")));
-        let text = gallery::text(matrix, Look { width: screen::width(), color: true });
+        let text = gallery::text(matrix, Look { width: screen::width(), color: true, stacks: false });
         let to_stdout = self.json.as_deref().is_some_and(|path| path.as_os_str() == "-");
         if to_stdout {
             screen::err(&text);

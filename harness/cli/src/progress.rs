@@ -10,20 +10,28 @@ use watertight::runner::{Job, Observer};
 pub struct Progress {
     bar: ProgressBar,
     jobs: Vec<String>,
+    /// How many runs there are in all.
+    runs: u64,
     finished: RefCell<usize>,
 }
 
 impl Progress {
     /// A line for these jobs.
     pub fn new(jobs: &[Job]) -> Self {
+        Self::with_seeds(jobs, 1)
+    }
+
+    /// A line for these jobs, each of which is played with so many seeds.
+    pub fn with_seeds(jobs: &[Job], seeds: u64) -> Self {
         let bar = ProgressBar::new(0);
         if let Ok(style) =
             ProgressStyle::with_template("{spinner} {prefix} {bar:24} {pos}/{len} cycles  {wide_msg}")
         {
             bar.set_style(style);
         }
-        let progress =
-            Self { bar, jobs: jobs.iter().map(Job::short_name).collect(), finished: RefCell::new(0) };
+        let runs = jobs.len() as u64 * seeds;
+        let jobs = jobs.iter().map(Job::short_name).collect();
+        let progress = Self { bar, jobs, runs, finished: RefCell::new(0) };
         progress.show_finished();
         progress
     }
@@ -34,7 +42,7 @@ impl Progress {
     }
 
     fn show_finished(&self) {
-        self.bar.set_prefix(format!("[{}/{}]", self.finished.borrow(), self.jobs.len()));
+        self.bar.set_prefix(format!("[{}/{}]", self.finished.borrow(), self.runs));
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use watertight::engine::Plant;
 use watertight::exit::Exit;
-use watertight::report::RunReport;
 use watertight::report::terminal::{self, Look};
+use watertight::report::{RunReport, seeds};
 use watertight::runner::{
     Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Shelf, Stop, check_determinism,
-    play, select,
+    play, play_seeds, select,
 };
 use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
@@ -47,6 +47,10 @@ pub struct Args {
     /// Draw from this seed in the place of each scenario's own
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Play each case with every seed from 1 to N; only those that do not end well are told of one by one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(conflicts_with_all = ["seed", "report", "explain"])]
+    seeds: Option<u64>,
     /// Count this many cycles in the place of each scenario's own (warm-up stays)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=10_000_000))]
     cycles: Option<u64>,
@@ -85,12 +89,15 @@ pub struct Args {
     /// Put up with the leaks that this file names, each with a reason, an owner and a day on which it expires
     #[arg(long, value_name = "FILE")]
     ignore: Option<PathBuf>,
-    /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; on behalf
-    /// of a part of the target with `/NAME`: `heap=1kB/plc-7@20`; may be repeated
+    /// Leak on purpose, once a cycle, or `@N`: once, at counted cycle N (from 0): `heap=1B`, `task=1`, `fd=1@20`; or `%K`: in
+    /// every Kth cycle; on behalf of a part of the target with `/NAME`: `heap=1kB/plc-7@20`; may be repeated
     #[arg(long, value_name = "LEAK")]
     plant: Vec<Plant>,
+    /// Play each clean case again with leaks of the size that it says it would have seen: it is invalid if one is missed
+    #[arg(long, conflicts_with = "plant")]
+    control: bool,
     /// Play each case twice with one seed, and compare what the two runs tell, line by line
-    #[arg(long, conflicts_with_all = ["json", "report", "explain"])]
+    #[arg(long, conflicts_with_all = ["json", "report", "explain", "seeds", "control"])]
     check_determinism: bool,
 }
 
@@ -136,6 +143,9 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     if args.check_determinism {
         return compare_all(&jobs, &options, &stop);
     }
+    if let Some(seeds) = args.seeds {
+        return with_seeds(&jobs, args, seeds, &stop);
+    }
     let progress = Progress::new(&jobs);
     let played = play(&jobs, &options, &stop, &progress);
     drop(progress);
@@ -143,6 +153,22 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Ok(report) => tell(&report, &outputs, args.stacks),
         Err(error) => fail(Exit::Harness, &error),
     }
+}
+
+/// Plays every job with every seed; the table says how many ended clean.
+fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, stop: &Stop) -> Exit {
+    let progress = Progress::with_seeds(jobs, seeds);
+    let played = play_seeds(jobs, &args.options(), seeds, stop, &progress);
+    drop(progress);
+    let report = match played {
+        Ok(report) => report,
+        Err(error) => return fail(Exit::Harness, &error),
+    };
+    let text = seeds::text(&report, Look { width: screen::width(), color: true, stacks: false });
+    let Some(json) = &args.json else { return report.exit.worse(screen::out(&text)) };
+    let written = Outputs { json: Some(json.clone()), folder: None }.write_seeds(&report);
+    screen::err(&text);
+    report.exit.worse(written.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean))
 }
 
 /// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
@@ -188,15 +214,24 @@ pub(crate) fn fail(exit: Exit, error: &dyn std::error::Error) -> Exit {
     exit
 }
 
+/// The cases of `paths` in the engines asked for.
+pub(crate) fn selection(paths: &[PathBuf], engine: &[EngineArg], filters: &[String]) -> Selection {
+    let engines = if engine.is_empty() {
+        Engines::First
+    } else if engine.contains(&EngineArg::All) {
+        Engines::All
+    } else {
+        Engines::Only(engine.iter().filter_map(|engine| engine.kind()).collect())
+    };
+    Selection { paths: paths.to_vec(), engines, filters: filters.to_vec(), ..Selection::default() }
+}
+
 impl Args {
     fn selection(&self) -> Selection {
-        let engines = engines(&self.engine);
         Selection {
-            paths: self.paths.clone(),
             overrides: self.set.clone(),
-            engines,
-            filters: self.filter.clone(),
             tags: self.tag.clone(),
+            ..selection(&self.paths, &self.engine, &self.filter)
         }
     }
 
@@ -208,6 +243,8 @@ impl Args {
             cycles: self.cycles.and_then(|cycles| usize::try_from(cycles).ok()),
             plain: self.no_expect,
             plants: self.plant.clone(),
+            control: self.control,
+            mutation: default.mutation,
             dhat: self.explain.and(self.report.clone()),
             jobs: self.jobs.map_or(default.jobs, usize::from),
             wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),

@@ -127,6 +127,11 @@ impl Client {
         self.ask("POST", "/trim")
     }
 
+    /// Has it hold a [`crate::Canary`], or let go of the one that it holds.
+    pub fn canary(&self, hold: bool) -> Result<(), ClientError> {
+        self.ask::<bool>("POST", &format!("/canary?hold={}", u8::from(hold))).map(drop)
+    }
+
     /// Plants one block of `bytes`, and so many tasks and fds.
     pub fn plant(&self, bytes: usize, tasks: usize, fds: usize) -> Result<(), ClientError> {
         self.plant_for(None, bytes, tasks, fds)

@@ -31,6 +31,7 @@ pub mod fds;
 pub mod gauges;
 pub mod process;
 
+pub mod canary;
 pub mod plant;
 pub mod snapshot;
 
@@ -38,5 +39,6 @@ pub mod client;
 pub mod serve;
 
 pub use alloc::Alloc;
+pub use canary::Canary;
 pub use serve::{serve, serve_with};
 pub use tenant::Tenant;

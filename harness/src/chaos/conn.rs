@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 
 use tokio::time::Instant;
 
-use crate::chaos::fault::FaultId;
+use crate::chaos::effect::Tally;
 use crate::chaos::lane::{Entry, Exit, Held, Lane};
 use crate::chaos::link::{Active, Link, LinkEvent};
 use crate::chaos::toxic::{Cut, Direction, OnHeal, Side};
@@ -245,7 +245,7 @@ impl Conn {
             Some(waker) => waker.clone_from(cx.waker()),
             None => *slot = Some(cx.waker().clone()),
         }
-        let cut = self.cut_due(state, at.unwrap_or(self.opened)).map(|(at, _)| at);
+        let cut = self.cut_due(state, at.unwrap_or(self.opened)).map(|(at, ..)| at);
         Step::Park(match (at, cut) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -321,13 +321,16 @@ impl Conn {
         for direction in Direction::BOTH {
             if let Some((toxic, on_heal)) = active.toxic(direction) {
                 let dice = active.id.dice.stream(direction.name(), self.ordinal);
-                let held = Held { id: active.id, toxic, on_heal, dice, since: now, passed_before: 0 };
+                let tally = Arc::clone(&active.tally);
+                let (id, passed_before, withheld_to) = (active.id, 0, 0);
+                let held = Held { id, toxic, on_heal, dice, since: now, passed_before, tally, withheld_to };
                 state.lanes[direction as usize].hold(held);
             }
         }
         if let Some(gone) = active.gone(self.link.peer_side()) {
             state.reset(gone);
-            state.lanes[gone.reads() as usize].clear();
+            active.tally.taken();
+            active.tally.dropped(state.lanes[gone.reads() as usize].clear());
         }
         self.cut_if_due(&mut state, now, &mut wakes);
         state.wake_all(&mut wakes);
@@ -336,12 +339,13 @@ impl Conn {
     }
 
     /// A fault heals.
-    pub(super) fn heal(&self, id: FaultId, now: Instant) {
+    pub(super) fn heal(&self, active: &Active, now: Instant) {
+        let id = active.id;
         let (mut state, mut wakes) = (self.lock(), Wakes::default());
         let healed = [state.lanes[0].heal(id, now), state.lanes[1].heal(id, now)];
         state.lost |= state.lanes.iter().any(|lane| lane.is_lost_to(id));
         if healed.contains(&Some(OnHeal::Reset)) {
-            self.end_by(&mut state, Cut::Reset, now, &mut wakes);
+            self.end_by(&mut state, Cut::Reset, &active.tally, now, &mut wakes);
         }
         state.reject_what_nobody_reads(now);
         state.wake_all(&mut wakes);
@@ -349,7 +353,7 @@ impl Conn {
         wakes.fire();
     }
 
-    fn cut_due(&self, state: &State, now: Instant) -> Option<(Instant, Cut)> {
+    fn cut_due<'s>(&self, state: &'s State, now: Instant) -> Option<(Instant, Cut, &'s Arc<Tally>)> {
         if state.cut == Some(Cut::Reset) {
             return None;
         }
@@ -357,7 +361,7 @@ impl Conn {
             .lanes
             .iter()
             .filter_map(|lane| lane.cut(now, state.idle_since))
-            .min_by_key(|(at, _)| *at)?;
+            .min_by_key(|(at, ..)| *at)?;
         (state.cut < Some(due.1)).then_some(due)
     }
 
@@ -365,12 +369,13 @@ impl Conn {
         if state.is_plain() {
             return;
         }
-        if let Some((_, cut)) = self.cut_due(state, now).filter(|(at, _)| *at <= now) {
-            self.end_by(state, cut, now, wakes);
+        let due = self.cut_due(state, now).filter(|(at, ..)| *at <= now);
+        if let Some((cut, tally)) = due.map(|(_, cut, tally)| (cut, Arc::clone(tally))) {
+            self.end_by(state, cut, &tally, now, wakes);
         }
     }
 
-    fn end_by(&self, state: &mut State, cut: Cut, now: Instant, wakes: &mut Wakes) {
+    fn end_by(&self, state: &mut State, cut: Cut, by: &Tally, now: Instant, wakes: &mut Wakes) {
         if state.cut >= Some(cut) {
             return;
         }
@@ -383,6 +388,7 @@ impl Conn {
             }
         }
         state.cut = Some(cut);
+        by.cut();
         if !std::mem::replace(&mut state.audited, true) {
             self.link.counters().cut();
         }

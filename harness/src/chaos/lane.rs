@@ -5,10 +5,12 @@
 //! as far as [`Lane::exit`] allows.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::chaos::effect::Tally;
 use crate::chaos::fault::FaultId;
 use crate::chaos::ring::Ring;
 use crate::chaos::toxic::{Chunk, Cut, Gate, Moment, OnHeal, Toxic};
@@ -25,6 +27,25 @@ pub(super) struct Held {
     pub(super) since: Instant,
     /// Bytes that had left the lane at `since`.
     pub(super) passed_before: u64,
+    /// What it does is counted here.
+    pub(super) tally: Arc<Tally>,
+    /// Up to here bytes were counted as withheld.
+    pub(super) withheld_to: u64,
+}
+
+impl Held {
+    /// Counts what has arrived, after `passed` bytes that have left, and does not get through `gate`.
+    fn note_withheld(&mut self, passed: u64, waiting: usize, gate: Gate) {
+        let through = match gate {
+            Gate::Open => return,
+            Gate::UpTo { bytes, .. } => bytes.min(waiting),
+            Gate::Shut => 0,
+        };
+        let arrived = passed + waiting as u64;
+        let from = self.withheld_to.max(passed + through as u64);
+        self.tally.withheld(arrived.saturating_sub(from));
+        self.withheld_to = self.withheld_to.max(arrived);
+    }
 }
 
 /// Bytes under way that are not due yet.
@@ -160,7 +181,18 @@ impl Lane {
         let due = self.last_due(now).max(now + after);
         entry.delayed = after > self.base;
         self.segments.push_back(Segment { chunk, entered: now, due });
+        self.note_delays(chunk);
+        if self.is_held() {
+            // Nobody may ever ask for these bytes: the end that would is perhaps gone.
+            self.arrive(now);
+            self.gate(now, now);
+        }
         entry
+    }
+
+    fn note_delays(&self, chunk: Chunk) {
+        let delays = self.held.iter().filter(|held| !held.toxic.delay(chunk, held.dice).is_zero());
+        delays.for_each(|held| held.tally.delayed(chunk.bytes));
     }
 
     /// Ends the direction: a FIN follows the bytes under way.
@@ -272,16 +304,19 @@ impl Lane {
         }
         self.arrive(now);
         match healed.on_heal {
-            OnHeal::Drop => self.lose_held_back(healed.toxic.holds_arrived()),
+            OnHeal::Drop => healed.tally.dropped(self.lose_held_back(healed.toxic.holds_arrived())),
             OnHeal::Deliver | OnHeal::Reset => self.reschedule(),
         }
         Some(healed.on_heal)
     }
 
-    /// When a toxic ends this connection, and how; the earliest.
-    pub(super) fn cut(&self, now: Instant, idle_since: Instant) -> Option<(Instant, Cut)> {
-        let cuts = self.held.iter().filter_map(|held| held.toxic.cut(&self.moment(held, now, idle_since)));
-        cuts.min_by_key(|(at, cut)| (*at, std::cmp::Reverse(*cut)))
+    /// When a toxic ends this connection, how, and where that is counted; the earliest.
+    pub(super) fn cut(&self, now: Instant, idle_since: Instant) -> Option<(Instant, Cut, &Arc<Tally>)> {
+        let cuts = self.held.iter().filter_map(|held| {
+            let (at, cut) = held.toxic.cut(&self.moment(held, now, idle_since))?;
+            Some((at, cut, &held.tally))
+        });
+        cuts.min_by_key(|(at, cut, _)| (*at, std::cmp::Reverse(*cut)))
     }
 
     fn moment(&self, held: &Held, now: Instant, idle_since: Instant) -> Moment {
@@ -297,13 +332,15 @@ impl Lane {
     fn gate(&mut self, now: Instant, idle_since: Instant) -> Gate {
         let (passed, waiting) = (self.passed, self.ready);
         let gates = self.held.iter_mut().map(|held| {
-            held.toxic.gate(&Moment {
+            let gate = held.toxic.gate(&Moment {
                 now,
                 since: held.since,
                 idle_since: idle_since.max(held.since),
                 passed: passed - held.passed_before,
                 waiting,
-            })
+            });
+            held.note_withheld(passed, waiting, gate);
+            gate
         });
         gates.fold(Gate::Open, Gate::meet)
     }
@@ -344,14 +381,18 @@ impl Lane {
         }
     }
 
-    fn lose_held_back(&mut self, arrived_too: bool) {
-        if arrived_too {
-            self.clear();
+    /// Loses what a fault held back; how many bytes that were.
+    fn lose_held_back(&mut self, arrived_too: bool) -> usize {
+        let lost = if arrived_too {
+            self.clear()
         } else {
-            self.ring.truncate_by(self.ring.len() - self.ready);
+            let under_way = self.ring.len() - self.ready;
+            self.ring.truncate_by(under_way);
             self.segments = VecDeque::new();
-        }
+            under_way
+        };
         self.reschedule();
+        lost
     }
 }
 
@@ -369,7 +410,8 @@ mod tests {
         let fault: Fault = serde_saphyr::from_str(yaml).expect("a fault");
         let link_fault = fault.on_link().expect("a fault on a link");
         let (id, on_heal) = (fault.id(0, Seed(7)), link_fault.common().on_heal);
-        Held { id, toxic: link_fault.toxic(), on_heal, dice: Seed(7), since, passed_before: 0 }
+        let (toxic, tally) = (link_fault.toxic(), Arc::default());
+        Held { id, toxic, on_heal, dice: Seed(7), since, passed_before: 0, tally, withheld_to: 0 }
     }
 
     #[tokio::test(start_paused = true)]

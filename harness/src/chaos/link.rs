@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::chaos::conn::Conn;
+use crate::chaos::effect::{Effects, Tally};
 use crate::chaos::fault::{Change, Fault, FaultId};
 use crate::chaos::lane::Entry;
 use crate::chaos::toxic::{Admission, Cut, Direction, OnHeal, Side, Toxic};
@@ -40,6 +41,8 @@ struct LinkState {
     active: Vec<Arc<Active>>,
     /// By ordinal. A sorted list, not a tree: its memory depends on how many there are, never on who left first.
     conns: Vec<(u64, Weak<Conn>)>,
+    /// What faults did that are over.
+    effects: Effects,
 }
 
 /// What happened on a link, as an audit: whether the disturbance disturbed and the load landed.
@@ -96,10 +99,15 @@ pub trait LinkObserver: Send + Sync + std::fmt::Debug {
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) id: FaultId,
+    pub(super) tally: Arc<Tally>,
     fault: Fault,
 }
 
 impl Active {
+    fn new(id: FaultId, fault: Fault) -> Self {
+        Self { id, tally: Arc::default(), fault }
+    }
+
     /// Whether it takes hold of the connection of this ordinal: drawn once, from a stream of its own.
     pub(super) fn draws(&self, ordinal: u64) -> bool {
         let p = self.fault.on_link().map_or(0.0, |fault| fault.common().p);
@@ -120,6 +128,13 @@ impl Active {
             Gone::Target => Some(peer.other()),
             Gone::Nobody => None,
         }
+    }
+
+    /// Whether no connect gets past it.
+    fn refuses_all(&self) -> bool {
+        self.fault
+            .on_link()
+            .is_some_and(|fault| fault.common().p >= 1.0 && fault.toxic().on_connect() == Admission::Refuse)
     }
 
     fn admission(&self, ordinal: u64) -> Admission {
@@ -168,7 +183,7 @@ impl Link {
         if fault.on_link().is_none() {
             return;
         }
-        let (now, active) = (Instant::now(), Arc::new(Active { id, fault: fault.clone() }));
+        let (now, active) = (Instant::now(), Arc::new(Active::new(id, fault.clone())));
         let mut state = self.lock();
         if state.active.iter().any(|active| active.id == id) {
             return;
@@ -191,7 +206,8 @@ impl Link {
         let conns = state.alive();
         drop(state);
         self.observe(now, 0, LinkEvent::FaultEnded(active.fault.name()));
-        conns.iter().for_each(|conn| conn.heal(id, now));
+        conns.iter().for_each(|conn| conn.heal(&active, now));
+        active.tally.end(&active.fault, &mut self.lock().effects);
         self.changed.notify_waiters();
     }
 
@@ -212,6 +228,16 @@ impl Link {
     /// Counts a connection that a storm opened.
     pub fn count_storm_connection(&self) {
         self.counters.storm_connections.fetch_add(1, Relaxed);
+    }
+
+    /// What faults did that are over, by kind.
+    pub fn effects(&self) -> Effects {
+        self.lock().effects.clone()
+    }
+
+    /// How many faults are at work now.
+    pub fn faults_at_work(&self) -> usize {
+        self.lock().active.len()
     }
 
     /// The figures so far.
@@ -250,6 +276,7 @@ impl Link {
             }
             if !std::mem::replace(&mut hung, true) {
                 self.counters.hung.fetch_add(1, Relaxed);
+                self.blame(ordinal, Admission::Hang, Tally::hung);
             }
             changed.await;
         }
@@ -257,16 +284,26 @@ impl Link {
 
     fn refuse(&self, ordinal: u64) {
         self.counters.refused.fetch_add(1, Relaxed);
+        self.blame(ordinal, Admission::Refuse, Tally::refused);
         self.observe_now(ordinal, LinkEvent::Refused);
+    }
+
+    /// Notes with each fault that would have the connect of `ordinal` so `decided` that it did.
+    fn blame(&self, ordinal: u64, decided: Admission, note: fn(&Tally)) {
+        let state = self.lock();
+        let guilty = state.active.iter().filter(|active| active.admission(ordinal) == decided);
+        guilty.for_each(|active| note(&active.tally));
+    }
+
+    /// Notes that nobody listens from now on, because a fault refuses every connect.
+    pub(super) fn shut(&self) {
+        let state = self.lock();
+        state.active.iter().filter(|active| active.refuses_all()).for_each(|active| active.tally.refused());
     }
 
     /// Whether nothing should listen now: a fault refuses every connect.
     pub(super) fn refuses_all(&self) -> bool {
-        self.lock().active.iter().any(|active| {
-            active.fault.on_link().is_some_and(|fault| {
-                fault.common().p >= 1.0 && fault.toxic().on_connect() == Admission::Refuse
-            })
-        })
+        self.lock().active.iter().any(|active| active.refuses_all())
     }
 
     /// Resolves at the next change of faults.
@@ -407,7 +444,7 @@ mod tests {
         let drawn = |p: &str| {
             let fault: Fault =
                 serde_saphyr::from_str(&format!("reset: {{ link: plc, p: {p} }}")).expect("a fault");
-            let active = Active { id: fault.id(0, Seed(7)), fault };
+            let active = Active::new(fault.id(0, Seed(7)), fault);
             (1..=10_000).filter(|ordinal| active.draws(*ordinal)).count()
         };
         assert_eq!((drawn("0"), drawn("100%")), (0, 10_000));

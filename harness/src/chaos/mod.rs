@@ -3,6 +3,7 @@
 //! - [`fault`]: a fault as a scenario writes it, and the fixed events it compiles to.
 //! - [`toxic`], [`toxics`]: what a toxic can decide; one toxic a file.
 //! - `lane`, `conn`: the pure core of one direction and of one connection, the same in every engine.
+//! - [`effect`]: what faults did, counted, so that one that does nothing is found out.
 //! - [`link`]: all connections between the target and one kind of peer, and the faults at work on them.
 //! - [`sim`]: streams in memory, under the paused clock.
 //! - [`proxy`]: real sockets, on the wall clock.
@@ -18,9 +19,11 @@
 //!    Draw only from the dice that are handed in.
 //! 2. Add the variant to [`fault::Fault`], to its `name` and `on_link`.
 //! 3. If it has a schedule of its own, compile it to fixed events in [`fault::Fault::compile`].
-//! 4. Add it to the list of the contract test, which every toxic passes.
+//! 4. Say in `effect::proof` what shows that it works.
+//! 5. Add it to the list of the contract test, which every toxic passes.
 
 mod conn;
+pub mod effect;
 pub mod fault;
 mod lane;
 pub mod link;
@@ -32,6 +35,7 @@ mod timer;
 pub mod toxic;
 pub mod toxics;
 
+pub use effect::{Effect, Effects};
 pub use fault::{Change, Fault, FaultId};
 pub use link::{Link, LinkEvent, LinkObserver, LinkStats};
 pub use proxy::Proxy;

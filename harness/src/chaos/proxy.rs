@@ -156,7 +156,9 @@ async fn accept(shared: Arc<Shared>, door: Door, mut listener: Option<TcpListene
         tokio::pin!(changed);
         changed.as_mut().enable();
         if shared.link.refuses_all() {
-            listener = None;
+            if listener.take().is_some() {
+                shared.link.shut();
+            }
         } else if listener.is_none() {
             listener = door.open().ok();
         }

@@ -1,11 +1,11 @@
 //! Controls of a run: did the load land, did the disturbance disturb.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::chaos::toxics::flap::DownMode;
+use crate::chaos::effect::{Effects, proof};
 use crate::chaos::{Fault, Link, LinkStats};
 use crate::scenario::Scenario;
 use crate::scenario::model::{MinCount, PeerSpec};
@@ -19,6 +19,8 @@ pub(super) struct Reading {
     pub load: BTreeMap<String, Vec<Load>>,
     /// By link.
     pub links: BTreeMap<String, LinkStats>,
+    /// By link: what its faults did.
+    pub effects: BTreeMap<String, Effects>,
     /// How often a fault of a process was carried out, by its name and whose process it was.
     pub acts: BTreeMap<(&'static str, String), u64>,
     /// The target's own figures.
@@ -33,12 +35,13 @@ impl Reading {
         acts: &Acts,
         gauges: BTreeMap<String, f64>,
     ) -> Self {
+        let effects = links.iter().map(|(name, link)| (name.clone(), link.effects())).collect();
         let links = links.iter().map(|(name, link)| (name.clone(), link.stats())).collect();
         let load = load.into_iter().map(|(name, load)| {
             let whole = acts.whole(&name, load);
             (name, whole)
         });
-        Self { load: load.collect(), links, acts: acts.done.clone(), gauges }
+        Self { load: load.collect(), links, effects, acts: acts.done.clone(), gauges }
     }
 }
 
@@ -116,34 +119,54 @@ fn at_least(what: String, found: u64, at_least: u64) -> Audit {
     Audit { what, found, at_least, at_most: None }
 }
 
-/// One control per kind of fault and link or process: that it took effect in every counted cycle.
+/// One control per kind of fault and link or process: that each of them took effect in every counted cycle.
 fn of_faults<P: PeerSpec>(
     scenario: &Scenario<P>,
     before: &Reading,
     after: &Reading,
     cycles: usize,
 ) -> Vec<Audit> {
-    let faults = scenario.cycle.iter().flat_map(|phase| &phase.faults);
-    let mut seen = BTreeSet::new();
+    let mut kinds: Vec<(&Fault, u64)> = Vec::new();
+    for fault in scenario.cycle.iter().flat_map(|phase| &phase.faults) {
+        match kinds.iter_mut().find(|(other, _)| is_same_kind(fault, other)) {
+            Some((_, sure)) => *sure += u64::from(is_sure(fault)),
+            None => kinds.push((fault, u64::from(is_sure(fault)))),
+        }
+    }
+    kinds.into_iter().map(|(fault, sure)| of_fault(fault, before, after, sure * cycles as u64)).collect()
+}
+
+fn is_same_kind(a: &Fault, b: &Fault) -> bool {
     let place = |fault: &Fault| fault.link().or(fault.party()).map(str::to_owned);
-    let first_of_kind = faults.filter(|fault| seen.insert((fault.name(), place(fault))));
-    first_of_kind.map(|fault| of_fault(fault, before, after, cycles as u64)).collect()
+    a.name() == b.name() && place(a) == place(b)
 }
 
-fn of_fault(fault: &Fault, before: &Reading, after: &Reading, cycles: u64) -> Audit {
-    let Some(link) = fault.link() else {
-        return of_act(fault, before, after, cycles);
+/// A fault that spares some connections may spare a cycle.
+fn is_sure(fault: &Fault) -> bool {
+    fault.on_link().is_none_or(|fault| fault.common().p >= 1.0)
+}
+
+/// The control of all faults of the kind of `fault` in its place: at least `times`, and at least once.
+fn of_fault(fault: &Fault, before: &Reading, after: &Reading, times: u64) -> Audit {
+    let name = fault.name();
+    let (place, what, found) = match (fault, fault.link()) {
+        (_, None) => of_act(fault, before, after),
+        (Fault::Storm(_), Some(link)) => {
+            let of = |reading: &Reading| reading.links.get(link).map_or(0, |link| link.storm_connections);
+            (link, format!("connections opened by {name}"), of(after) - of(before))
+        }
+        (_, Some(link)) => {
+            let of = |reading: &Reading| {
+                reading.effects.get(link).and_then(|effects| effects.get(name)).map_or(0, |kind| kind.spells)
+            };
+            (link, format!("{} by {name}", proof(fault).words()), of(after) - of(before))
+        }
     };
-    let of = |reading: &Reading| effect(fault, &reading.links.get(link).copied().unwrap_or_default());
-    let (what, found) = of(after);
-    let (_, earlier) = of(before);
-    // A fault that spares some connections may spare a cycle.
-    let sure = fault.on_link().is_none_or(|fault| fault.common().p >= 1.0);
-    at_least(format!("{link}: {what} by {}", fault.name()), found - earlier, if sure { cycles } else { 1 })
+    at_least(format!("{place}: {what}"), found, times.max(1))
 }
 
-/// The control of a fault of a process: that it was carried out in every counted cycle.
-fn of_act(fault: &Fault, before: &Reading, after: &Reading, cycles: u64) -> Audit {
+/// How often a fault of a process was carried out.
+fn of_act<'f>(fault: &'f Fault, before: &Reading, after: &Reading) -> (&'f str, String, u64) {
     let party = fault.party().unwrap_or_default();
     let of =
         |reading: &Reading| reading.acts.get(&(fault.name(), party.to_owned())).copied().unwrap_or_default();
@@ -152,30 +175,7 @@ fn of_act(fault: &Fault, before: &Reading, after: &Reading, cycles: u64) -> Audi
         Fault::Reload(_) => "times told to reload",
         _ => "signals sent",
     };
-    at_least(format!("{party}: {what}"), of(after) - of(before), cycles)
-}
-
-/// The figure of a link that shows a fault at work, in words and as a count.
-fn effect(fault: &Fault, link: &LinkStats) -> (&'static str, u64) {
-    match fault {
-        Fault::Reset(_) | Fault::Close(_) => ("connections cut", link.cut),
-        Fault::Refuse(_) => ("connects refused", link.refused),
-        Fault::Flap(flap) => match flap.mode {
-            DownMode::Reset | DownMode::Close => ("connections cut or refused", link.cut + link.refused),
-            DownMode::Refuse => ("connects refused", link.refused),
-            DownMode::Blackhole => ("times down", link.faults_begun),
-        },
-        Fault::Storm(_) => ("connections opened", link.storm_connections),
-        Fault::Latency(_) => ("chunks delayed", link.chunks_delayed),
-        Fault::Bandwidth(_)
-        | Fault::Blackhole(_)
-        | Fault::HalfOpen(_)
-        | Fault::Stall(_)
-        | Fault::SlowRead(_)
-        | Fault::Kill(_)
-        | Fault::Pause(_)
-        | Fault::Reload(_) => ("times begun", link.faults_begun),
-    }
+    (party, what.to_owned(), of(after) - of(before))
 }
 
 /// The load of one party between two readings, as controls.
@@ -200,6 +200,7 @@ fn of_load(name: &str, before: &[Load], after: &[Load], cycles: usize) -> Vec<Au
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::effect::Effect;
 
     fn polls(count: u64) -> Load {
         Load { what: "polls answered", count, at_least_per_cycle: 2, at_most: None }
@@ -249,12 +250,14 @@ mod tests {
     #[test]
     fn a_fault_that_touched_nothing_fails_its_control() {
         let fault: Fault = serde_saphyr::from_str("reset: { link: plc }").unwrap();
-        let reading = |cut| Reading {
-            links: [("plc".to_owned(), LinkStats { cut, ..LinkStats::default() })].into(),
-            ..Reading::default()
+        let reading = |spells| {
+            let effect = Effect { spells, ..Effect::default() };
+            Reading { effects: [("plc".to_owned(), [("reset", effect)].into())].into(), ..Reading::default() }
         };
-        assert!(!of_fault(&fault, &reading(4), &reading(4), 10).holds());
+        assert!(!of_fault(&fault, &Reading::default(), &Reading::default(), 10).holds());
+        assert!(!of_fault(&fault, &reading(4), &reading(13), 10).holds());
         assert!(of_fault(&fault, &reading(4), &reading(14), 10).holds());
+        assert!(!of_fault(&fault, &reading(4), &reading(4), 0).holds(), "at least once, whatever is drawn");
     }
 
     #[test]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::checks::{Checks, Counted};
 use super::inventory::Inventory;
-use super::{CycleCounts, Observer, Plant};
+use super::mutant::Mutant;
+use super::{CycleCounts, Mutation, Observer, Plant};
 use crate::census::Census;
 use crate::runner::Stop;
 use crate::scenario::plan::{Plan, PlannedEvent};
@@ -15,6 +17,9 @@ use crate::verdict::PANICS_GAUGE;
 
 /// Censuses taken over one watch window; the record keeps their floor.
 const SAMPLES_PER_WATCH: u32 = 20;
+
+/// At one of these samples, the last of a watch window, the target must be at rest once more.
+const LAST_SAMPLES: u32 = 5;
 
 /// How often the target is asked whether it is at rest, in parts of the watch window.
 const SETTLE_POLLS_PER_WATCH: u32 = 20;
@@ -27,6 +32,9 @@ const PEAK_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a cycle needs from its engine. Times are scenario times at the engine's pace.
 pub(super) trait Stage {
+    /// Whether counts are exact, and nothing happens while they are taken.
+    const EXACT: bool;
+
     /// Counts what the target holds now.
     async fn census(&mut self) -> Result<Census, Ended>;
 
@@ -42,6 +50,20 @@ pub(super) trait Stage {
     fn panics(&mut self) -> Option<u64> {
         None
     }
+
+    /// Waits for a moment of the scenario's clock.
+    async fn wait_until(&mut self, at: Instant) {
+        sleep_until(at).await;
+    }
+
+    /// Faults of links and processes that are at work now.
+    fn faults_at_work(&self) -> usize;
+
+    /// Has the target's side hold a canary; `false`: there is no way to.
+    async fn hold_canary(&mut self) -> Result<bool, Ended>;
+
+    /// Has it let go of that.
+    async fn release_canary(&mut self) -> Result<(), Ended>;
 
     /// Carries out one event of the plan.
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended>;
@@ -74,6 +96,8 @@ pub(super) struct Script<'a> {
     pub plants: &'a [Plant],
     /// Whether to end early.
     pub stop: &'a Stop,
+    /// What is broken on purpose.
+    pub mutation: Option<Mutation>,
 }
 
 /// What was measured.
@@ -85,6 +109,8 @@ pub(super) struct Played {
     pub ended: Option<Ended>,
     /// What the target held at the end of warm-up, half-way, and at the end of the run.
     pub inventories: Vec<Inventory>,
+    /// What the harness found out about itself.
+    pub checks: Checks,
 }
 
 /// Plays every cycle of the script; what was measured before an early end is kept.
@@ -94,7 +120,11 @@ pub(super) async fn play<S: Stage>(
     observer: &mut dyn Observer,
 ) -> Played {
     let mut played = Played { cycles: room_for_records(script.counts.planned()), ..Played::default() };
-    played.ended = play_cycles(stage, script, observer, &mut played).await.err();
+    let ended = match script.mutation {
+        None => play_cycles(stage, script, observer, &mut played).await,
+        Some(mutation) => play_cycles(&mut Mutant::new(stage, mutation), script, observer, &mut played).await,
+    };
+    played.ended = ended.err();
     if played.ended.is_none() {
         played.trimmed = stage.trim().await;
     }
@@ -126,11 +156,17 @@ async fn play_cycles<S: Stage>(
 ) -> Result<(), Ended> {
     let began = Instant::now();
     let mut room = Vec::new();
+    if script.counts.warm_up == 0 {
+        played.checks.show_canary(stage).await?;
+    }
     for cycle in 0..script.counts.planned() {
-        let record = one_cycle(stage, script, cycle, began, &mut played.peak).await?;
+        let record = one_cycle(stage, script, cycle, began, played).await?;
         stage.tell_events(cycle, observer);
         observer.cycle(&record);
         played.cycles.push(record);
+        if cycle + 1 == script.counts.warm_up {
+            played.checks.show_canary(stage).await?;
+        }
         if takes_inventory(cycle, script.counts) {
             drop(room.pop());
             let inventory = stage.inventory().await?;
@@ -143,6 +179,7 @@ async fn play_cycles<S: Stage>(
             }
         }
     }
+    played.checks.show_canary(stage).await?;
     Ok(())
 }
 
@@ -161,16 +198,24 @@ async fn one_cycle<S: Stage>(
     script: &Script<'_>,
     cycle: usize,
     began: Instant,
-    peak: &mut Census,
+    played: &mut Played,
 ) -> Result<CycleRecord, Ended> {
+    let (start, peak) = (Instant::now(), &mut played.peak);
     for plant in script.plants.iter().filter(|plant| plant.is_due(cycle, script.counts.warm_up)) {
         stage.plant(plant).await?;
     }
     let plan = (script.plan)(cycle);
     disturb(stage, &plan, peak).await?;
     let healed = Instant::now();
-    let settled_after = settle(stage, &plan, peak).await?.then(|| healed.elapsed());
-    let census = watch(stage, &plan, peak).await?;
+    let too_early = script.mutation == Some(Mutation::CensusTooEarly);
+    let settled = too_early || settle(stage, &plan, peak).await?;
+    let settled_after = settled.then(|| healed.elapsed());
+    let faults_at_work = stage.faults_at_work();
+    let (census, at_rest) = watch(stage, &plan, peak).await?;
+    if cycle >= script.counts.warm_up {
+        let (time, least) = (start.elapsed(), plan.disturbed_for + plan.settle.watch);
+        played.checks.note(Counted { settled, at_rest, faults_at_work, time, least });
+    }
     if script.stop.is_requested() {
         return Err(Ended::Interrupted);
     }
@@ -188,14 +233,13 @@ async fn disturb<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Res
 }
 
 async fn sample_until<S: Stage>(stage: &mut S, until: Instant, peak: &mut Census) -> Result<(), Ended> {
-    loop {
-        let now = Instant::now();
-        if now >= until {
-            return Ok(());
-        }
-        sleep_until(until.min(now + PEAK_PERIOD)).await;
+    let mut at = Instant::now();
+    while at < until {
+        at = until.min(at.max(Instant::now()) + PEAK_PERIOD);
+        stage.wait_until(at).await;
         peak.peak(&stage.glance().await?);
     }
+    Ok(())
 }
 
 /// Waits until the target is at rest; `false` when it missed the bound.
@@ -211,7 +255,7 @@ async fn settle<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Resu
         if now >= deadline {
             return Ok(false);
         }
-        sleep_until(deadline.min(now + period)).await;
+        stage.wait_until(deadline.min(now + period)).await;
         peak.peak(&stage.glance().await?);
     }
 }
@@ -221,20 +265,26 @@ fn at_rest(gauges: &BTreeMap<String, f64>, until: &BTreeMap<String, f64>) -> boo
     until.iter().all(|(name, want)| gauges.get(name) == Some(want))
 }
 
-/// The floor of the censuses over the watch window.
-async fn watch<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<Census, Ended> {
+/// The floor of the censuses over the watch window, and whether the target was at rest when it began and when it ended.
+async fn watch<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<(Census, bool), Ended> {
     let period = plan.settle.watch / SAMPLES_PER_WATCH;
     let mut next = Instant::now();
     let mut floor = stage.census().await?;
     peak.peak(&floor);
-    for _ in 0..SAMPLES_PER_WATCH {
+    let began_at_rest = at_rest(&stage.gauges().await?, &plan.settle.until);
+    let mut ended_at_rest = false;
+    for sample in 1..=SAMPLES_PER_WATCH {
         next += period;
-        sleep_until(next).await;
+        stage.wait_until(next).await;
         let census = stage.census().await?;
         peak.peak(&census);
         floor.floor(&census);
+        // A queue that is empty at rest is not so at every moment.
+        if !ended_at_rest && sample + LAST_SAMPLES > SAMPLES_PER_WATCH {
+            ended_at_rest = at_rest(&stage.gauges().await?, &plan.settle.until);
+        }
     }
-    Ok(floor)
+    Ok((floor, began_at_rest && ended_at_rest))
 }
 
 #[cfg(test)]

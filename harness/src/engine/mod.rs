@@ -3,8 +3,10 @@
 //! [`play`] takes a case and gives back what was [`Measured`]; [`WorldPlayer`] judges and explains it and makes the report.
 
 mod audit;
+mod checks;
 mod cycle;
 mod inventory;
+mod mutant;
 mod pace;
 mod parties;
 mod plant;
@@ -15,6 +17,7 @@ mod storm;
 
 use std::time::Duration;
 
+pub use mutant::Mutation;
 pub use plant::{Plant, PlantError, Planted};
 pub use player::WorldPlayer;
 pub use process::{EXEC_ROLE, exec_role};
@@ -42,6 +45,8 @@ pub struct Wanted<'a> {
     pub events: bool,
     /// Asked between cycles and samples: whether to end early.
     pub stop: &'a Stop,
+    /// What of the harness is broken on purpose: for tests of its own controls.
+    pub mutation: Option<Mutation>,
 }
 
 /// Hears of a run while it goes on.

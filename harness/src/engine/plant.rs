@@ -8,17 +8,28 @@ use watertight_probe::tenant::NAME_BYTES_MAX;
 
 use crate::units::Size;
 
-/// One planted leak: `heap=1B`, `task=1`, `fd=1`; with `@N` once, at counted cycle N, else once in every cycle; with
-/// `/NAME` on behalf of a part of the target: `heap=1kB/plc-7@30`.
+/// One planted leak: `heap=1B`, `task=1`, `fd=1`; with `@N` once, at counted cycle N, else once in every cycle; with `%K`
+/// in every Kth counted cycle, from the first or from N on; with `*N` N blocks each time; with `/NAME` on behalf of a part
+/// of the target: `heap=1kB*3/plc-7@30%7`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plant {
     /// What leaks.
     pub what: Planted,
+    /// How many of these each time.
+    #[serde(default = "once")]
+    pub times: u64,
     /// The tenant that it belongs to, found below the target's own or registered there; `None`: the target at large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// The counted cycle (from 0, warm-up apart) in which it leaks once; `None`: once in every cycle.
     pub at: Option<usize>,
+    /// It leaks again after so many cycles, and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<usize>,
+}
+
+fn once() -> u64 {
+    1
 }
 
 /// What a plant leaks each time.
@@ -38,8 +49,8 @@ pub enum Planted {
 pub enum PlantError {
     /// Not one of the forms.
     #[error(
-        "expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `/TENANT` and `@CYCLE`, such as `heap=1B@30` \
-         or `task=1/plc-7`; found `{found}`"
+        "expected `heap=SIZE`, `task=COUNT` or `fd=COUNT`, each with or without `/TENANT`, `@CYCLE` and `%CYCLES`, such as \
+         `heap=1B@30`, `fd=1%7` or `task=1/plc-7`; found `{found}`"
     )]
     Form {
         /// What was given.
@@ -61,7 +72,12 @@ const COUNT_MAX: u64 = 1_000;
 impl Plant {
     /// Whether it leaks in `cycle`, which counts from 0 and includes `warm_up`.
     pub fn is_due(&self, cycle: usize, warm_up: usize) -> bool {
-        self.at.is_none_or(|at| cycle == warm_up + at)
+        let since = cycle.checked_sub(warm_up + self.at.unwrap_or_default());
+        match (self.every, self.at) {
+            (Some(every), _) => since.is_some_and(|since| since.is_multiple_of(every)),
+            (None, Some(_)) => since == Some(0),
+            (None, None) => true,
+        }
     }
 }
 
@@ -70,9 +86,14 @@ impl FromStr for Plant {
 
     fn from_str(text: &str) -> Result<Self, PlantError> {
         let wrong = || PlantError::Form { found: text.to_owned() };
-        let (what, at) = match text.split_once('@') {
-            Some((what, at)) => (what, Some(at.parse().map_err(|_| wrong())?)),
+        let positive = |text: &str| text.parse().ok().filter(|count| *count > 0).ok_or_else(wrong);
+        let (rest, every) = match text.split_once('%') {
+            Some((rest, every)) => (rest, Some(positive(every)?)),
             None => (text, None),
+        };
+        let (what, at) = match rest.split_once('@') {
+            Some((what, at)) => (what, Some(at.parse().map_err(|_| wrong())?)),
+            None => (rest, None),
         };
         let (what, tenant) = match what.split_once('/') {
             Some((what, tenant)) if is_tenant(tenant) => (what, Some(tenant.to_owned())),
@@ -80,6 +101,13 @@ impl FromStr for Plant {
             None => (what, None),
         };
         let (kind, amount) = what.split_once('=').ok_or_else(wrong)?;
+        let (amount, times) = match amount.split_once('*') {
+            Some((amount, times)) => (amount, times.parse().map_err(|_| wrong())?),
+            None => (amount, 1),
+        };
+        if !(1..=COUNT_MAX).contains(&times) {
+            return Err(wrong());
+        }
         let count = || amount.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count)).ok_or_else(wrong);
         let what = match kind {
             "heap" => {
@@ -92,7 +120,7 @@ impl FromStr for Plant {
         if let (Some(tenant), Planted::Fd(_)) = (&tenant, what) {
             return Err(PlantError::TenantOfFd { found: text.to_owned(), tenant: tenant.clone() });
         }
-        Ok(Self { what, tenant, at })
+        Ok(Self { what, times, tenant, at, every })
     }
 }
 
@@ -109,8 +137,12 @@ impl fmt::Display for Plant {
             Planted::Task(count) => write!(f, "task={count}")?,
             Planted::Fd(count) => write!(f, "fd={count}")?,
         }
+        if self.times != 1 {
+            write!(f, "*{}", self.times)?;
+        }
         self.tenant.as_ref().map_or(Ok(()), |tenant| write!(f, "/{tenant}"))?;
-        self.at.map_or(Ok(()), |at| write!(f, "@{at}"))
+        self.at.map_or(Ok(()), |at| write!(f, "@{at}"))?;
+        self.every.map_or(Ok(()), |every| write!(f, "%{every}"))
     }
 }
 
@@ -120,7 +152,16 @@ mod tests {
 
     #[test]
     fn plants_are_read_as_they_are_shown() {
-        for text in ["heap=1B", "heap=64B@30", "task=1", "fd=2@7", "heap=1B/plc-7", "task=2/plc-7.a@3"] {
+        for text in [
+            "heap=1B",
+            "heap=64B@30",
+            "task=1",
+            "fd=2@7",
+            "heap=1B/plc-7",
+            "task=2/plc-7.a@3",
+            "fd=1%7",
+            "heap=16B*3/a@2%19",
+        ] {
             assert_eq!(text.parse::<Plant>().map(|plant| plant.to_string()), Ok(text.to_owned()));
         }
     }
@@ -137,6 +178,8 @@ mod tests {
             "fd=999999",
             "heap=1B/",
             "task=1/a b",
+            "task=1%0",
+            "heap=1B*0",
         ] {
             let error = text.parse::<Plant>().unwrap_err().to_string();
             assert!(
@@ -157,5 +200,15 @@ mod tests {
         let once: Plant = "heap=1B@3".parse().unwrap();
         let due: Vec<_> = (0..12).filter(|cycle| once.is_due(*cycle, 5)).collect();
         assert_eq!(due, [8]);
+    }
+
+    #[test]
+    fn a_plant_of_every_third_cycle_is_due_in_each_of_them() {
+        let due = |plant: &str| -> Vec<usize> {
+            let plant: Plant = plant.parse().unwrap();
+            (0..14).filter(|cycle| plant.is_due(*cycle, 5)).collect()
+        };
+        assert_eq!(due("heap=1B%3"), [5, 8, 11]);
+        assert_eq!(due("heap=1B@2%3"), [7, 10, 13]);
     }
 }

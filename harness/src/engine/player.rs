@@ -36,6 +36,7 @@ impl<W: World> Player for WorldPlayer<W> {
             plants: &request.plants,
             events: request.events,
             stop,
+            mutation: request.mutation,
         };
         let started = std::time::Instant::now();
         let mut measured = play(&self.0, &case.scenario, wanted, &mut Teller(out)).map_err(play_error)?;

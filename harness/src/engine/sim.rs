@@ -10,15 +10,15 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, RngSeed};
+use tokio::runtime::{Builder, Handle, RngSeed};
 use tokio::time::Instant;
-use watertight_probe::{Tenant, fds, frames, heap, panics, plant, process, tasks, tenant};
+use watertight_probe::{Canary, Tenant, fds, frames, heap, panics, plant, process, tasks, tenant};
 
 use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
-use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted};
+use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted, mutant};
 use crate::census::Census;
 use crate::chaos::link::{LinkEvent, LinkObserver};
 use crate::chaos::sim::SimNet;
@@ -97,9 +97,10 @@ async fn run<W: World>(
     wanted: Wanted<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
-    let mut sim = Sim::start(world, setting, tenants, wanted.events).await?;
+    let mut sim = Sim::start(world, setting, tenants, wanted).await?;
     let plan = |cycle| Plan::compile(setting.scenario, wanted.seed, cycle);
-    let script = Script { plan: &plan, counts, plants: wanted.plants, stop: wanted.stop };
+    let Wanted { plants, stop, mutation, .. } = wanted;
+    let script = Script { plan: &plan, counts, plants, stop, mutation };
     let began = tokio::time::Instant::now();
     let played = cycle::play(&mut sim, &script, observer).await;
     Ok(sim.measured(played, counts, began.elapsed()).await)
@@ -120,6 +121,7 @@ struct Sim<'w, W: World> {
     log: Option<Arc<EventLog>>,
     /// Every site, for an inventory: megabytes, that are taken once.
     sites: Vec<heap::SiteCount>,
+    canary: Option<Canary>,
 }
 
 impl<'w, W: World> Sim<'w, W> {
@@ -128,7 +130,7 @@ impl<'w, W: World> Sim<'w, W> {
         world: &'w W,
         setting: Setting<'w, W::Peer>,
         tenants: Tenants,
-        events: bool,
+        wanted: Wanted<'_>,
     ) -> Result<Self, PlayFailure> {
         let net = SimNet::new();
         let scenario = setting.scenario;
@@ -140,7 +142,7 @@ impl<'w, W: World> Sim<'w, W> {
                 (name.clone(), net.link(name, &spec, peer_side(world.seat(peer))))
             })
             .collect();
-        let log = events.then(Arc::<EventLog>::default);
+        let log = wanted.events.then(Arc::<EventLog>::default);
         let mut sim = Self {
             world,
             setting,
@@ -154,6 +156,7 @@ impl<'w, W: World> Sim<'w, W> {
             acts: Acts::default(),
             began: Instant::now(),
             sites: Vec::new(),
+            canary: None,
             log,
         };
         if let Some(log) = &sim.log {
@@ -164,7 +167,8 @@ impl<'w, W: World> Sim<'w, W> {
         }
         sim.start_target().await?;
         for (name, peer) in sim.peers(Seat::Consumer) {
-            let started = world.start_consumer(setting, name, peer, sim.dial(name));
+            let dial = mutant::dial(wanted.mutation, sim.dial(name));
+            let started = world.start_consumer(setting, name, peer, dial);
             let party = tenants.world.scope(started).await?;
             sim.parties.insert(name.clone(), party);
         }
@@ -225,12 +229,13 @@ impl<'w, W: World> Sim<'w, W> {
     async fn measured(mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
         // Before anything moves again.
         let testimony = self.testimony();
-        let audit = match self.read().await {
+        let mut audit = match self.read().await {
             Ok(after) => {
                 audit::audits(self.setting.scenario, &self.counted_from, &after, counted(&played, counts))
             }
             Err(_) => Vec::new(),
         };
+        audit.extend(played.checks.audits());
         let awaits = if inventory::rose(&played.inventories) { awaits().await } else { Vec::new() };
         let grown = inventory::grown_stacks(&played.inventories);
         let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
@@ -291,6 +296,8 @@ impl LinkObserver for EventLog {
 }
 
 impl<W: World> Stage for Sim<'_, W> {
+    const EXACT: bool = true;
+
     async fn census(&mut self) -> Result<Census, Ended> {
         let mut census = self.glance().await?;
         let real = fds::count(None).ok();
@@ -323,6 +330,25 @@ impl<W: World> Stage for Sim<'_, W> {
 
     fn panics(&mut self) -> Option<u64> {
         Some(panics::count(|tenant| self.tenants.is_target(tenant)))
+    }
+
+    fn faults_at_work(&self) -> usize {
+        self.links.values().map(|link| link.faults_at_work()).sum()
+    }
+
+    async fn hold_canary(&mut self) -> Result<bool, Ended> {
+        let canary = Canary::hold(self.tenants.target, &Handle::current());
+        let canary = canary
+            .map_err(|error| Ended::TargetDied { how: format!("cannot hold a descriptor: {error}") })?;
+        self.canary = Some(canary);
+        Ok(true)
+    }
+
+    async fn release_canary(&mut self) -> Result<(), Ended> {
+        if let Some(canary) = self.canary.take() {
+            canary.release().await;
+        }
+        Ok(())
     }
 
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {
@@ -377,16 +403,8 @@ impl<W: World> Stage for Sim<'_, W> {
             Some(name) => self.tenants.target.part(name).enter(),
             None => self.tenants.target.enter(),
         };
-        match plant.what {
-            Planted::Heap(bytes) => plant::heap(usize::try_from(bytes).unwrap_or(usize::MAX)),
-            Planted::Task(count) => (0..count).for_each(|_| plant::task()),
-            Planted::Fd(count) => {
-                for _ in 0..count {
-                    plant::fd().map_err(|error| Ended::TargetDied {
-                        how: format!("cannot plant a descriptor: {error}"),
-                    })?;
-                }
-            }
+        for _ in 0..plant.times {
+            plant_one(plant.what)?;
         }
         Ok(())
     }
@@ -426,6 +444,17 @@ impl<W: World> Stage for Sim<'_, W> {
             observer.event(Event { cycle, at: at - self.began, what });
         }
     }
+}
+
+/// Leaks once, on behalf of whoever is in force.
+fn plant_one(what: Planted) -> Result<(), Ended> {
+    let failed = |error| Ended::TargetDied { how: format!("cannot plant a descriptor: {error}") };
+    match what {
+        Planted::Heap(bytes) => plant::heap(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        Planted::Task(count) => (0..count).for_each(|_| plant::task()),
+        Planted::Fd(count) => (0..count).try_for_each(|_| plant::fd()).map_err(failed)?,
+    }
+    Ok(())
 }
 
 /// The side of its link at which a peer sits.

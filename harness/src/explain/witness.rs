@@ -178,6 +178,7 @@ mod tests {
             victim_of: None,
             tenants: vec![],
             tenants_grown: 0,
+            ignored: None,
         }
     }
 

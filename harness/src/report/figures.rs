@@ -202,6 +202,13 @@ pub fn sensitivity(verdict: &ResourceVerdict) -> Option<String> {
     })
 }
 
+/// The same without the bytes.
+pub fn sensitivity_in_units(verdict: &ResourceVerdict) -> Option<String> {
+    let units = |count: f64| format!("{} {}", plain(count), unit(verdict.resource, count));
+    let (things, rate) = rare(verdict.sensitivity_per_cycle?, units);
+    Some(format!("{things} {rate}"))
+}
+
 /// A rate as a whole number of things, or as one thing in so many cycles. Rounded to the worse side.
 fn rare(per_cycle: f64, things: impl Fn(f64) -> String) -> (String, String) {
     match (1.0 / per_cycle).floor() {

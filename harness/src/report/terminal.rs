@@ -352,7 +352,7 @@ fn cut(text: &str, width: usize) -> String {
     }
 }
 
-fn style(exit: Exit) -> Style {
+pub(super) fn style(exit: Exit) -> Style {
     let color = match exit {
         Exit::Clean => AnsiColor::Green,
         Exit::Inconclusive => AnsiColor::Yellow,
@@ -365,7 +365,7 @@ fn warning() -> Style {
     AnsiColor::Yellow.on_default()
 }
 
-fn faint() -> Style {
+pub(super) fn faint() -> Style {
     Style::new().dimmed()
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::report::seeds::SeedsReport;
 use crate::report::terminal::Look;
 use crate::report::{CaseReport, RunReport, json, junit, terminal};
 use crate::runner::select::{file_stem, reported_name};
@@ -61,6 +62,22 @@ impl Outputs {
             }
         }
         errors
+    }
+}
+
+impl Outputs {
+    /// Writes what many seeds say, where JSON is wanted.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_seeds(&self, report: &SeedsReport) -> Result<(), WriteError> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let mut text = at(path, serde_json::to_string_pretty(report).map_err(io::Error::from))?;
+        text.push('\n');
+        match self.takes_stdout() {
+            true => at(path, io::stdout().lock().write_all(text.as_bytes())),
+            false => at(path, fs::write(path, text)),
+        }
     }
 }
 

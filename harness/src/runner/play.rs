@@ -9,13 +9,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use watertight_probe::heap::Testimony;
 
-use crate::engine::Plant;
+use crate::engine::{Mutation, Plant};
 use crate::exit::Exit;
 use crate::explain;
 use crate::report::{CaseReport, RunReport, figures};
 use crate::runner::again::{self, Round};
 use crate::runner::baselines::Shelf;
 use crate::runner::child::{ChildRun, Step};
+use crate::runner::control::{self, Control};
 use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
 use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
@@ -47,6 +48,10 @@ pub struct Options {
     pub today: Day,
     /// Leaks to plant.
     pub plants: Vec<Plant>,
+    /// Whether each clean case must find planted leaks of the size that it says it would have seen.
+    pub control: bool,
+    /// What of the harness is broken on purpose: only its own tests ask for that.
+    pub mutation: Option<Mutation>,
     /// Where a second run under dhat puts its JSON; `None`: there is no second run.
     pub dhat: Option<PathBuf>,
     /// Children at once that compute: those in sim.
@@ -75,6 +80,8 @@ impl Default for Options {
             baselines: Shelf::default(),
             today: Day::today(),
             plants: Vec::new(),
+            control: false,
+            mutation: None,
             dhat: None,
             jobs: cores(),
             wall_clock_jobs: WALL_CLOCK_JOBS_PER_CORE * cores(),
@@ -102,6 +109,7 @@ impl Options {
             ignore: self.ignore.as_ref().map(|(_, file)| file.ignore.clone()).unwrap_or_default(),
             baseline: self.baselines.baseline(job).filter(|_| is_as_written),
             today: self.today,
+            mutation: self.mutation,
             replay: self.replay(job),
         }
     }
@@ -121,6 +129,7 @@ impl Options {
         words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
         let ignore = self.ignore.iter();
         words.extend(ignore.map(|(path, _)| format!("--ignore {}", quoted(&path.to_string_lossy()))));
+        words.extend(self.control.then(|| "--control".to_owned()));
         words.extend(self.plain.then(|| "--no-expect".to_owned()));
         words.join(" ")
     }
@@ -213,7 +222,7 @@ pub fn check_determinism(
     }))
 }
 
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
@@ -233,13 +242,13 @@ fn stale(options: &Options, report: &RunReport) -> Vec<String> {
 }
 
 /// How many children run at once, by what they need: a core, or time.
-struct Slots {
+pub(super) struct Slots {
     sim: Semaphore,
     wall_clock: Semaphore,
 }
 
 impl Slots {
-    fn of(options: &Options) -> Self {
+    pub(super) fn of(options: &Options) -> Self {
         Self {
             sim: Semaphore::new(options.jobs.max(1)),
             wall_clock: Semaphore::new(options.wall_clock_jobs.max(1)),
@@ -258,17 +267,17 @@ impl Slots {
 
 /// One job, played when a slot is free.
 #[derive(Clone, Copy)]
-struct Turn<'a> {
-    index: usize,
-    job: &'a Job,
-    options: &'a Options,
-    stop: &'a Stop,
-    observer: &'a dyn Observer,
+pub(super) struct Turn<'a> {
+    pub index: usize,
+    pub job: &'a Job,
+    pub options: &'a Options,
+    pub stop: &'a Stop,
+    pub observer: &'a dyn Observer,
 }
 
 impl Turn<'_> {
     /// Plays the job; `None` when the run was stopped before its turn came.
-    async fn take(self, slots: &Slots) -> Option<CaseReport> {
+    pub(super) async fn take(self, slots: &Slots) -> Option<CaseReport> {
         let _slot = slots.take(self.job.engine).await;
         if self.stop.is_requested() {
             return None;
@@ -276,6 +285,9 @@ impl Turn<'_> {
         self.observer.started(self.index);
         let mut report = self.child_run(&self.options.request(self.job)).await;
         report = self.until_sure(report).await;
+        if self.options.control {
+            control::add(self, &mut report).await;
+        }
         if let Some(folder) = &self.options.dhat {
             self.ask_dhat(folder, &mut report).await;
         }
@@ -283,7 +295,31 @@ impl Turn<'_> {
         Some(report)
     }
 
-    async fn child_run(self, request: &RunRequest) -> CaseReport {
+    /// Plays the job, and what it says it would have seen: each with the command that plays it.
+    pub(super) async fn take_controls(self, slots: &Slots) -> Option<(CaseReport, Vec<(Control, String)>)> {
+        let _slot = slots.take(self.job.engine).await;
+        if self.stop.is_requested() {
+            return None;
+        }
+        self.observer.started(self.index);
+        let report = self.child_run(&self.options.request(self.job)).await;
+        let controls = match control::is_healthy(&report) {
+            true => control::check(self, &report).await.0,
+            false => Vec::new(),
+        };
+        self.observer.finished(self.index, &report);
+        if self.stop.is_requested() {
+            return None;
+        }
+        let replay = |control: &Control| {
+            let plants = vec![control.plant.clone()];
+            Options { plants, plain: true, ..self.options.clone() }.replay(self.job)
+        };
+        let controls = controls.into_iter().map(|control| (replay(&control), control));
+        Some((report, controls.map(|(replay, control)| (control, replay)).collect()))
+    }
+
+    pub(super) async fn child_run(self, request: &RunRequest) -> CaseReport {
         self.heard_run(request).await.0
     }
 

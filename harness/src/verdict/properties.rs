@@ -10,7 +10,7 @@ use super::tests::{plain, timeline};
 use super::{Outcome, Rules, judge, smallest_leak_seen};
 use crate::census::Census;
 use crate::seed::Seed;
-use crate::timeline::{Audit, CycleRecord, Ended, Timeline};
+use crate::timeline::{Audit, CycleRecord, Ended, Timeline, Trimmed};
 
 mod noise {
     include!("../../testdata/noise/noise.rs");
@@ -95,15 +95,18 @@ fn any_timeline() -> impl Strategy<Value = Timeline> {
     let audits = proptest::collection::vec((any::<u64>(), any::<u64>(), any::<Option<u64>>()), 0..3);
     let trimmed = proptest::option::of((any::<u64>(), any::<u64>()));
     let run = (any::<bool>(), 0_usize..70, 0_usize..70, any::<bool>(), any_census(), trimmed);
-    (cycles, audits, run).prop_map(|(cycles, audits, (exact, warm_up, planned, died, peak, trimmed))| Timeline {
-        exact,
-        warm_up,
-        cycles: cycles.into_iter().enumerate().map(record).collect(),
-        peak,
-        audit: audits.into_iter().map(audit).collect(),
-        planned,
-        trimmed: trimmed.map(|(before, after)| Trimmed { rss_bytes_before: before, rss_bytes_after: after }),
-        ended: died.then(|| Ended::TargetDied { how: "signal 9".to_owned() }),
+    (cycles, audits, run).prop_map(|(cycles, audits, (exact, warm_up, planned, died, peak, trimmed))| {
+        Timeline {
+            exact,
+            warm_up,
+            cycles: cycles.into_iter().enumerate().map(record).collect(),
+            peak,
+            audit: audits.into_iter().map(audit).collect(),
+            planned,
+            trimmed: trimmed
+                .map(|(before, after)| Trimmed { rss_before_bytes: before, rss_after_bytes: after }),
+            ended: died.then(|| Ended::TargetDied { how: "signal 9".to_owned() }),
+        }
     })
 }
 

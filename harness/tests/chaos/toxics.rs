@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
-use watertight::chaos::{LinkStats, SimStream};
+use watertight::chaos::{Effect, Effects, LinkStats, SimStream};
 use watertight::scenario::model::LinkSpec;
 use watertight::seed::Seed;
 
@@ -36,7 +36,7 @@ fn whole(toxic: &str, more: &str) -> String {
 }
 
 /// Sends 20 KB each way under `yaml`, heals after 500 ms, and returns what each end read until its end or for a while.
-async fn exchange(yaml: &str) -> (Vec<u8>, Vec<u8>, LinkStats) {
+async fn exchange(yaml: &str) -> (Vec<u8>, Vec<u8>, LinkStats, Effects) {
     let world = World::new(LinkSpec::default());
     let (client, server) = world.pair().await;
     let id = world.begin(yaml);
@@ -47,7 +47,7 @@ async fn exchange(yaml: &str) -> (Vec<u8>, Vec<u8>, LinkStats) {
     });
     let (down, up) = tokio::join!(speak(client), speak(server));
     healer.await.unwrap();
-    (up, down, world.link.stats())
+    (up, down, world.link.stats(), world.link.effects())
 }
 
 async fn speak(stream: SimStream) -> Vec<u8> {
@@ -74,7 +74,7 @@ fn all_bytes() -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn every_toxic_keeps_order_and_only_lossy_ones_lose() {
     for (toxic, lossy) in TOXICS {
-        let (up, down, _) = exchange(&whole(toxic, "")).await;
+        let (up, down, ..) = exchange(&whole(toxic, "")).await;
         for heard in [up, down] {
             assert!(all_bytes().starts_with(&heard), "{toxic}: order");
             assert!(lossy || heard == all_bytes(), "{toxic}: {} bytes", heard.len());
@@ -86,11 +86,30 @@ async fn every_toxic_keeps_order_and_only_lossy_ones_lose() {
 async fn p_0_does_nothing_at_all() {
     for (toxic, _) in TOXICS {
         let begin = Instant::now();
-        let (up, down, stats) = exchange(&whole(toxic, ", p: 0")).await;
+        let (up, down, stats, effects) = exchange(&whole(toxic, ", p: 0")).await;
         assert_eq!((up, down), (all_bytes(), all_bytes()), "{toxic}");
         let disturbed = (stats.cut, stats.refused, stats.chunks_delayed, stats.bytes_swallowed);
         assert_eq!(disturbed, (0, 0, 0, 0), "{toxic}");
+        assert!(effects.values().all(|effect| *effect == Effect::default()), "{toxic}: {effects:?}");
         assert_eq!(begin.elapsed(), SECOND / 2, "{toxic}: the healer's own time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_toxic_that_works_is_seen_to_work() {
+    for (toxic, _) in TOXICS {
+        let world = World::new(LinkSpec::default());
+        let (client, server) = world.pair().await;
+        let id = world.begin(&whole(toxic, ""));
+        let spoken = timeout(SECOND, async { tokio::join!(speak(client), speak(server)) });
+        let connect = world.net.connect("target", &world.link, "plc-0");
+        let (_spoken, _refused) = tokio::join!(spoken, timeout(SECOND, connect));
+        assert_eq!(world.link.faults_at_work(), 1, "{toxic}");
+        world.link.heal(id);
+        let kind = toxic.split(':').next().unwrap_or_default();
+        // What a storm does is counted by whoever opens its connections.
+        let spells = u64::from(kind != "storm");
+        assert_eq!(world.link.effects()[kind].spells, spells, "{toxic}: {:?}", world.link.effects());
     }
 }
 

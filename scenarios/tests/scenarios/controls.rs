@@ -37,6 +37,14 @@ enum Expected {
     GivenBack(u64),
 }
 
+/// The first case of `file` in `engine`.
+pub fn only_job(file: &str, engine: EngineKind) -> Result<Job, String> {
+    let engines = Engines::Only(vec![engine]);
+    let selection = Selection { paths: vec![file.into()], engines, ..Selection::default() };
+    let jobs = select(&WorldLibrary(S7World), &selection).map_err(|error| error.to_string())?;
+    jobs.into_iter().next().ok_or_else(|| format!("{file}: no case"))
+}
+
 /// Every control. Errors are those of the scenario files.
 pub fn all() -> Result<Vec<Control>, String> {
     use Expected::{GivenBack, Leaks, LeaksOf, Nothing, Step};

@@ -10,6 +10,7 @@
 mod controls;
 mod gallery;
 mod language;
+mod mutants;
 mod processes;
 mod targets;
 
@@ -32,6 +33,7 @@ use watertight_scenarios::S7World;
 use watertight_scenarios::roles::ROLES;
 
 use crate::controls::Control;
+use crate::mutants::Mutant;
 use crate::targets::Test;
 
 #[global_allocator]
@@ -89,6 +91,7 @@ fn trials() -> Result<Vec<Trial>, String> {
     controls.sort_by_key(|control| control.job.engine != EngineKind::Process);
     let mut trials: Vec<Trial> =
         controls.into_iter().map(|control| control_trial(control, &shared)).collect();
+    trials.extend(mutants::all()?.into_iter().map(|mutant| mutant_trial(mutant, &shared)));
     trials.extend(targets::ALL.map(|(name, test)| waiting_trial("target", name, test, &shared)));
     trials.extend(processes::ALL.map(|(name, test)| waiting_trial("fault", name, test, &shared)));
     trials.extend(language::ALL.map(|(name, test)| reading_trial("language", name, test)));
@@ -146,6 +149,16 @@ fn control_trial(control: Control, shared: &Arc<Shared>) -> Trial {
         let _permit = shared.permit(control.job.engine);
         let report = play_one(&control.job, &control.request, &Options::default(), &Stop::never())?;
         control.check(&report).map_err(|what| Failed::from(format!("{what}:\n{}", text(&report))))
+    })
+}
+
+fn mutant_trial(mutant: Mutant, shared: &Arc<Shared>) -> Trial {
+    let shared = Arc::clone(shared);
+    let name = format!("{}::{}", mutant.job.engine.name(), mutant.name);
+    Trial::test(name, move || {
+        let _permit = shared.permit(mutant.job.engine);
+        let report = mutant.play()?;
+        mutant.check(&report).map_err(|what| Failed::from(format!("{what}:\n{}", text(&report))))
     })
 }
 

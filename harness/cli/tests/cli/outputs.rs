@@ -3,12 +3,14 @@
 use std::io::Read;
 
 use watertight::report::RunReport;
+use watertight::report::seeds::SeedsReport;
 
 use crate::bench::Bench;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("outputs::bad_usage_ends_2_and_says_what_was_expected", bad_usage_ends_2_and_says_what_was_expected),
     ("outputs::a_broken_scenario_ends_2_with_its_place", a_broken_scenario_ends_2_with_its_place),
+    ("outputs::many_seeds_are_one_row_a_case", many_seeds_are_one_row_a_case),
     ("outputs::json_on_stdout_is_json_alone", json_on_stdout_is_json_alone),
     (
         "outputs::a_full_disk_costs_the_file_and_not_the_verdict",
@@ -39,6 +41,7 @@ fn bad_usage_ends_2_and_says_what_was_expected() {
         (vec!["run", "a.yaml", "--explain", "dhat"], "--report <DIR>"),
         (vec!["run", "a.yaml", "--filter", "no-such"], "none of 1 cases"),
         (vec!["run", "a.yaml", "--jobs", "0"], "1..=256"),
+        (vec!["run", "a.yaml", "--seeds", "3", "--seed", "7"], "cannot be used with"),
     ] {
         let ran = bench.run(&args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
@@ -52,6 +55,17 @@ fn a_broken_scenario_ends_2_with_its_place() {
         assert_eq!(ran.code, Some(2), "{command}");
         assert!(ran.stderr.contains("broken.yaml:3:7: unknown key `cylces`"), "{command}: {}", ran.stderr);
     }
+}
+
+fn many_seeds_are_one_row_a_case() {
+    let ran = Bench::new().run(&["run", "fake/clean.yaml", "fake/leak.yaml", "--seeds", "3"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    for said in ["3 seeds: all clean", "3 seeds: 3 failed", "sim::leak seed 2: leak: ", "6 runs, 3 failed"] {
+        assert!(ran.stdout.contains(said), "`{said}` in {}", ran.stdout);
+    }
+    let ran = Bench::new().run(&["run", "fake/clean.yaml", "--seeds", "3", "--json", "-"]);
+    let report: SeedsReport = serde_json::from_str(&ran.stdout).expect("nothing but JSON");
+    assert_eq!((ran.code, report.rows[0].clean), (Some(0), 3), "{}", ran.stderr);
 }
 
 fn json_on_stdout_is_json_alone() {

@@ -9,6 +9,7 @@
 //! | `GET /fds` | list of [`crate::fds::Fd`] |
 //! | `POST /dump?within_ms=N` | list of [`crate::tasks::TaskDump`] |
 //! | `POST /trim` | whether memory went back to the system |
+//! | `POST /canary?hold=1`, `?hold=0` | holds 1,024 blocks, 64 tasks and 32 fds, until it is told to let go |
 //! | `POST /plant?heap=BYTES`, `?task=N`, `?fd=N` | leaks on purpose: one block of BYTES, N tasks, N fds; with `&tenant=NAME` on behalf of that tenant |
 //!
 //! Loopback needs no token, any other address does. Web pages are refused: no `Origin`, and only numeric hosts.
@@ -18,12 +19,13 @@ mod routes;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::Tenant;
 use crate::tasks;
+use crate::{Canary, Tenant};
 
 /// The variable that holds the address to serve on, `127.0.0.1:PORT`.
 pub const ADDRESS_VARIABLE: &str = "WATERTIGHT_PROBE";
@@ -121,6 +123,8 @@ pub fn serve_with(handle: Handle) -> Result<Option<Serving>, ServeError> {
 struct Server {
     token: Option<String>,
     handle: Option<Handle>,
+    /// What is held until it is asked to be let go; never more than one.
+    canary: Mutex<Option<Canary>>,
 }
 
 impl Server {
@@ -149,7 +153,7 @@ fn start(address: SocketAddr, token: Option<String>, handle: Option<Handle>) -> 
     let failed = |source| ServeError::Start { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let serving = Serving { address: listener.local_addr().map_err(failed)? };
-    let server = Server { token, handle };
+    let server = Server { token, handle, canary: Mutex::new(None) };
     let thread = std::thread::Builder::new().name("watertight-probe".to_owned());
     thread.spawn(move || accept(&listener, &server)).map_err(failed)?;
     Ok(serving)

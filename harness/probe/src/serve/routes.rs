@@ -1,5 +1,6 @@
 //! What each request does.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::Server;
 use super::http::{Answer, Request};
 use crate::tasks::DumpError;
-use crate::{Tenant, fds, frames, heap, plant, snapshot, tasks};
+use crate::{Canary, Tenant, fds, frames, heap, plant, snapshot, tasks};
 
 /// Stacks resolved in one answer.
 const STACKS_MAX: usize = 1000;
@@ -44,11 +45,14 @@ fn route(request: &Request, server: &Server) -> Result<Answer, Answer> {
         ("POST", "/dump") => dump(request, server),
         ("POST", "/trim") => json(&heap::trim()),
         ("POST", "/plant") => plant_asked(request, server),
-        (_, "/dump" | "/trim" | "/plant") => Err(Answer::refusal(405, "this changes the process: use POST")),
+        ("POST", "/canary") => canary(request, server),
+        (_, "/dump" | "/trim" | "/plant" | "/canary") => {
+            Err(Answer::refusal(405, "this changes the process: use POST"))
+        }
         (_, "/snapshot" | "/sites" | "/stacks" | "/tasks" | "/fds") => Err(Answer::refusal(405, "use GET")),
         _ => Err(Answer::refusal(
             404,
-            "there are /snapshot, /sites, /stacks, /tasks, /fds, /dump, /trim and /plant",
+            "there are /snapshot, /sites, /stacks, /tasks, /fds, /dump, /trim, /plant and /canary",
         )),
     }
 }
@@ -90,6 +94,19 @@ fn dump(request: &Request, server: &Server) -> Result<Answer, Answer> {
         Err(error @ DumpError::TimedOut { .. }) => Err(Answer::refusal(504, &error.to_string())),
         Err(error) => Err(Answer::refusal(503, &error.to_string())),
     }
+}
+
+fn canary(request: &Request, server: &Server) -> Result<Answer, Answer> {
+    let runtime = server.runtime().ok_or_else(no_runtime)?;
+    let hold = number(request, "hold", 0)? > 0;
+    let mut held = server.canary.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(held.take());
+    if hold {
+        // What nobody in particular holds is the target's at large.
+        let canary = Canary::hold(Tenant::NONE, &runtime);
+        *held = Some(canary.map_err(|error| Answer::refusal(503, &format!("no canary to hold: {error}")))?);
+    }
+    json(&hold)
 }
 
 fn plant_asked(request: &Request, server: &Server) -> Result<Answer, Answer> {

@@ -15,6 +15,7 @@ cases![
     nothing_serves_without_the_variable,
     what_is_planted_for_a_tenant_belongs_to_it ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     a_snapshot_counts_what_was_planted ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
+    a_canary_is_counted_while_it_is_held ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     asking_again_and_again_changes_no_count ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     stacks_and_tasks_name_lines_over_the_wire ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
     a_probe_started_before_the_runtime_finds_it ["WATERTIGHT_PROBE" = "127.0.0.1:0"],
@@ -59,6 +60,31 @@ fn a_snapshot_counts_what_was_planted() {
     assert!(heap(&after).blocks >= heap(&before).blocks + 4, "{before:?} {after:?}");
     assert!(heap(&after).bytes >= heap(&before).bytes + 4096);
     assert_eq!(before.not_measured, Vec::<String>::new());
+}
+
+fn a_canary_is_counted_while_it_is_held() {
+    use watertight_probe::Canary;
+
+    let runtime = two_workers();
+    let client = Client::new(serve_in(&runtime));
+    let count = || {
+        let snapshot = client.snapshot().expect("it serves");
+        let count = |count: Option<u64>| usize::try_from(count.expect("it counts")).expect("it fits");
+        (count(snapshot.tasks), count(snapshot.fds), count(snapshot.heap.map(|heap| heap.blocks)))
+    };
+    let (tasks, fds, blocks) = count();
+    // A second one takes the place of the first.
+    for _ in 0..2 {
+        client.canary(true).expect("it holds");
+        let held = count();
+        assert_eq!(held.1, fds + Canary::FDS);
+        assert!(held.2 >= blocks + Canary::BLOCKS, "{held:?} {blocks}");
+    }
+    client.canary(false).expect("it lets go");
+    // Tasks end when their runtime gets round to it.
+    let gone = (0..10_000).any(|_| count().0 <= tasks);
+    assert!(gone, "{:?}", count());
+    assert_eq!(count().1, fds);
 }
 
 fn what_is_planted_for_a_tenant_belongs_to_it() {

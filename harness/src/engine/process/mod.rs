@@ -25,7 +25,7 @@ use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
-use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted, pace};
+use super::{CycleCounts, Measured, Mutation, Observer, Plant, Planted, PlayFailure, Wanted, mutant, pace};
 use crate::census::Census;
 use crate::chaos::Change;
 use crate::chaos::toxics::kill;
@@ -66,14 +66,15 @@ async fn run<W: World>(
     wanted: Wanted<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
-    let mut live = match Live::start(world, setting).await {
+    let mut live = match Live::start(world, setting, wanted.mutation).await {
         Ok(live) => live,
         Err(Unstarted::Failure(failure)) => return Err(failure),
         Err(Unstarted::Ended(ended)) => return Ok(nothing_measured(counts, ended)),
     };
     let paced = pace::paced(setting.scenario, setting.pace);
     let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle);
-    let script = Script { plan: &plan, counts, plants: wanted.plants, stop: wanted.stop };
+    let Wanted { plants, stop, mutation, .. } = wanted;
+    let script = Script { plan: &plan, counts, plants, stop, mutation };
     let began = Instant::now();
     let played = cycle::play(&mut live, &script, observer).await;
     let lasted = began.elapsed();
@@ -145,7 +146,11 @@ struct Live<'w, W: World> {
 
 impl<'w, W: World> Live<'w, W> {
     /// Brings the world to life: server peers, their proxies, the target, its proxies, consumers, in this order.
-    async fn start(world: &'w W, setting: Setting<'w, W::Peer>) -> Result<Self, Unstarted> {
+    async fn start(
+        world: &'w W,
+        setting: Setting<'w, W::Peer>,
+        mutation: Option<Mutation>,
+    ) -> Result<Self, Unstarted> {
         let mut live = Self {
             world,
             setting,
@@ -167,7 +172,8 @@ impl<'w, W: World> Live<'w, W> {
         }
         live.start_target().await?;
         for (name, peer) in live.peers(Seat::Consumer) {
-            let consumer = world.start_consumer(setting, name, peer, live.wiring.dial(name)).await?;
+            let dial = mutant::dial(mutation, live.wiring.dial(name));
+            let consumer = world.start_consumer(setting, name, peer, dial).await?;
             live.consumers.insert(name.clone(), consumer);
         }
         Ok(live)
@@ -267,12 +273,13 @@ impl<'w, W: World> Live<'w, W> {
     /// Puts names to what was played, as far as the target still lives to be asked.
     async fn measured(&mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
         let cycles = played.cycles.len().saturating_sub(counts.warm_up);
-        let audit = match self.read().await {
+        let mut audit = match self.read().await {
             Ok(after) if cycles > 0 => {
                 audit::audits(self.setting.scenario, &self.counted_from, &after, cycles)
             }
             _ => Vec::new(),
         };
+        audit.extend(played.checks.audits());
         let rose = inventory::rose(&played.inventories);
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
@@ -298,6 +305,14 @@ impl<'w, W: World> Live<'w, W> {
                 ended: played.ended,
             },
         }
+    }
+
+    /// Has the target hold a canary or let go of it; `false`: it has no probe to be told.
+    fn canary(&mut self, hold: bool) -> Result<bool, Ended> {
+        self.look(|sampler| match sampler.probe() {
+            Some(probe) => probe.canary(hold).map(|()| true).map_err(blind),
+            None => Ok(false),
+        })
     }
 
     /// Ends every program of the run, in order.
@@ -337,6 +352,8 @@ fn awaits(probe: &watertight_probe::client::Client) -> Vec<(String, Vec<String>)
 }
 
 impl<W: World> Stage for Live<'_, W> {
+    const EXACT: bool = false;
+
     async fn census(&mut self) -> Result<Census, Ended> {
         self.look(Sampler::census)
     }
@@ -348,6 +365,18 @@ impl<W: World> Stage for Live<'_, W> {
 
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
         Ok(self.look(Sampler::census)?.gauges)
+    }
+
+    fn faults_at_work(&self) -> usize {
+        self.paused.len() + self.wiring.links().values().map(|link| link.faults_at_work()).sum::<usize>()
+    }
+
+    async fn hold_canary(&mut self) -> Result<bool, Ended> {
+        self.canary(true)
+    }
+
+    async fn release_canary(&mut self) -> Result<(), Ended> {
+        self.canary(false).map(drop)
     }
 
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {
@@ -391,7 +420,8 @@ impl<W: World> Stage for Live<'_, W> {
                 Planted::Task(count) => (0, amount(count), 0),
                 Planted::Fd(count) => (0, 0, amount(count)),
             };
-            probe.plant_for(plant.tenant.as_deref(), bytes, tasks, fds).map_err(blind)
+            let tenant = plant.tenant.as_deref();
+            (0..plant.times).try_for_each(|_| probe.plant_for(tenant, bytes, tasks, fds).map_err(blind))
         })
     }
 
