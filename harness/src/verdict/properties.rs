@@ -110,7 +110,10 @@ fn any_timeline() -> impl Strategy<Value = Timeline> {
     })
 }
 
-fn record((cycle, (census, at, settled)): (usize, (Census, u64, Option<(u64, u32)>))) -> CycleRecord {
+/// A census, the second it was taken in, and how long rest took, in seconds and nanoseconds.
+type Drawn = (Census, u64, Option<(u64, u32)>);
+
+fn record((cycle, (census, at, settled)): (usize, Drawn)) -> CycleRecord {
     let settled_after = settled.map(|(seconds, nanos)| Duration::new(seconds, nanos));
     CycleRecord { cycle, at: Duration::from_secs(at), settled_after, census }
 }
