@@ -207,8 +207,15 @@ fn rss_that_rises_with_no_heap_measured_is_retained_if_most_of_it_comes_back_whe
 
 #[test]
 fn a_leak_of_blocks_is_a_leak_however_much_comes_back_when_asked_to_trim() {
-    let judgement = plain(&trimmed(heap(50, |i| (900 + i, 80_000 + i)), 0));
+    let census = |i: u64| Census {
+        heap_blocks: Some(900 + i),
+        heap_bytes: Some(80_000 + 131_072 * i),
+        rss_bytes: Some(4_000_000 + 131_072 * i),
+        ..Census::default()
+    };
+    let judgement = plain(&trimmed(sampled(0, (0..100).map(census).collect()), 11 << 20));
     assert_eq!(judgement.outcome, Outcome::Leak);
+    assert_eq!(of(&judgement, Resource::Rss).outcome, Outcome::Clean);
 }
 
 #[test]
