@@ -70,6 +70,7 @@ fn by_judge_of_rss(series: &[i64]) -> Said {
         peak: Census::default(),
         audit: vec![],
         planned: series.len(),
+        trimmed: None,
         ended: None,
     };
     match judge(&timeline, &Rules::default()).outcome {

@@ -204,7 +204,7 @@ fn judge_rss(
 
 /// What the allocator gave back when it was asked, where that is more than it takes at once.
 fn came_back(bytes: u64) -> String {
-    if bytes < RSS_NOISE_BYTES as u64 {
+    if bytes < RSS_NOISE_BYTES {
         return String::new();
     }
     format!("; {} came back when asked to trim", figures::bytes(bytes))
