@@ -167,7 +167,7 @@ mod tests {
         let text = text(&report, Look::plain(110));
         assert!(text.contains("sim::other             1,000 seeds: all clean"), "{text}");
         assert!(text.contains("sim::flapping-network  3 seeds: 1 failed"), "{text}");
-        assert_eq!(text.matches("replay: ").count(), 2, "{text}");
+        assert_eq!(text.matches("watertight run ").count(), 2, "{text}");
         assert!(text.ends_with("1,003 runs, 1 failed in 7 s (exit 1)\n"), "{text}");
         assert!(report.rows[0].first.as_ref().is_some_and(|first| first.timeline.cycles.is_empty()));
     }
