@@ -61,10 +61,18 @@ pub fn write(matrix: &Matrix, folder: &Path) -> Result<(), DocsError> {
 }
 
 fn write_page(path: &Path, defect: &Defect) -> Result<(), DocsError> {
-    let text = between(&read(path)?, REPORT_BEGIN, REPORT_END, &defect.head);
+    let text = between(&read(path)?, REPORT_BEGIN, REPORT_END, &repeatable(&defect.head));
     let text =
         text.ok_or(DocsError::NoPlace { path: path.to_owned(), what: "a block ```text", subject: "report" })?;
     save(path, &text)
+}
+
+/// The report without what another run has elsewhere: files of its own.
+fn repeatable(head: &str) -> String {
+    head.lines()
+        .filter(|line| !line.trim_start().starts_with("file /"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// `text` with `new` in the place of what stands between the first `begin` and the `end` after it.
@@ -134,5 +142,12 @@ mod tests {
         let again = between(&page, BEGIN, END, "\nnew\n").expect("it has the marks");
         assert_eq!(again, format!("# Title\n{BEGIN}\nnew\n{END}\nrest\n"));
         assert_eq!(between("no marks", BEGIN, END, "new"), None);
+    }
+
+    #[test]
+    fn a_page_does_not_name_files_that_another_run_has_elsewhere() {
+        let head =
+            "LEAK\n  at      dump.rs:54\n          file /tmp/x/guardian.part (deleted)\n  why     floors\n";
+        assert_eq!(repeatable(head), "LEAK\n  at      dump.rs:54\n  why     floors\n");
     }
 }

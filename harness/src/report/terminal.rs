@@ -3,6 +3,7 @@
 //! Made for two in the morning: the outcome comes first, the command that repeats it last, and nothing between is
 //! there for completeness.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -278,9 +279,12 @@ fn other_findings(all: &[Finding], look: Look) -> String {
 fn stack(finding: &Finding, look: Look) -> String {
     let around = || finding.stack.iter().filter(|frame| look.stacks || !frame.contains(&finding.site));
     let own: Vec<&String> = around().filter(|frame| look.stacks || is_own(frame)).collect();
-    let frames = if own.is_empty() { around().collect() } else { own };
+    let frames: Vec<&String> = if own.is_empty() { around().collect() } else { own };
+    // Futures within futures show the same line again and again.
+    let mut seen = BTreeSet::new();
+    let frames = frames.into_iter().filter(|frame| look.stacks || seen.insert(*frame));
     let mut out = String::new();
-    for frame in frames.into_iter().take(if look.stacks { usize::MAX } else { FRAMES_MAX }) {
+    for frame in frames.take(if look.stacks { usize::MAX } else { FRAMES_MAX }) {
         let _ = writeln!(out, "{}", look.paint(faint(), &look.fit(&format!("          {frame}"))));
     }
     out
