@@ -112,7 +112,9 @@ impl Finding {
     }
 
     fn first_names(&self) -> String {
-        let names: Vec<&str> = self.tenants.iter().take(NAMES_MAX).map(|share| share.name.as_str()).collect();
+        // One more name takes no more room than the sign that there is one.
+        let shown = if self.tenants_grown == NAMES_MAX + 1 { NAMES_MAX + 1 } else { NAMES_MAX };
+        let names: Vec<&str> = self.tenants.iter().take(shown).map(|share| share.name.as_str()).collect();
         let more = if self.tenants_grown > names.len() { ", …" } else { "" };
         names.join(", ") + more
     }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::de::{Kind, Place};
 use super::error::{Problem, ScenarioErrors, Text};
-use super::model::{EngineKind, PeerSpec, Scenario};
+use super::model::{EngineKind, PeerSpec, Scenario, WallCycles};
 use super::parse::{self, Places};
 use super::recovery::Recovery;
 use super::set::{self, Overrides};
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Entry, Id, Ids, Node, Scalar, Value};
 use super::yaml;
+use crate::verdict::fewest_cycles;
 
 /// The most cases that a matrix may make.
 const CASES_MAX: usize = 256;
@@ -179,8 +180,9 @@ pub fn parse_bytes<P: PeerSpec>(
         }
         return Err(ScenarioErrors::new(problems));
     };
-    let has_wall = root.entry("cycles").is_some_and(|cycles| cycles.value.entry("wall").is_some());
-    let changes = overrides.changes(has_wall);
+    problems
+        .extend(too_few_cycles(overrides).map(|(given, message)| text.problem_given(&given, message, None)));
+    let changes = overrides.changes();
     for (number, change) in changes.iter().enumerate() {
         if let Err(message) = set::apply(&mut root, change, number, &mut ids) {
             problems.push(text.problem_given(&change.given, message, None));
@@ -224,7 +226,24 @@ fn cases<P: PeerSpec>(
     cases
 }
 
-fn finish<P: PeerSpec>(scenario: Scenario<P>, text: &Text, case: String, overrides: &Overrides) -> Case<P> {
+/// A file is held to what every engine needs, `--cycles` only to what the one at hand needs: exact counts tell sooner.
+fn too_few_cycles(overrides: &Overrides) -> Option<(String, String)> {
+    let exact = overrides.engine.is_none_or(|engine| engine == EngineKind::Sim);
+    let (count, least) = (overrides.cycles?, fewest_cycles(exact));
+    let message = format!("at least {least} counted cycles are needed, found {count}");
+    (count < least).then(|| (format!("--cycles {count}"), message))
+}
+
+fn finish<P: PeerSpec>(
+    mut scenario: Scenario<P>,
+    text: &Text,
+    case: String,
+    overrides: &Overrides,
+) -> Case<P> {
+    if let Some(count) = overrides.cycles {
+        scenario.cycles.count = count;
+        scenario.cycles.wall = scenario.cycles.wall.map(|wall| WallCycles { count, ..wall });
+    }
     let engine = overrides.engine.or_else(|| scenario.engines.first().copied()).unwrap_or(EngineKind::Sim);
     let names: Vec<&str> = scenario.engines.iter().map(|engine| engine.name()).collect();
     let plays = scenario.engines.contains(&engine);

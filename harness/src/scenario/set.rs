@@ -29,17 +29,14 @@ impl Overrides {
     }
 
     /// All changes in order: options first, so that `--set` has the last word.
-    pub(super) fn changes(&self, has_wall: bool) -> Vec<Change> {
+    pub(super) fn changes(&self) -> Vec<Change> {
         let seed = self.seed.map(|seed| Change::option("--seed", "seed", seed.to_string()));
-        let cycles = self.cycles.map(|count| Change::option("--cycles", "cycles.count", count.to_string()));
-        let wall = self.cycles.filter(|_| has_wall);
-        let wall = wall.map(|count| Change::option("--cycles", "cycles.wall.count", count.to_string()));
         let sets = self.set.iter().map(|(path, value)| Change {
             given: format!("--set {path}={value}"),
             path: path.clone(),
             value: value.clone(),
         });
-        seed.into_iter().chain(cycles).chain(wall).chain(sets).collect()
+        seed.into_iter().chain(sets).collect()
     }
 }
 

@@ -202,7 +202,10 @@ fn options_stand_for_a_set_and_are_named_as_given() {
     assert_eq!((cases[0].scenario.seed, cases[0].scenario.cycles.count), (9, 12));
     assert_eq!(cases[0].scenario.cycles.wall.unwrap().count, 12);
     let error = only_error(load(&Overrides { cycles: Some(3), ..Overrides::default() }));
-    assert!(error.starts_with("good/reconnect-storm.yaml: --cycles 3: `count` must be at least"), "{error}");
+    let needed = "at least 5 counted cycles are needed, found 3";
+    assert!(error.starts_with(&format!("good/reconnect-storm.yaml: --cycles 3: {needed}")), "{error}");
+    let process = Overrides { cycles: Some(9), engine: Some(EngineKind::Process), ..Overrides::default() };
+    assert!(only_error(load(&process)).contains("at least 10 counted cycles are needed, found 9"));
 }
 
 #[test]

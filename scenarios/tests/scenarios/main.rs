@@ -23,6 +23,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use watertight::engine::WorldPlayer;
 use watertight::exit::Exit;
 use watertight::explain::ALIKE;
+use watertight::gallery::DEFECT;
 use watertight::report::CaseReport;
 use watertight::report::terminal::{self, Look};
 use watertight::runner::{
@@ -197,8 +198,25 @@ fn played(job: &Job, explain: Explain, shared: &Shared) -> Result<(), Failed> {
         _ if request.explain != Explain::Sites && !is_alike => {
             Err(Failed::from(format!("dhat and the probe do not agree:\n{}", text(&report))))
         }
+        Exit::Clean if is_tagged(job, DEFECT) && job.engine == EngineKind::Sim => replayed(job, &report),
         Exit::Clean => Ok(()),
         _ => Err(Failed::from(text(&report))),
+    }
+}
+
+/// The command that the report of a leak gives must show it again, in as few cycles as it says.
+fn replayed(job: &Job, first: &CaseReport) -> Result<(), Failed> {
+    let Some(cycles) = first.resources.iter().find_map(|verdict| verdict.detected_after) else {
+        return Ok(());
+    };
+    if !first.replay.ends_with(&format!(" --cycles {cycles}")) {
+        return Err(Failed::from(format!("found after {cycles} cycles, but: {}", first.replay)));
+    }
+    let options = Options { cycles: Some(cycles), ..Options::default() };
+    let again = play_one(job, &options.request(job), &options, &Stop::never())?;
+    match again.exit {
+        Exit::Clean => Ok(()),
+        _ => Err(Failed::from(format!("the shortest replay shows something else:\n{}", text(&again)))),
     }
 }
 
