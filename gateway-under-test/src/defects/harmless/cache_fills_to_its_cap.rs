@@ -3,7 +3,7 @@
 //! Why it looks like a leak: live heap grows by a block with every session, cycle after cycle, at a steady rate and at
 //! one line, exactly as a leak does, and goes on long after warm-up.
 //!
-//! Why it is none: there is room for [`ANSWERS_MAX`] answers, made at once; when it is taken, the oldest goes for each that
+//! Why it is none: there is room for `ANSWERS_MAX` answers, made at once; when it is taken, the oldest goes for each that
 //! comes. From there on the heap is level, block for block. A longer warm-up would not have shown it at all.
 
 use std::collections::VecDeque;

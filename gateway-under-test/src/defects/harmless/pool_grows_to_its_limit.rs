@@ -3,7 +3,7 @@
 //! Why it looks like a leak: for a dozen cycles each disturbance leaves more behind than the one before it, always from the same
 //! line, and nothing of it ever comes back. Whoever looks at the first quarter of the run sees a straight line.
 //!
-//! Why it is none: the line ends. A station keeps [`KEPT_MAX`] buffers at most, and once it has them the hardest load leaves
+//! Why it is none: the line ends. A station keeps `KEPT_MAX` buffers at most, and once it has them the hardest load leaves
 //! nothing more. What matters is the later part of the run, and that it is level for longer than it rose.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,7 @@
 //! Why it looks like a leak: bytes of live heap jump to twice of what the map had, at a line that allocates for sessions,
 //! long after warm-up, and never come back; and the jumps get larger. Two points of such a series prove whatever one likes.
 //!
-//! Why it is none: there are [`SLOTS`] keys and no more. A table grows when it is 7/8 full, and takes all its new room at
+//! Why it is none: there are `SLOTS` keys and no more. A table grows when it is 7/8 full, and takes all its new room at
 //! once: one block before, one block after. Once it has room for every key it never grows again.
 
 use std::collections::HashMap;
