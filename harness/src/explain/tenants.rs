@@ -163,7 +163,9 @@ mod tests {
         assert_eq!(heap(&[("plc-7", 10, 100)]).as_deref(), Some("some of it for plc-7"));
         assert_eq!(heap(&[("a", 10, 400), ("b", 10, 400)]).as_deref(), Some("for a and b"));
         let four = [("a", 9, 9), ("b", 8, 8), ("c", 7, 7), ("d", 6, 6)];
-        assert_eq!(heap(&four).as_deref(), Some("for 4 tenants: a, b, c, …"));
+        assert_eq!(heap(&four).as_deref(), Some("for 4 tenants: a, b, c, d"));
+        let five = [("a", 9, 9), ("b", 8, 8), ("c", 7, 7), ("d", 6, 6), ("e", 5, 5)];
+        assert_eq!(heap(&five).as_deref(), Some("for 5 tenants: a, b, c, …"));
     }
 
     #[test]

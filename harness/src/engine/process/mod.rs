@@ -3,6 +3,7 @@
 //! The target and its server peers are programs (`program`), every link has its proxies (`wiring`), the target is looked at
 //! from outside and inside (`sample`). Consumers run in this process.
 
+mod ports;
 mod program;
 mod sample;
 mod signals;
@@ -20,7 +21,7 @@ pub use program::{EXEC_ROLE, exec_role};
 
 use self::program::Running;
 use self::sample::{Sampler, blind};
-use self::wiring::{Wiring, free_port};
+use self::wiring::Wiring;
 use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
@@ -167,7 +168,7 @@ impl<'w, W: World> Live<'w, W> {
             notes: Vec::new(),
         };
         for (name, _) in live.peers(Seat::Server) {
-            let port = free_port().map_err(PlayFailure::system("find a free port"))?;
+            let port = ports::free().map_err(PlayFailure::system("find a free port"))?;
             live.start_server(name, port).await?;
         }
         live.start_target().await?;
@@ -207,7 +208,7 @@ impl<'w, W: World> Live<'w, W> {
         let mut program = self.target_program()?;
         let mut probe = None;
         if program.has_probe {
-            let port = free_port().map_err(PlayFailure::system("find a free port"))?;
+            let port = ports::free().map_err(PlayFailure::system("find a free port"))?;
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
             program.env.push((watertight_probe::serve::ADDRESS_VARIABLE.into(), address.to_string().into()));
             probe = Some(address);

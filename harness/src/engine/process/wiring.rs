@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::super::sim::peer_side;
@@ -80,11 +80,6 @@ impl Wiring {
 fn address(text: &str) -> io::Result<SocketAddr> {
     text.parse()
         .map_err(|_| io::Error::other(format!("expected an address such as 127.0.0.1:102, found `{text}`")))
-}
-
-/// A port of loopback that was free a moment ago, for a program that cannot choose one itself.
-pub(super) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(ANY_PORT)?.local_addr()?.port())
 }
 
 /// Opens connections to proxies.
