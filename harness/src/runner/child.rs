@@ -136,9 +136,13 @@ impl ChildRun {
             tokio::select! {
                 biased;
                 () = requested(&self.stop), if self.kill_at.is_none() => self.terminate(),
-                () = sleep_until(self.kill_at.unwrap_or(silent_at)) => return self.out_of_time().await,
+                () = sleep_until(self.kill_at.unwrap_or(silent_at)), if self.kill_at.is_some() => {
+                    return self.out_of_time().await;
+                }
                 read = read_some(&mut self.stderr, &mut chunk) => keep(&mut self.tail, &chunk[..read]),
                 line = self.lines.next() => return self.on_line(line).await,
+                // Last: where this process itself stood still, what the child said meanwhile is there to be read.
+                () = sleep_until(silent_at), if self.kill_at.is_none() => return self.out_of_time().await,
             }
         }
     }
