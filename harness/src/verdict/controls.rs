@@ -3,6 +3,7 @@
 use super::Outcome;
 use super::rules::Rules;
 use crate::report::figures;
+use crate::scenario::model::fewest_cycles;
 use crate::timeline::{CycleRecord, Timeline};
 
 /// Something about the run itself that its outcome must say.
@@ -14,12 +15,6 @@ pub(super) struct Complaint {
 
 /// The name under which an engine counts the target's panics in the peak census's gauges.
 pub const PANICS_GAUGE: &str = "panics";
-
-/// Fewest counted cycles that growth can be told from noise in: with exact counts a change must be able to repeat and
-/// to stop repeating; sampled ones need five windows in the back half.
-pub const fn fewest_cycles(exact: bool) -> usize {
-    if exact { 5 } else { 10 }
-}
 
 /// Why growth cannot be judged at all: not at rest, or too few cycles. Budgets still can.
 pub(super) fn no_growth(timeline: &Timeline, counted: &[CycleRecord]) -> Option<String> {

@@ -1,8 +1,9 @@
 //! How soon a leak would have been found: the judge asked again over fewer cycles.
 
 use super::rules::ResourceRules;
-use super::{Outcome, controls, resource};
+use super::{Outcome, resource};
 use crate::resource::Resource;
+use crate::scenario::model::fewest_cycles;
 use crate::timeline::{CycleRecord, Timeline};
 
 /// The fewest counted cycles from which on, whatever followed, the judge calls `resource` a leak. `None`: it does not.
@@ -15,7 +16,7 @@ pub(super) fn detected_after(
     rules: ResourceRules,
 ) -> Option<usize> {
     let leaks = |cycles: usize| is_leak(timeline, &counted[..cycles], resource, rules);
-    lengths(counted.len(), controls::fewest_cycles(timeline.exact)).take_while(|cycles| leaks(*cycles)).last()
+    lengths(counted.len(), fewest_cycles(timeline.exact)).take_while(|cycles| leaks(*cycles)).last()
 }
 
 fn is_leak(timeline: &Timeline, counted: &[CycleRecord], resource: Resource, rules: ResourceRules) -> bool {

@@ -37,7 +37,7 @@ mod tests;
 mod traces;
 
 pub use baseline::{Baseline, Figure, Resting, Tolerance};
-pub use controls::{PANICS_GAUGE, fewest_cycles};
+pub use controls::PANICS_GAUGE;
 pub use expectation::expectation;
 pub use ignoring::{Entries, Ignoring, ignoring, is_used};
 pub use rules::{ResourceRules, Rules};
