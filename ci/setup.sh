@@ -18,6 +18,11 @@ PROGRAMS=(
     redis-server:redis-server
     redis-cli:redis-tools
     systemd-analyze:systemd
+    dockerd:docker.io
+    iptables:iptables
+    ip:iproute2
+    chromium:chromium
+    go:golang-go
 )
 POLICY=/usr/sbin/policy-rc.d
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use indicatif::{ProgressBar, ProgressStyle};
 use watertight::report::CaseReport;
 use watertight::runner::{Job, Observer};
+use watertight::timeline::CycleRecord;
 
 /// Draws one line on standard error; nothing where that is no terminal.
 pub struct Progress {
@@ -51,10 +52,10 @@ impl Observer for Progress {
         self.bar.set_message(self.jobs[job].clone());
     }
 
-    fn cycle(&self, job: usize, done: usize, planned: usize) {
+    fn cycle(&self, job: usize, record: &CycleRecord, planned: usize) {
         self.bar.set_message(self.jobs[job].clone());
         self.bar.set_length(planned as u64);
-        self.bar.set_position(done as u64);
+        self.bar.set_position(record.cycle as u64 + 1);
     }
 
     fn finished(&self, _job: usize, _report: &CaseReport) {

@@ -192,7 +192,7 @@ fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
     for (index, job) in jobs.iter().enumerate() {
         progress.started(index);
         let compared =
-            check_determinism(job, options, stop, |done, planned| progress.cycle(index, done, planned));
+            check_determinism(job, options, stop, |record, planned| progress.cycle(index, record, planned));
         let (this, said) = match compared {
             Ok(comparison) => (comparison.exit(), comparison.to_string()),
             Err(error) => (Exit::Harness, error.to_string()),

@@ -60,6 +60,9 @@ pub struct SiteSnapshot {
 /// A site must hold, on all its stacks, at least this share of its resource's growth to be named: the rest is noise of the moment.
 const SHARE_MIN: f64 = 0.05;
 
+/// The same for a site that held nothing more half-way: a leak that began late, not work that was under way at the end.
+const SHARE_MIN_OF_LATE: f64 = 0.2;
+
 /// The sites whose holdings grew over the run, by resource, site and task: of several stacks that lead to one, that with the
 /// most is shown.
 ///
@@ -120,6 +123,11 @@ impl Grown {
         let keeps_pace = |late: i64, all: i64| all > 0 && late as f64 >= 0.5 * late_share * all as f64;
         self.late.is_none_or(|(count, bytes)| keeps_pace(count, self.count) || keeps_pace(bytes, self.bytes))
     }
+
+    /// Whether it held more half-way already.
+    fn grew_early(&self) -> bool {
+        self.late.is_none_or(|(count, bytes)| self.count > count || self.bytes > bytes)
+    }
 }
 
 fn named(resource: Resource, grown: &[Grown], late_share: f64, cycles: usize) -> Vec<Finding> {
@@ -128,11 +136,17 @@ fn named(resource: Resource, grown: &[Grown], late_share: f64, cycles: usize) ->
     let kept = if growing.is_empty() { mine } else { growing };
     let counts: i64 = kept.iter().map(|grown| grown.count.max(0)).sum();
     let bytes: i64 = kept.iter().map(|grown| grown.bytes.max(0)).sum();
-    let weighs = |part: i64, all: i64| all > 0 && part as f64 >= SHARE_MIN * all as f64;
+    let weighs = |part: i64, all: i64, share: f64| all > 0 && part as f64 >= share * all as f64;
     by_place(kept)
         .iter()
-        .map(|of_place| finding(of_place, cycles))
-        .filter(|found| weighs(found.survivors, counts) || weighs(found.survivor_bytes, bytes))
+        .map(|of_place| {
+            let is_late = !of_place.iter().any(|grown| grown.grew_early());
+            (finding(of_place, cycles), if is_late { SHARE_MIN_OF_LATE } else { SHARE_MIN })
+        })
+        .filter(|(found, share)| {
+            weighs(found.survivors, counts, *share) || weighs(found.survivor_bytes, bytes, *share)
+        })
+        .map(|(found, _)| found)
         .collect()
 }
 
@@ -259,6 +273,18 @@ mod tests {
     fn a_stray_block_beside_a_leak_is_not_named() {
         let last = snapshot(100, &[blocks("cache.rs:1", 100, 1_000), blocks("stray.rs:2", 1, 8)]);
         assert_eq!(sites(&survivors(&[snapshot(0, &[]), last])), [("cache.rs:1", 100, 1_000)]);
+    }
+
+    #[test]
+    fn what_was_under_way_at_the_end_is_not_named_beside_a_leak_and_a_late_leak_is() {
+        let first = snapshot(0, &[]);
+        let middle = snapshot(12, &[blocks("cache.rs:1", 24, 240)]);
+        let with = |under_way| {
+            let last = snapshot(24, &[blocks("cache.rs:1", 48, 480), blocks("writer.rs:2", under_way, 90)]);
+            survivors(&[first.clone(), middle.clone(), last])
+        };
+        assert_eq!(sites(&with(3)), [("cache.rs:1", 48, 480)]);
+        assert_eq!(sites(&with(24)), [("cache.rs:1", 48, 480), ("writer.rs:2", 24, 90)]);
     }
 
     #[test]

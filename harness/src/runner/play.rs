@@ -23,6 +23,7 @@ use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop}
 use crate::scenario::model::EngineKind;
 use crate::scenario::{Ignore, IgnoreFile};
 use crate::seed::Seed;
+use crate::timeline::CycleRecord;
 use crate::units::Day;
 use crate::verdict::is_used;
 
@@ -150,9 +151,9 @@ pub trait Observer {
     fn started(&self, job: usize) {
         let _ = job;
     }
-    /// So many cycles have settled.
-    fn cycle(&self, job: usize, done: usize, planned: usize) {
-        let _ = (job, done, planned);
+    /// A cycle has settled, of so many.
+    fn cycle(&self, job: usize, record: &CycleRecord, planned: usize) {
+        let _ = (job, record, planned);
     }
     /// It has been reported.
     fn finished(&self, job: usize, report: &CaseReport) {
@@ -211,13 +212,13 @@ pub fn check_determinism(
     job: &Job,
     options: &Options,
     stop: &Stop,
-    mut on_cycle: impl FnMut(usize, usize),
+    mut on_cycle: impl FnMut(&CycleRecord, usize),
 ) -> io::Result<Comparison> {
     let request = RunRequest { events: true, ..options.request(job) };
     let mut planned = 0;
     runtime()?.block_on(compare(&request, options.limits, stop, |message| match message {
         Message::Planned { cycles } => planned = *cycles,
-        Message::Cycle(record) => on_cycle(record.cycle + 1, planned),
+        Message::Cycle(record) => on_cycle(record, planned),
         _ => {}
     }))
 }
@@ -353,11 +354,13 @@ impl Turn<'_> {
     fn hear(self, heard: &mut Heard, message: Message) {
         match message {
             Message::Planned { cycles } => heard.planned = cycles,
-            Message::Cycle(record) => heard.cycles.push(record),
-            Message::Testimony(said) => return heard.testimony = Some(said),
-            _ => return,
+            Message::Cycle(record) => {
+                self.observer.cycle(self.index, &record, heard.planned);
+                heard.cycles.push(record);
+            }
+            Message::Testimony(said) => heard.testimony = Some(said),
+            _ => {}
         }
-        self.observer.cycle(self.index, heard.cycles.len(), heard.planned);
     }
 
     /// Plays the case again, longer, as long as the judge asks for it, unless its length was prescribed.
