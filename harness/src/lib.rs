@@ -5,6 +5,7 @@
 //! a plain value to the next, and nothing reaches back.
 
 pub mod resource;
+pub mod seconds;
 pub mod seed;
 pub mod units;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Resource;
@@ -9,7 +10,7 @@ use crate::resource::Resource;
 /// Counts of what the target holds. `None` means: not measured by this engine for this target, and the report says so.
 ///
 /// A cycle's census is the floor (minimum per field) over its settle window, not one lucky instant.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Census {
     /// Live tasks, from the ledger.
     pub tasks: Option<u64>,

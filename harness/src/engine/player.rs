@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Measured, Observer, PlayFailure, Wanted, play};
 use crate::exit::Exit;
 use crate::explain::{self, Finding};
-use crate::report::CaseReport;
+use crate::report::{CaseReport, CyclePlan};
 use crate::resource::Resource;
 use crate::runner::{Event, Message, PlayError, Player, RunRequest, Stop};
 use crate::scenario::model::PeerSpec;
@@ -115,6 +115,7 @@ fn report<W: PeerSpec>(
         audit: measured.timeline.audit.clone(),
         notes: judgement.notes.into_iter().chain(ignored).chain(measured.notes).collect(),
         replay,
+        plan: Some(CyclePlan::of(scenario, request.engine)),
         scenario_time: measured.scenario_time,
         wall_time,
         timeline: measured.timeline,

@@ -3,6 +3,7 @@
 //! Gathering reads a live process; what is here is pure: `survivors` compares snapshots of sites, `rank` says which
 //! finding explains which and puts culprits first, `witness` what dhat says of the same.
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::resource::Resource;
@@ -18,8 +19,9 @@ pub use tenants::{TENANTS_NAMED_MAX, TenantShare};
 pub use witness::{ALIKE, alike, second_opinion};
 
 /// One thing that stayed behind, named.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self")]
+#[schemars(transform = with_fingerprint)]
 pub struct Finding {
     /// What leaks here.
     pub resource: Resource,
@@ -65,6 +67,17 @@ impl Serialize for Finding {
 impl<'de> Deserialize<'de> for Finding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
+    }
+}
+
+/// The schema of what is printed: with the fingerprint, which is made of other fields.
+fn with_fingerprint(schema: &mut Schema) {
+    let fingerprint = serde_json::json!({
+        "type": "string",
+        "description": "A name that stays when lines move, as an entry of `ignore:` takes it.",
+    });
+    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        properties.insert("fingerprint".to_owned(), fingerprint);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, SiteCount};
@@ -12,7 +13,7 @@ use crate::resource::Resource;
 pub const TENANTS_NAMED_MAX: usize = 20;
 
 /// What one part of the target keeps at a site.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantShare {
     /// The tenant's path below the target's own tenant: `plc-7`.
     pub name: String,

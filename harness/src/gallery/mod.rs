@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::runner::Job;
 use crate::scenario::model::EngineKind;
+use crate::seconds;
 use crate::verdict::Outcome;
 
 mod docs;
@@ -35,6 +36,7 @@ pub struct Matrix {
     /// Healthy twins and harmless scenarios.
     pub quiet: Vec<Quiet>,
     /// Wall-clock time of it all.
+    #[serde(rename = "wall_time_seconds", with = "seconds")]
     pub wall_time: Duration,
 }
 
@@ -60,8 +62,10 @@ pub struct Defect {
     /// The fewest counted cycles that show it.
     pub cycles: Option<usize>,
     /// The same in scenario time, from the end of warm-up.
+    #[serde(rename = "after_seconds", with = "seconds::optional")]
     pub after: Option<Duration>,
     /// Wall-clock time of the whole run.
+    #[serde(rename = "took_seconds", with = "seconds")]
     pub took: Duration,
     /// The head of the report.
     pub head: String,

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{CaseReport, Expected, RunReport};
+use super::plan::{Budget, PhaseSpan, Rest};
+use super::{CaseReport, CyclePlan, Environment, Expected, RunReport};
 use crate::census::Census;
 use crate::exit::Exit;
 use crate::explain::{Finding, TenantShare, rank};
 use crate::resource::Resource;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
-use crate::timeline::{Audit, CycleRecord, Timeline};
-use crate::verdict::{ResourceRules, Rules, judge};
+use crate::timeline::{Audit, CycleRecord, Ended, Timeline};
+use crate::verdict::{Outcome, ResourceRules, Rules, judge};
 
 const CYCLES: u64 = 40;
 const WARM_UP: usize = 5;
@@ -24,6 +25,51 @@ fn at_rest() -> Census {
         heap_blocks: Some(1_204),
         heap_bytes: Some(301_442),
         ..Census::default()
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        reported_at: "2026-11-21T17:10:02Z".to_owned(),
+        watertight: "0.1.0".to_owned(),
+        build: "release".to_owned(),
+        tokio_unstable: true,
+        os: "Linux (Debian GNU/Linux 13)".to_owned(),
+        kernel: "6.12.0".to_owned(),
+        arch: "x86_64".to_owned(),
+        cpu: "A processor of two cores".to_owned(),
+        cores: 2,
+        memory_bytes: 24 << 30,
+    }
+}
+
+fn plan() -> CyclePlan {
+    let seconds = Duration::from_secs;
+    let phase = |name: &str, from, to, faults: &[&str]| PhaseSpan {
+        name: name.to_owned(),
+        from: seconds(from),
+        to: seconds(to),
+        faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
+    };
+    CyclePlan {
+        pace: 1.0,
+        phases: vec![
+            phase("flap", 0, 20, &["flap on plc: up 3s, down 2s"]),
+            phase("slow", 20, 30, &["latency on plc: delay 50ms", "slow_read on browser: rate 1 KiB/s"]),
+            phase("quiet", 30, 35, &[]),
+        ],
+        rest: Rest {
+            name: "settle".to_owned(),
+            within: seconds(60),
+            watch: seconds(2),
+            until: [("sessions".to_owned(), 4.0)].into(),
+        },
+        budgets: vec![Budget {
+            resource: Resource::Tasks,
+            peak_max: Some(100),
+            at_rest_max: None,
+            grow_per_cycle: 0.0,
+        }],
     }
 }
 
@@ -74,13 +120,14 @@ fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {
         },
         scenario_time: Duration::from_secs(1_890),
         wall_time: Duration::from_millis(412),
+        plan: Some(plan()),
         timeline,
     }
 }
 
 pub fn run(cases: Vec<CaseReport>) -> RunReport {
-    let exit = cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit));
-    RunReport { cases, exit, wall_time: Duration::from_millis(1_870), problems: vec![] }
+    let wall_time = Duration::from_millis(1_870);
+    RunReport { environment: Some(environment()), ..RunReport::of(cases, wall_time) }
 }
 
 pub fn clean(scenario: &str) -> CaseReport {
@@ -244,4 +291,56 @@ pub fn expecting(report: CaseReport, what: &str, met: bool) -> CaseReport {
     let expected = Expected { what: what.to_owned(), met, leak: None };
     let exit = Exit::of_case(report.outcome, Some(&expected));
     CaseReport { expected: Some(expected), exit, ..report }
+}
+
+/// A run that was stopped after half of its cycles.
+pub fn interrupted() -> CaseReport {
+    let mut run = timeline(|_| at_rest());
+    run.cycles.truncate(22);
+    run.ended = Some(Ended::Interrupted);
+    case("flapping-network", run, &Rules::default())
+}
+
+/// A child that ended without a word.
+pub fn harness_failure() -> CaseReport {
+    let mut report = clean("half-open-peer");
+    report.timeline = Timeline { cycles: vec![], audit: vec![], warm_up: 0, ..report.timeline };
+    report.outcome = Outcome::Inconclusive;
+    report.exit = Exit::Harness;
+    report.headline = "the child run was ended by signal 9; 0 of 45 cycles measured".to_owned();
+    (report.resources, report.audit, report.plan) = (vec![], vec![], None);
+    report.notes = vec!["its standard error ended with:\nthread 'main' panicked: <no room> & so on".to_owned()];
+    report
+}
+
+/// Nothing was played: stopped before the first case.
+pub fn empty() -> RunReport {
+    let problems = vec!["sim::flapping-network: not played: interrupted".to_owned()];
+    RunReport { exit: Exit::Inconclusive, problems, ..run(vec![]) }
+}
+
+/// One case of each kind.
+pub fn every_case() -> Vec<CaseReport> {
+    let leak = "leak of tasks at heartbeat_outlives_connection.rs";
+    vec![
+        clean("flapping-network"),
+        clean_in("reconnect-storm", "plcs=50"),
+        stepped(),
+        saturating(),
+        suspect(),
+        task_leak(),
+        tenants_leak(),
+        invalid(),
+        inconclusive(),
+        over_budget(),
+        expecting(task_leak(), leak, true),
+        expecting(clean("heartbeat"), leak, false),
+        interrupted(),
+        harness_failure(),
+    ]
+}
+
+/// Every kind of run.
+pub fn all() -> Vec<RunReport> {
+    vec![run(every_case()), run(vec![clean("flapping-network")]), empty(), RunReport { problems: vec![], ..empty() }]
 }

@@ -3,28 +3,35 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod environment;
 pub mod figures;
 pub mod gallery;
 pub mod json;
 pub mod junit;
+pub mod plan;
 pub mod seeds;
 pub mod terminal;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+pub use environment::Environment;
+pub use plan::CyclePlan;
+
 use crate::exit::Exit;
 use crate::explain::Finding;
 use crate::resource::Resource;
 use crate::scenario::model::EngineKind;
+use crate::seconds;
 use crate::seed::Seed;
 use crate::timeline::{Audit, Timeline};
 use crate::verdict::{Outcome, ResourceVerdict};
 
 /// Everything one run of one case has to say.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseReport {
     /// The scenario's name.
     pub scenario: String,
@@ -59,9 +66,16 @@ pub struct CaseReport {
     /// The command that repeats this run.
     pub replay: String,
     /// Scenario time covered.
+    #[serde(rename = "scenario_time_seconds", with = "seconds")]
+    #[schemars(with = "f64")]
     pub scenario_time: Duration,
     /// Wall-clock time spent.
+    #[serde(rename = "wall_time_seconds", with = "seconds")]
+    #[schemars(with = "f64")]
     pub wall_time: Duration,
+    /// What was to happen in each cycle, and what was allowed; `None`: the case was never read, or it was not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<CyclePlan>,
     /// The measurements themselves.
     pub timeline: Timeline,
 }
@@ -85,7 +99,7 @@ impl CaseReport {
 }
 
 /// A scenario's expectation and whether it came true.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Expected {
     /// In words: `clean`, `leak of tasks at heartbeat_outlives_connection.rs`.
     pub what: String,
@@ -97,7 +111,7 @@ pub struct Expected {
 }
 
 /// What came of a leak that a scenario declares.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredLeak {
     /// What it says will grow.
     pub resource: Resource,
@@ -110,14 +124,34 @@ pub struct DeclaredLeak {
 }
 
 /// All cases of one `watertight run`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
+    /// The form of this document: [`VERSION`].
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
     /// In the order of the files and their matrices.
     pub cases: Vec<CaseReport>,
     /// The worst exit of the cases.
     pub exit: Exit,
     /// Wall-clock time of the whole run.
+    #[serde(rename = "wall_time_seconds", with = "seconds")]
+    #[schemars(with = "f64")]
     pub wall_time: Duration,
     /// Why the run says less than was asked for: interrupted, a case that could not run.
     pub problems: Vec<String>,
+    /// Where it was played; `None`: on several machines, or nobody noted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
+
+/// The form of the JSON report. It is raised when a field changes its name or meaning; new fields do not raise it.
+pub const VERSION: u32 = 1;
+
+impl RunReport {
+    /// A report of `cases`, that ends with the worst of them, without problems, on this machine.
+    pub fn of(cases: Vec<CaseReport>, wall_time: Duration) -> Self {
+        let exit = cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit));
+        let environment = Some(Environment::gather());
+        Self { version: VERSION, cases, exit, wall_time, problems: Vec::new(), environment }
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::terminal::{self, Look};
 use super::{CaseReport, figures};
 use crate::exit::Exit;
+use crate::seconds;
 use crate::seed::Seed;
 use crate::verdict::Outcome;
 
@@ -19,6 +20,7 @@ pub struct SeedsReport {
     /// The worst exit of all runs.
     pub exit: Exit,
     /// Wall-clock time of everything.
+    #[serde(rename = "wall_time_seconds", with = "seconds")]
     pub wall_time: Duration,
 }
 
@@ -38,6 +40,7 @@ pub struct SeedsRow {
     /// The worst exit.
     pub exit: Exit,
     /// Wall-clock time of its runs together.
+    #[serde(rename = "wall_time_seconds", with = "seconds")]
     pub wall_time: Duration,
     /// Seeds that did not end well; of thousands the first ones.
     pub failed: Vec<FailedSeed>,

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -178,25 +177,20 @@ pub fn play(jobs: &[Job], options: &Options, stop: &Stop, observer: &dyn Observe
             turn.take(&slots)
         });
         let played = join_all(playing).await;
-        let mut report = RunReport {
-            cases: Vec::new(),
-            exit: Exit::Clean,
-            wall_time: Duration::ZERO,
-            problems: Vec::new(),
-        };
+        let mut cases = Vec::new();
+        let mut problems = Vec::new();
         for (job, played) in jobs.iter().zip(played) {
             match played {
-                Some(case) => report.cases.push(case),
-                None => report.problems.push(format!("{}: not played: interrupted", job.name())),
+                Some(case) => cases.push(case),
+                None => problems.push(format!("{}: not played: interrupted", job.name())),
             }
         }
-        report.exit = worst(&report);
+        let mut report = RunReport { problems, ..RunReport::of(cases, began.elapsed()) };
         report.problems.extend(stale(options, &report));
         if stop.is_requested() {
             report.problems.push("interrupted: what follows was measured before".to_owned());
             report.exit = report.exit.worse(Exit::Inconclusive);
         }
-        report.wall_time = began.elapsed();
         Ok(report)
     })
 }
@@ -225,10 +219,6 @@ pub fn check_determinism(
 
 pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
-}
-
-fn worst(report: &RunReport) -> Exit {
-    report.cases.iter().fold(Exit::Clean, |worst, case| worst.worse(case.exit))
 }
 
 /// Entries of the whole run's file that no case has anything for.

@@ -90,6 +90,7 @@ pub(super) fn unplayed(job: &Job, request: &RunRequest, exit: Exit, headline: St
         replay: request.replay_with(None),
         scenario_time: Duration::ZERO,
         wall_time: Duration::ZERO,
+        plan: None,
         timeline: Timeline {
             exact: false,
             warm_up: 0,

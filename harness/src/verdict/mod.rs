@@ -8,6 +8,7 @@
 //! leak: growth is evidence, a missing disturbance is only the lack of it. But a target that was not at rest is never
 //! judged for growth: what was counted then is not what it keeps.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::figures;
@@ -44,7 +45,7 @@ pub use rules::{ResourceRules, Rules};
 pub use sensitivity::smallest_leak_seen;
 
 /// One judgement. Never a `bool`. The order is from good to bad; a case ends with the worst of its resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Bounded; see the sensitivity for the smallest leak that would have been seen.
@@ -66,7 +67,7 @@ pub enum Outcome {
 }
 
 /// What a run says about one resource.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceVerdict {
     /// The resource.
     pub resource: Resource,

@@ -193,6 +193,7 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
         replay: request.replay_with(None),
         scenario_time: cycles.last().map_or(Duration::ZERO, |last| last.at),
         wall_time: cycles.len() as u32 * WALL_TIME_PER_CYCLE,
+        plan: None,
         timeline: Timeline {
             exact: true,
             warm_up: 0,
