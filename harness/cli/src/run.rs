@@ -9,8 +9,8 @@ use watertight::exit::Exit;
 use watertight::report::terminal::{self, Look};
 use watertight::report::{RunReport, seeds};
 use watertight::runner::{
-    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Shelf, Stop, check_determinism,
-    play, play_seeds, select,
+    Both, Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, ShardLines, Shelf, Silent,
+    Stop, check_determinism, play, play_seeds, select,
 };
 use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
@@ -18,6 +18,7 @@ use watertight::seed::Seed;
 use watertight::units::Time;
 
 use crate::progress::Progress;
+use crate::sharing::{self, Sharing};
 use crate::{parse_set, screen};
 
 const EXAMPLES: &str = "\
@@ -99,6 +100,8 @@ pub struct Args {
     /// Play each case twice with one seed, and compare what the two runs tell, line by line
     #[arg(long, conflicts_with_all = ["json", "report", "explain", "seeds", "control"])]
     check_determinism: bool,
+    #[command(flatten)]
+    sharing: Sharing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -141,38 +144,72 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Err(error) => return fail(Exit::Harness, &error),
     };
     if args.check_determinism {
-        return compare_all(&jobs, &options, &stop);
+        return compare_all(&args.sharing.share(&jobs), &options, &stop);
     }
-    if let Some(seeds) = args.seeds {
-        return with_seeds(&jobs, args, seeds, &stop);
+    match args.sharing.begin(&jobs, &options, args.seeds) {
+        Err(error) => fail(Exit::Harness, &error),
+        Ok(lines) => match args.seeds {
+            Some(seeds) => with_seeds(&jobs, args, seeds, lines, &stop),
+            None => played(&args.sharing.share(&jobs), args, &options, &outputs, lines, &stop),
+        },
     }
-    let progress = Progress::new(&jobs);
-    let played = play(&jobs, &options, &stop, &progress);
+}
+
+/// Plays every job with one seed.
+fn played(
+    jobs: &[Job],
+    args: &Args,
+    options: &Options,
+    outputs: &Outputs,
+    lines: Option<ShardLines>,
+    stop: &Stop,
+) -> Exit {
+    let progress = Progress::new(jobs);
+    let played = play(jobs, options, stop, &Both(&progress, observer(lines.as_ref())));
     drop(progress);
     match played {
-        Ok(report) => tell(&report, &outputs, args.stacks),
+        Ok(report) => {
+            let exit = tell(&report, outputs, args.stacks);
+            exit.worse(ended(lines, report.wall_time, stop))
+        }
         Err(error) => fail(Exit::Harness, &error),
     }
 }
 
+fn observer(lines: Option<&ShardLines>) -> &dyn Observer {
+    lines.map_or(&Silent, |lines| lines)
+}
+
+fn ended(lines: Option<ShardLines>, wall_time: Duration, stop: &Stop) -> Exit {
+    let ended = sharing::end(lines, wall_time, stop.is_requested());
+    ended.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean)
+}
+
 /// Plays every job with every seed; the table says how many ended clean.
-fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, stop: &Stop) -> Exit {
+fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, lines: Option<ShardLines>, stop: &Stop) -> Exit {
+    let shard = args.sharing.shard();
     let progress = Progress::with_seeds(jobs, seeds);
-    let played = play_seeds(jobs, &args.options(), seeds, stop, &progress);
+    let observer = Both(&progress, observer(lines.as_ref()));
+    let played = play_seeds(jobs, &args.options(), seeds, shard, stop, &observer);
     drop(progress);
     let report = match played {
         Ok(report) => report,
         Err(error) => return fail(Exit::Harness, &error),
     };
-    let text = seeds::text(&report, Look { width: screen::width(), color: true, stacks: false });
-    let Some(json) = &args.json else { return report.exit.worse(screen::out(&text)) };
-    let written = Outputs { json: Some(json.clone()), folder: None }.write_seeds(&report);
+    let exit = tell_seeds(&report, args.json.as_ref());
+    exit.worse(ended(lines, report.wall_time, stop))
+}
+
+fn tell_seeds(report: &seeds::SeedsReport, json: Option<&PathBuf>) -> Exit {
+    let text = seeds::text(report, Look { width: screen::width(), color: true, stacks: false });
+    let Some(json) = json else { return report.exit.worse(screen::out(&text)) };
+    let written = Outputs { json: Some(json.clone()), folder: None }.write_seeds(report);
     screen::err(&text);
     report.exit.worse(written.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean))
 }
 
 /// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
-fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
+pub(crate) fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
     let text = terminal::text(report, Look { width: screen::width(), color: true, stacks });
     let mut exit = report.exit;
     if outputs.takes_stdout() {

@@ -30,6 +30,12 @@ pub struct WriteError {
     source: io::Error,
 }
 
+impl WriteError {
+    pub(super) fn new(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+}
+
 impl Outputs {
     /// Whether the JSON takes standard output, so that nothing else may be printed there.
     pub fn takes_stdout(&self) -> bool {

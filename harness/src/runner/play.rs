@@ -121,17 +121,26 @@ impl Options {
         if !job.case.case.is_empty() {
             words.push(format!("--filter {}", quoted(&format!("*::{}", job.case.case))));
         }
-        words.extend(
-            self.overrides
-                .iter()
-                .map(|(path, value)| format!("--set {}", quoted(&format!("{path}={value}")))),
-        );
+        words.extend(self.settings());
+        words.join(" ")
+    }
+
+    /// The options that change what is measured or how it is judged, seed and cycles among them.
+    pub(super) fn words(&self) -> Vec<String> {
+        let seed = self.seed.iter().map(|seed| format!("--seed {seed}"));
+        let cycles = self.cycles.iter().map(|cycles| format!("--cycles {cycles}"));
+        seed.chain(cycles).chain(self.settings()).collect()
+    }
+
+    fn settings(&self) -> Vec<String> {
+        let set = |(path, value): &(String, String)| format!("--set {}", quoted(&format!("{path}={value}")));
+        let mut words: Vec<String> = self.overrides.iter().map(set).collect();
         words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
         let ignore = self.ignore.iter();
         words.extend(ignore.map(|(path, _)| format!("--ignore {}", quoted(&path.to_string_lossy()))));
         words.extend(self.control.then(|| "--control".to_owned()));
         words.extend(self.plain.then(|| "--no-expect".to_owned()));
-        words.join(" ")
+        words
     }
 }
 
@@ -224,9 +233,13 @@ pub(super) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 /// Entries of the whole run's file that no case has anything for.
 fn stale(options: &Options, report: &RunReport) -> Vec<String> {
     let Some((path, file)) = &options.ignore else { return Vec::new() };
-    let is_used =
-        |entry: &&Ignore| report.cases.iter().any(|case| is_used(entry, &case.findings, &case.resources));
-    let stale = file.ignore.iter().filter(|entry| !is_used(entry));
+    stale_entries(path, &file.ignore, &report.cases)
+}
+
+/// Those of `entries`, which stand in the file at `path`, that none of `cases` has anything for.
+pub(super) fn stale_entries(path: &Path, entries: &[Ignore], cases: &[CaseReport]) -> Vec<String> {
+    let is_used = |entry: &&Ignore| cases.iter().any(|case| is_used(entry, &case.findings, &case.resources));
+    let stale = entries.iter().filter(|entry| !is_used(entry));
     stale
         .map(|entry| format!("{}: nothing like {entry} grows in any case of this run", path.display()))
         .collect()

@@ -10,10 +10,11 @@ use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::report::seeds::{SeedsReport, SeedsRow};
 use crate::runner::play::{Slots, Turn, runtime};
-use crate::runner::{Job, Observer, Options, Stop};
+use crate::runner::{Deal, Job, Observer, Options, Shard, Stop};
+use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
 
-/// Plays each of `jobs` with the seeds from 1 to `seeds`.
+/// Plays each of `jobs` with the seeds from 1 to `seeds`: of these runs those that are dealt to `shard`.
 ///
 /// # Errors
 /// Those of the runtime alone.
@@ -21,9 +22,13 @@ pub fn play_seeds(
     jobs: &[Job],
     options: &Options,
     seeds: u64,
+    shard: Shard,
     stop: &Stop,
     observer: &dyn Observer,
 ) -> io::Result<SeedsReport> {
+    let engines: Vec<EngineKind> = jobs.iter().map(|job| job.engine).collect();
+    let deal = Deal::of(&engines, seeds);
+    let dealt = |job: usize| (1..=seeds).filter(|seed| deal.gives(shard, job, seed - 1)).collect::<Vec<_>>();
     runtime()?.block_on(async {
         let began = Instant::now();
         let slots = Slots::of(options);
@@ -35,15 +40,17 @@ pub fn play_seeds(
                 (index, played)
             }
         };
-        let all = (0..jobs.len()).flat_map(|index| (1..=seeds).map(move |seed| (index, seed)));
+        let all = (0..jobs.len()).flat_map(|index| dealt(index).into_iter().map(move |seed| (index, seed)));
         let at_once = options.jobs.max(options.wall_clock_jobs).max(1);
         let mut playing = stream::iter(all).map(one).buffer_unordered(at_once);
-        let mut rows: Vec<SeedsRow> = jobs.iter().map(|job| SeedsRow::of(&job.short_name(), seeds)).collect();
+        let row = |(index, job): (usize, &Job)| SeedsRow::of(&job.short_name(), dealt(index).len() as u64);
+        let mut rows: Vec<SeedsRow> = jobs.iter().enumerate().map(row).collect();
         while let Some((index, played)) = playing.next().await {
             if let Some(report) = played {
                 rows[index].add(report);
             }
         }
+        rows.retain(|row| row.seeds > 0);
         Ok(conclude(rows, began.elapsed(), stop))
     })
 }

@@ -1,0 +1,94 @@
+//! `merge`: what several machines said becomes the report of one run.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use watertight::exit::Exit;
+use watertight::report::RunReport;
+use watertight::report::seeds::{self, SeedsReport};
+use watertight::report::terminal::Look;
+use watertight::runner::{Merged, Outputs, SHARDS_MAX, ShardFile, ShardFileError, merge};
+
+use crate::run::{fail, tell};
+use crate::screen;
+
+const EXAMPLES: &str = "\
+Examples:
+  watertight run scenarios/gate --shard 2/4 --ndjson out/2.ndjson
+      On each of four machines, with its own number.
+  watertight merge out/*.ndjson --expect-shards 4 --report report
+      Then once: one report, one exit code.";
+
+/// The arguments of `merge`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// What `watertight run --shard K/N --ndjson FILE` wrote, one file a shard
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Expect the files of a run that so many machines share
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
+    expect_shards: Option<u32>,
+    /// Write the reports that `run --report` writes into this folder; with many seeds each case stands there with its worst run
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Show whole call stacks, not only the frames of your own code
+    #[arg(long)]
+    stacks: bool,
+}
+
+/// Reads, joins, tells: the exit code that one run of everything would have had.
+pub fn run(args: &Args) -> Exit {
+    let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
+    if let Err(error) = outputs.prepare() {
+        return fail(Exit::Harness, &error);
+    }
+    let (files, empty) = match read(&args.files) {
+        Ok(read) => read,
+        Err(error) => return fail(Exit::Usage, &error),
+    };
+    match merge(files, &empty, args.expect_shards) {
+        Ok(Merged::Run(report)) => tell(&report, &outputs, args.stacks),
+        Ok(Merged::Seeds { seeds, worst }) => tell_seeds(&seeds, &worst, outputs),
+        Err(error) => fail(error.exit(), &error),
+    }
+}
+
+/// The files, and those that are empty.
+fn read(paths: &[PathBuf]) -> Result<(Vec<ShardFile>, Vec<PathBuf>), ShardFileError> {
+    let (mut files, mut empty) = (Vec::new(), Vec::new());
+    for path in paths {
+        match open(path)? {
+            Some(file) => files.push(file),
+            None => empty.push(path.clone()),
+        }
+    }
+    Ok((files, empty))
+}
+
+fn open(path: &Path) -> Result<Option<ShardFile>, ShardFileError> {
+    let opened = File::open(path).map_err(|source| ShardFileError::Read { path: path.to_owned(), source });
+    ShardFile::read(path.to_owned(), BufReader::new(opened?))
+}
+
+/// Rows on the screen and in the JSON; the folder has each case with its worst run.
+fn tell_seeds(seeds: &SeedsReport, worst: &RunReport, outputs: Outputs) -> Exit {
+    let look = Look { width: screen::width(), color: true, stacks: false };
+    let problems = worst.problems.iter().map(|problem| format!("problem: {problem}\n"));
+    let text = problems.collect::<String>() + &seeds::text(seeds, look);
+    let mut exit = seeds.exit;
+    if outputs.takes_stdout() {
+        screen::err(&text);
+    } else {
+        exit = exit.worse(screen::out(&text));
+    }
+    if let Err(error) = outputs.write_seeds(seeds) {
+        exit = exit.worse(fail(Exit::Harness, &error));
+    }
+    let folder = Outputs { json: None, ..outputs };
+    folder.write(worst).iter().fold(exit, |exit, error| exit.worse(fail(Exit::Harness, error)))
+}
