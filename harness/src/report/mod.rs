@@ -9,6 +9,7 @@ pub mod figures;
 pub mod gallery;
 pub mod json;
 pub mod junit;
+pub mod openmetrics;
 pub mod seeds;
 pub mod terminal;
 

@@ -25,12 +25,14 @@ use self::wiring::Wiring;
 use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
+use super::network::{self, Kernel, Limits};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Mutation, Observer, Plant, Planted, PlayFailure, Wanted, mutant, pace};
 use crate::census::Census;
 use crate::chaos::Change;
 use crate::chaos::toxics::kill;
 use crate::scenario::Scenario;
+use crate::scenario::model::PeerSpec;
 use crate::scenario::plan::{Plan, PlannedEvent};
 use crate::timeline::{Ended, Timeline, Trimmed};
 use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
@@ -140,6 +142,7 @@ struct Live<'w, W: World> {
     storms: Storms,
     counted_from: Reading,
     acts: Acts,
+    limits: Limits,
     /// Whose processes are stopped.
     paused: BTreeSet<String>,
     notes: Vec<String>,
@@ -164,6 +167,7 @@ impl<'w, W: World> Live<'w, W> {
             storms: Storms::default(),
             counted_from: Reading::default(),
             acts: Acts::default(),
+            limits: Limits::begin(network::is_own(), stops_processes(setting.scenario)),
             paused: BTreeSet::new(),
             notes: Vec::new(),
         };
@@ -281,6 +285,9 @@ impl<'w, W: World> Live<'w, W> {
             _ => Vec::new(),
         };
         audit.extend(played.checks.audits());
+        let kernel = Kernel::read();
+        audit.extend(self.limits.audits(&kernel));
+        self.notes.extend(self.limits.notes(&kernel));
         let rose = inventory::rose(&played.inventories);
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
@@ -329,6 +336,10 @@ impl<'w, W: World> Live<'w, W> {
             let _late = server.running.stop(Signal::TERM, STOP_WITHIN).await;
         }
     }
+}
+
+fn stops_processes<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
+    scenario.cycle.iter().flat_map(|phase| &phase.faults).any(|fault| fault.party().is_some())
 }
 
 fn gone(program: &Program) -> Ended {
