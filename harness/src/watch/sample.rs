@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use watertight_probe::fds::{Fd, Kind};
 
 use crate::census::Census;
 
@@ -49,30 +48,4 @@ pub struct Site {
 
 fn as_seconds<S: Serializer>(after: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((after.as_secs_f64() * 1000.0).round() / 1000.0)
-}
-
-impl Details {
-    /// Counts `fds` by kind, and its TCP sockets by state.
-    pub(super) fn of_fds(fds: &[Fd]) -> Self {
-        let mut details = Self::default();
-        for fd in fds {
-            *details.fds_by_kind.entry(kind(fd.kind)).or_default() += 1;
-            if let (Some("tcp"), Some(state)) = (fd.protocol.as_deref(), &fd.state) {
-                *details.tcp.entry(state.clone()).or_default() += 1;
-            }
-        }
-        details
-    }
-}
-
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Socket => "socket",
-        Kind::Pipe => "pipe",
-        Kind::File => "file",
-        Kind::EventFd => "eventfd",
-        Kind::Epoll => "epoll",
-        Kind::Timer => "timerfd",
-        Kind::Anonymous => "anonymous",
-    }
 }
