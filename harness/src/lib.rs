@@ -25,5 +25,6 @@ pub mod report;
 pub mod runner;
 
 pub mod gallery;
+pub mod watch;
 
 pub mod exit;

@@ -14,6 +14,8 @@ mod schema;
 mod screen;
 mod sensitivity;
 mod sharing;
+mod serve;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -68,6 +70,8 @@ enum Command {
     Sensitivity(sensitivity::Args),
     /// List scenarios: names, engines, tags, cases
     List(list::Args),
+    /// Watch a process that runs anyway, from outside or through its probe; as a side-car for Prometheus too
+    Watch(watch::Args),
 }
 
 /// Plays the role this process was started for, or reads the command line and does as it says.
@@ -87,6 +91,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Schema(args) => schema::schema(&args, parts.library),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
+        Command::Watch(args) => watch::watch(&args),
     };
     exit.into()
 }

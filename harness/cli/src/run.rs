@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use watertight::engine::Plant;
+use watertight::engine::{Network, Plant};
 use watertight::exit::Exit;
 use watertight::report::terminal::{self, Look};
 use watertight::report::{RunReport, seeds};
@@ -94,6 +94,10 @@ pub struct Args {
     /// every Kth cycle; on behalf of a part of the target with `/NAME`: `heap=1kB/plc-7@20`; may be repeated
     #[arg(long, value_name = "LEAK")]
     plant: Vec<Plant>,
+    /// The network of a run's programs: one of its own with nothing but loopback, or the machine's [default: its own for storms,
+    /// where that is permitted]
+    #[arg(long, value_name = "own|host", default_value_t = Network::Auto, hide_default_value = true)]
+    network: Network,
     /// Play each clean case again with leaks of the size that it says it would have seen: it is invalid if one is missed
     #[arg(long, conflicts_with = "plant")]
     control: bool,
@@ -281,6 +285,7 @@ impl Args {
             plain: self.no_expect,
             plants: self.plant.clone(),
             control: self.control,
+            network: self.network,
             mutation: default.mutation,
             dhat: self.explain.and(self.report.clone()),
             jobs: self.jobs.map_or(default.jobs, usize::from),

@@ -1,4 +1,12 @@
 //! What a process holds at rest, counted once per settled cycle.
+//!
+//! [`Census`] is the plain value. A live process is looked at by a [`Sampler`]: [`outside`] asks the system, [`inside`] the process
+//! itself, where it serves something that can be asked.
+
+pub mod inside;
+pub mod outside;
+mod sampler;
+mod stat;
 
 use std::collections::BTreeMap;
 
@@ -6,6 +14,29 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Resource;
+
+pub use inside::Inside;
+pub use outside::Outside;
+pub use sampler::Sampler;
+
+/// Why a look at a process did not come about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Blind {
+    /// There is no such process any more.
+    #[error("process {pid} is gone")]
+    Gone {
+        /// Its number.
+        pid: u32,
+    },
+    /// What it serves for a look inside does not answer, or not as it was described.
+    #[error("its {view} does not answer: {why}")]
+    Inside {
+        /// What was asked, such as `probe`.
+        view: &'static str,
+        /// What went wrong.
+        why: String,
+    },
+}
 
 /// Counts of what the target holds. `None` means: not measured by this engine for this target, and the report says so.
 ///

@@ -31,6 +31,7 @@ pub mod proxy;
 mod relay;
 mod ring;
 pub mod sim;
+pub(crate) mod starved;
 mod timer;
 pub mod toxic;
 pub mod toxics;

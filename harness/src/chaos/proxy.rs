@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::chaos::link::Link;
 use crate::chaos::relay::{Relay, reset};
+use crate::chaos::starved;
 use crate::chaos::toxic::Admission;
 
 /// Connections that the kernel lets wait to be accepted.
@@ -181,7 +182,8 @@ async fn next_client(listener: Option<&TcpListener>) -> Option<TcpStream> {
         None => std::future::pending().await,
         Some(listener) => match listener.accept().await {
             Ok((client, _)) => Some(client),
-            Err(_) => {
+            Err(error) => {
+                starved::note(&error);
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 None
             }
@@ -219,7 +221,12 @@ async fn play(shared: &Shared, client: TcpStream) {
     }
 }
 
-async fn dial(upstream: SocketAddr, buffer_bytes: usize) -> io::Result<TcpStream> {
+/// Connects, with kernel buffers that hold what a link's do.
+pub(crate) async fn dial(upstream: SocketAddr, buffer_bytes: usize) -> io::Result<TcpStream> {
+    connect(upstream, buffer_bytes).await.inspect_err(starved::note)
+}
+
+async fn connect(upstream: SocketAddr, buffer_bytes: usize) -> io::Result<TcpStream> {
     let socket = if upstream.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let bytes = u32::try_from(kernel_buffer(buffer_bytes)).unwrap_or(u32::MAX);
     socket.set_recv_buffer_size(bytes)?;

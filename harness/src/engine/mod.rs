@@ -7,6 +7,7 @@ mod checks;
 mod cycle;
 mod inventory;
 mod mutant;
+pub(crate) mod network;
 mod pace;
 mod parties;
 mod plant;
@@ -18,6 +19,7 @@ mod storm;
 use std::time::Duration;
 
 pub use mutant::Mutation;
+pub use network::Network;
 pub use plant::{Plant, PlantError, Planted};
 pub use player::WorldPlayer;
 pub use process::{EXEC_ROLE, exec_role};

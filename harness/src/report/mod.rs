@@ -12,6 +12,7 @@ pub mod gallery;
 pub mod json;
 pub mod junit;
 pub mod plan;
+pub mod openmetrics;
 pub mod seeds;
 pub mod terminal;
 

@@ -32,6 +32,9 @@ pub struct CaseInfo {
     pub target: String,
     /// Programs that must be on this machine where the engine starts programs: a path, or a name in `PATH`.
     pub needs: Vec<String>,
+    /// Whether it storms a target of the runner's own: such a case gets a network of its own where that is permitted.
+    #[serde(default)]
+    pub storms: bool,
     /// Leaks that the scenario puts up with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<Ignore>,
@@ -101,6 +104,7 @@ mod tests {
             cycles: 20,
             target: String::new(),
             needs: vec!["/no/such/program".into()],
+            storms: false,
             ignore: Vec::new(),
         };
         assert_eq!(case.missing(EngineKind::Sim), None);

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use watertight_probe::heap::Testimony;
 
-use crate::engine::{Mutation, Plant};
+use crate::engine::{Mutation, Network, Plant};
 use crate::exit::Exit;
 use crate::explain;
 use crate::report::{CaseReport, RunReport, figures};
@@ -50,6 +50,8 @@ pub struct Options {
     pub plants: Vec<Plant>,
     /// Whether each clean case must find planted leaks of the size that it says it would have seen.
     pub control: bool,
+    /// The network that the programs of a run share.
+    pub network: Network,
     /// What of the harness is broken on purpose: only its own tests ask for that.
     pub mutation: Option<Mutation>,
     /// Where a second run under dhat puts its JSON; `None`: there is no second run.
@@ -81,6 +83,7 @@ impl Default for Options {
             today: Day::today(),
             plants: Vec::new(),
             control: false,
+            network: Network::Auto,
             mutation: None,
             dhat: None,
             jobs: cores(),
@@ -109,6 +112,10 @@ impl Options {
             ignore: self.ignore.as_ref().map(|(_, file)| file.ignore.clone()).unwrap_or_default(),
             baseline: self.baselines.baseline(job).filter(|_| is_as_written),
             today: self.today,
+            network: match job.engine {
+                EngineKind::Process => self.network.chosen(job.case.storms),
+                EngineKind::Sim => Network::Host,
+            },
             mutation: self.mutation,
             replay: self.replay(job),
         }
@@ -138,6 +145,7 @@ impl Options {
         words.extend(self.plants.iter().map(|plant| format!("--plant {plant}")));
         let ignore = self.ignore.iter();
         words.extend(ignore.map(|(path, _)| format!("--ignore {}", quoted(&path.to_string_lossy()))));
+        words.extend((self.network != Network::Auto).then(|| format!("--network {}", self.network)));
         words.extend(self.control.then(|| "--control".to_owned()));
         words.extend(self.plain.then(|| "--no-expect".to_owned()));
         words

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use tempfile::TempDir;
 use watertight_probe::heap;
 
+use crate::engine::network::{self, Entered};
 use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::runner::{Explain, Message, RunRequest, Stop};
@@ -57,7 +58,7 @@ impl PlayError {
 ///
 /// The exit code is the case's, for those who start a child by hand; the parent goes by the last message.
 pub(super) fn serve(player: &dyn Player) -> Exit {
-    match open().and_then(|(request, stop, out)| play(player, &request, &stop, out)) {
+    match open().and_then(|opened| play(player, opened)) {
         Ok(exit) => exit,
         // Standard error is the one place left: standard output is what failed.
         Err(error) => {
@@ -67,10 +68,21 @@ pub(super) fn serve(player: &dyn Player) -> Exit {
     }
 }
 
-fn open() -> io::Result<(RunRequest, Stop, BufWriter<File>)> {
+/// A child that is ready to play.
+struct Opened {
+    request: RunRequest,
+    /// The network that it has got, or why it has none.
+    network: Result<Entered, String>,
+    stop: Stop,
+    out: BufWriter<File>,
+}
+
+fn open() -> io::Result<Opened> {
     let out = take_stdout()?;
     let request = read_request(&mut io::stdin().lock())?;
-    Ok((request, Stop::on_parent()?, out))
+    // While this thread is the only one.
+    let network = network::enter(request.network);
+    Ok(Opened { request, network, stop: Stop::on_parent()?, out })
 }
 
 /// Takes standard output for messages alone: what the target prints goes to standard error from here on.
@@ -103,15 +115,20 @@ fn witness(explain: &Explain) -> io::Result<Option<TempDir>> {
     }
 }
 
-fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<File>) -> io::Result<Exit> {
+fn play(player: &dyn Player, opened: Opened) -> io::Result<Exit> {
+    let Opened { request, network, stop, out } = opened;
     let _profile = witness(&request.explain)?;
     let mut teller = Teller { out, cycles: 0, broken: None };
-    let played = player.play(request, stop, &mut |message| {
+    let tell = &mut |message| {
         teller.tell(&message);
         if teller.broken.is_some() {
             stop.request();
         }
-    });
+    };
+    let played = match network {
+        Ok(entered) => player.play(&request, &stop, tell).map(|report| noting(report, &entered)),
+        Err(why) => Err(PlayError::Harness(why)),
+    };
     // The engine has asked it already, unless it does not know how to.
     heap::finish_dhat();
     let (exit, last) = match played {
@@ -120,6 +137,14 @@ fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<F
     };
     teller.tell(&last);
     teller.broken.map_or(Ok(exit), Err)
+}
+
+/// A storm in the machine's network is no less a storm, but its reader shall know.
+fn noting(mut report: CaseReport, entered: &Entered) -> CaseReport {
+    if let Entered::Refused(why) = entered {
+        report.notes.push(format!("{why}: its connections were counted among those of the machine"));
+    }
+    report
 }
 
 struct Teller {

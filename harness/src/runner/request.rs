@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Mutation, Plant};
+use crate::engine::{Mutation, Network, Plant};
 use crate::scenario::Ignore;
 use crate::scenario::model::EngineKind;
 use crate::seed::Seed;
@@ -42,6 +42,9 @@ pub struct RunRequest {
     /// What was accepted for this case.
     #[serde(default)]
     pub baseline: Option<Baseline>,
+    /// The network that the run's programs share; in sim there is none.
+    #[serde(default)]
+    pub network: Network,
     /// What of the harness is broken on purpose: only its own tests ask for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutation: Option<Mutation>,

@@ -189,6 +189,7 @@ mod tests {
                 cycles: 100,
                 target: "fake".to_owned(),
                 needs: Vec::new(),
+                storms: false,
                 ignore: Vec::new(),
             };
             Ok(vec![case("plcs=1"), case("plcs=50")])

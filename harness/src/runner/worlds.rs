@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::chaos::Fault;
 use crate::runner::{CaseInfo, Library, LibraryError};
 use crate::scenario::case::{Case, discover, load_checked};
 use crate::scenario::error::{Look, ScenarioErrors};
 use crate::scenario::plan::Plan;
-use crate::scenario::{Overrides, Target, schema};
+use crate::scenario::model::PeerSpec;
+use crate::scenario::{Overrides, Scenario, Target, schema};
 use crate::seed::Seed;
 use crate::world::{World, problems};
 
@@ -59,6 +61,7 @@ impl<W: World> WorldLibrary<W> {
     }
 
     fn info(&self, case: Case<W::Peer>) -> CaseInfo {
+        let storms = storms(&case.scenario);
         let scenario = case.scenario;
         let mut needs = self.0.needs(&scenario);
         needs.extend(scenario.target.command.iter().flatten().take(1).cloned());
@@ -68,6 +71,7 @@ impl<W: World> WorldLibrary<W> {
             case: case.case,
             about: scenario.about,
             needs,
+            storms,
             tags: scenario.tags,
             ignore: scenario.ignore,
             engines: scenario.engines,
@@ -76,6 +80,12 @@ impl<W: World> WorldLibrary<W> {
             target: described(&scenario.target),
         }
     }
+}
+
+/// A program that the scenario names may need more than loopback, so it is not taken away from the machine's network unasked.
+fn storms<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
+    let mut faults = scenario.cycle.iter().flat_map(|phase| &phase.faults);
+    scenario.target.name.is_some() && faults.any(|fault| matches!(fault, Fault::Storm(_)))
 }
 
 fn described(target: &Target) -> String {

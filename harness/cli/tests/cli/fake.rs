@@ -58,6 +58,7 @@ impl Library for FakeLibrary {
             cycles: 5,
             target: "fake".to_owned(),
             needs: Vec::new(),
+            storms: false,
             ignore: Vec::new(),
         }])
     }

@@ -1,11 +1,10 @@
 //! Real programs, real TCP through the chaos proxy, the wall clock at the scenario's pace.
 //!
 //! The target and its server peers are programs (`program`), every link has its proxies (`wiring`), the target is looked at
-//! from outside and inside (`sample`). Consumers run in this process.
+//! from outside and inside ([`Sampler`]). Consumers run in this process.
 
 mod ports;
 mod program;
-mod sample;
 mod signals;
 mod wiring;
 
@@ -20,17 +19,18 @@ use watertight_probe::Tenant;
 pub use program::{EXEC_ROLE, exec_role};
 
 use self::program::Running;
-use self::sample::{Sampler, blind};
 use self::wiring::Wiring;
 use super::audit::{self, Acts, Reading};
 use super::cycle::{self, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
+use super::network::{self, Kernel, Limits};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Mutation, Observer, Plant, Planted, PlayFailure, Wanted, mutant, pace};
-use crate::census::Census;
+use crate::census::{Blind, Census, Inside, Sampler, inside};
 use crate::chaos::Change;
 use crate::chaos::toxics::kill;
 use crate::scenario::Scenario;
+use crate::scenario::model::PeerSpec;
 use crate::scenario::plan::{Plan, PlannedEvent};
 use crate::timeline::{Ended, Timeline, Trimmed};
 use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
@@ -140,6 +140,7 @@ struct Live<'w, W: World> {
     storms: Storms,
     counted_from: Reading,
     acts: Acts,
+    limits: Limits,
     /// Whose processes are stopped.
     paused: BTreeSet<String>,
     notes: Vec<String>,
@@ -164,6 +165,7 @@ impl<'w, W: World> Live<'w, W> {
             storms: Storms::default(),
             counted_from: Reading::default(),
             acts: Acts::default(),
+            limits: Limits::begin(network::is_own(), stops_processes(setting.scenario)),
             paused: BTreeSet::new(),
             notes: Vec::new(),
         };
@@ -221,7 +223,9 @@ impl<'w, W: World> Live<'w, W> {
             }
         }
         let pid = running.pid().ok_or_else(|| Unstarted::Ended(gone(&program)))?;
-        let sampler = Sampler::new(pid, probe).map_err(PlayFailure::system("look at a process"))?;
+        let views = probe.map(|address| Box::new(inside::Probe::at(address)) as Box<dyn Inside>);
+        let sampler = Sampler::new(pid, views.into_iter().collect());
+        let sampler = sampler.map_err(PlayFailure::system("look at a process"))?;
         self.target = Some((running, sampler));
         Ok(())
     }
@@ -243,13 +247,16 @@ impl<'w, W: World> Live<'w, W> {
     }
 
     /// Looks at the target; how it ended, if it has.
-    fn look<T>(&mut self, look: impl FnOnce(&mut Sampler) -> Result<T, Ended>) -> Result<T, Ended> {
+    fn look<T, E: Into<Ended>>(
+        &mut self,
+        look: impl FnOnce(&mut Sampler) -> Result<T, E>,
+    ) -> Result<T, Ended> {
         let (running, sampler) = self.target()?;
         // A process that has ended and was not reaped can still be looked at.
         if let Some(ended) = running.ended() {
             return Err(ended);
         }
-        look(sampler).map_err(|blind| running.ended().unwrap_or(blind))
+        look(sampler).map_err(|blind| running.ended().unwrap_or_else(|| blind.into()))
     }
 
     async fn read(&mut self) -> Result<Reading, Ended> {
@@ -281,6 +288,9 @@ impl<'w, W: World> Live<'w, W> {
             _ => Vec::new(),
         };
         audit.extend(played.checks.audits());
+        let kernel = Kernel::read();
+        audit.extend(self.limits.audits(&kernel));
+        self.notes.extend(self.limits.notes(&kernel));
         let rose = inventory::rose(&played.inventories);
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
@@ -329,6 +339,21 @@ impl<'w, W: World> Live<'w, W> {
             let _late = server.running.stop(Signal::TERM, STOP_WITHIN).await;
         }
     }
+}
+
+fn stops_processes<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
+    scenario.cycle.iter().flat_map(|phase| &phase.faults).any(|fault| fault.party().is_some())
+}
+
+impl From<Blind> for Ended {
+    fn from(blind: Blind) -> Self {
+        Self::TargetDied { how: blind.to_string() }
+    }
+}
+
+/// A probe that cannot be used.
+fn blind(error: impl std::fmt::Display) -> Ended {
+    Blind::Inside { view: "probe", why: error.to_string() }.into()
 }
 
 fn gone(program: &Program) -> Ended {
@@ -429,8 +454,8 @@ impl<W: World> Stage for Live<'_, W> {
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         self.look(|sampler| {
             let Some(probe) = sampler.probe() else {
-                let fds = inventory::fds_of(Some(sampler.pid())).iter().map(NamedFd::from).collect();
-                return Ok(Inventory { fds, ..Inventory::default() });
+                let fds = sampler.outside().fds().iter().map(NamedFd::from).collect();
+                return Ok::<_, Ended>(Inventory { fds, ..Inventory::default() });
             };
             let fds = probe.fds().map_err(blind)?.iter().map(NamedFd::from).collect();
             let sites = probe.sites(1).map_err(blind)?;
@@ -444,7 +469,7 @@ impl<W: World> Stage for Live<'_, W> {
 
     async fn trim(&mut self) -> Option<Trimmed> {
         // What was measured stands, whatever becomes of this.
-        self.look(|sampler| Ok(sampler.trim())).ok().flatten()
+        self.look(|sampler| Ok::<_, Ended>(sampler.trim())).ok().flatten()
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::Live;
-use super::sample::blind;
+use super::{Live, blind};
 use crate::chaos::Fault;
 use crate::chaos::toxics::kill;
 use crate::engine::parties::{peer_failed, reloaded};
