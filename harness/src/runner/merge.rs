@@ -285,7 +285,7 @@ impl Joining {
             if let Some((path, entries)) = self.whole.ignore.as_ref().filter(|_| is_whole) {
                 self.problems.extend(stale_entries(path, entries, &cases));
             }
-            return Merged::Run(RunReport { cases, exit, wall_time, problems: self.problems });
+            return Merged::Run(merged(cases, exit, wall_time, self.problems));
         };
         let mut rows: Vec<SeedsRow> =
             self.whole.jobs.iter().map(|job| SeedsRow::of(&job.name, seeds)).collect();
@@ -298,9 +298,14 @@ impl Joining {
             rows[job].add(report);
         }
         let cases = cases.into_iter().map(|(job, case)| with_note(case, &rows[job])).collect();
-        let worst = RunReport { cases, exit, wall_time, problems: self.problems };
+        let worst = merged(cases, exit, wall_time, self.problems);
         Merged::Seeds { seeds: SeedsReport { rows, exit, wall_time }, worst }
     }
+}
+
+/// One report of what several machines played.
+fn merged(cases: Vec<CaseReport>, exit: Exit, wall_time: Duration, problems: Vec<String>) -> RunReport {
+    RunReport { exit, problems, environment: None, ..RunReport::of(cases, wall_time) }
 }
 
 /// Runs that are missing, by name: of more their number is enough.
