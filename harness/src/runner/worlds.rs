@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::housing::Houses;
 use crate::runner::{CaseInfo, Library, LibraryError};
 use crate::scenario::case::{Case, discover, load_checked};
 use crate::scenario::error::{Look, ScenarioErrors};
+use crate::scenario::model::EngineKind;
 use crate::scenario::plan::Plan;
 use crate::scenario::{Overrides, Target, schema};
 use crate::seed::Seed;
@@ -43,6 +45,15 @@ impl<W: World> Library for WorldLibrary<W> {
     fn schema(&self) -> serde_json::Value {
         schema::<W::Peer>()
     }
+
+    fn lacks(&self, engine: EngineKind) -> Option<String> {
+        let built_without =
+            || Some("needs an engine for containers: this program is built without".to_owned());
+        match engine {
+            EngineKind::Sim | EngineKind::Process => None,
+            EngineKind::Container => self.0.houses().map_or_else(built_without, Houses::lacks),
+        }
+    }
 }
 
 impl<W: World> WorldLibrary<W> {
@@ -61,7 +72,9 @@ impl<W: World> WorldLibrary<W> {
     fn info(&self, case: Case<W::Peer>) -> CaseInfo {
         let scenario = case.scenario;
         let mut needs = self.0.needs(&scenario);
-        needs.extend(scenario.target.command.iter().flatten().take(1).cloned());
+        if scenario.target.image.is_none() {
+            needs.extend(scenario.target.command.iter().flatten().take(1).cloned());
+        }
         CaseInfo {
             file: case.file,
             scenario: scenario.name,
@@ -79,7 +92,7 @@ impl<W: World> WorldLibrary<W> {
 }
 
 fn described(target: &Target) -> String {
-    let name = target.name.clone().or_else(|| target.command.as_ref()?.first().cloned()).unwrap_or_default();
+    let name = target.shown();
     match target.defect.as_deref() {
         None | Some("none") => name,
         Some(defect) => format!("{name} ({defect})"),

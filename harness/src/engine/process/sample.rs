@@ -1,7 +1,6 @@
 //! What a running process holds, from outside (`/proc`) and, where it serves a probe, from inside.
 
 use std::io;
-use std::net::SocketAddr;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use watertight_probe::client::Client;
@@ -28,9 +27,9 @@ impl Sampler {
     ///
     /// # Errors
     /// A system that does not tell of its processes.
-    pub(super) fn new(pid: u32, probe: Option<SocketAddr>) -> io::Result<Self> {
+    pub(super) fn new(pid: u32, probe: Option<Client>) -> io::Result<Self> {
         let system = System::new().map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(Self { pid, system, probe: probe.map(Client::new) })
+        Ok(Self { pid, system, probe })
     }
 
     /// The process's number.
