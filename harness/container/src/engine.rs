@@ -35,10 +35,15 @@ pub(crate) fn lacks() -> Option<String> {
         .clone()
 }
 
-/// On a thread of its own: whoever asks may be inside a runtime.
 fn ping() -> io::Result<()> {
-    let asked =
-        thread::spawn(|| Builder::new_current_thread().enable_all().build()?.block_on(connect()).map(drop));
+    aside(async || connect().await.map(drop))
+}
+
+/// Asks the engine on a thread of its own: whoever waits for the answer may be inside a runtime.
+pub(crate) fn aside<T: Send + 'static>(
+    ask: impl AsyncFnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let asked = thread::spawn(|| Builder::new_current_thread().enable_all().build()?.block_on(ask()));
     asked.join().unwrap_or_else(|_| Err(io::Error::other("its client panicked")))
 }
 

@@ -15,6 +15,9 @@ use ring::digest::{Context, SHA256};
 /// The most of a program's head that is looked at for the name of its loader.
 const HEAD_BYTES: u64 = 64 * 1024;
 
+/// Where loaders look up libraries that lie in no folder of their own knowledge.
+const CACHE: &str = "/etc/ld.so.cache";
+
 /// The most libraries that a program may have: no real one comes near.
 const LIBRARIES_MAX: usize = 512;
 
@@ -35,6 +38,7 @@ impl Files {
         if let Some(loader) = loader(&program)? {
             all.extend(libraries(&loader, &program)?);
             all.insert(loader);
+            all.extend(Some(PathBuf::from(CACHE)).filter(|cache| cache.is_file()));
         }
         Ok(Self { program, all })
     }

@@ -125,6 +125,8 @@ impl Apartment {
             .with_network(&self.network.name)
             .with_mount(Mount::bind_mount(scratch.clone(), scratch))
             .with_security_opt("no-new-privileges")
+            // Where the machine labels its files, those of the run's folder have another label.
+            .with_security_opt("label=disable")
             .with_host_config_modifier(move |host| hold(host, limits));
         for (name, value) in &program.env {
             request = request.with_env_var(text(name)?, text(value)?);

@@ -64,6 +64,11 @@ impl Owner {
         owner.namespace == this.namespace && started(owner.pid) != Some(owner.started)
     }
 
+    /// The number of the process that `label` names.
+    pub(crate) fn pid_of(label: &str) -> Option<u32> {
+        Self::parse(label).map(|owner| owner.pid)
+    }
+
     fn parse(label: &str) -> Option<Self> {
         let mut words = label.split('/');
         let (boot, namespace) = (words.next()?.to_owned(), words.next()?.to_owned());

@@ -16,4 +16,4 @@ mod resident;
 mod warden;
 
 pub use house::Containers;
-pub use warden::{WARDEN_ROLE, warden_role};
+pub use warden::{Belonging, WARDEN_ROLE, belongings, warden_role};

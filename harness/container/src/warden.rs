@@ -102,7 +102,11 @@ fn is_of(labels: &HashMap<String, String>, run: &str) -> bool {
 async fn clear(docker: &Docker, meant: impl Fn(&HashMap<String, String>) -> bool) -> io::Result<()> {
     let mut left = 0;
     for _ in 0..TRIES {
-        left = clear_once(docker, &meant).await?;
+        let all = listed(docker).await?;
+        left = 0;
+        for thing in all.into_iter().filter(|thing| meant(&thing.labels)) {
+            left += usize::from(!thing.is_removed(docker).await);
+        }
         if left == 0 {
             return Ok(());
         }
@@ -111,24 +115,63 @@ async fn clear(docker: &Docker, meant: impl Fn(&HashMap<String, String>) -> bool
     Err(io::Error::other(format!("{left} containers or networks could not be removed")))
 }
 
-/// How many could not be removed at this try.
-async fn clear_once(docker: &Docker, meant: &impl Fn(&HashMap<String, String>) -> bool) -> io::Result<usize> {
+/// A container or a network of some run.
+#[derive(Debug)]
+struct Thing {
+    is_container: bool,
+    id: String,
+    labels: HashMap<String, String>,
+}
+
+impl Thing {
+    /// Removes it; `false`: it could not be removed at this try.
+    async fn is_removed(&self, docker: &Docker) -> bool {
+        if !self.is_container {
+            return is_gone(docker.remove_network(&self.id).await);
+        }
+        let by_force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        is_gone(docker.remove_container(&self.id, Some(by_force)).await)
+    }
+}
+
+/// All containers of runs, whoever's, and then all networks: these can be removed once nobody is on them.
+async fn listed(docker: &Docker) -> io::Result<Vec<Thing>> {
     let filters = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
-    let mut left = 0;
     let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    for container in docker.list_containers(Some(all)).await.map_err(engine::failed("list containers"))? {
-        if let (true, Some(id)) = (meant(&container.labels.unwrap_or_default()), container.id) {
-            let by_force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            left += usize::from(!is_gone(docker.remove_container(&id, Some(by_force)).await));
-        }
-    }
+    let containers = docker.list_containers(Some(all)).await.map_err(engine::failed("list containers"))?;
+    let containers = containers.into_iter().map(|container| (true, container.id, container.labels));
     let all = ListNetworksOptionsBuilder::new().filters(&filters).build();
-    for network in docker.list_networks(Some(all)).await.map_err(engine::failed("list networks"))? {
-        if let (true, Some(id)) = (meant(&network.labels.unwrap_or_default()), network.id) {
-            left += usize::from(!is_gone(docker.remove_network(&id).await));
-        }
-    }
-    Ok(left)
+    let networks = docker.list_networks(Some(all)).await.map_err(engine::failed("list networks"))?;
+    let networks = networks.into_iter().map(|network| (false, network.id, network.labels));
+    let thing = |(is_container, id, labels): (bool, Option<String>, Option<HashMap<String, String>>)| {
+        Some(Thing { is_container, id: id?, labels: labels.unwrap_or_default() })
+    };
+    Ok(containers.chain(networks).filter_map(thing).collect())
+}
+
+/// Something that a run has in the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Belonging {
+    /// `container`, or `network`.
+    pub kind: &'static str,
+    /// How the engine calls it.
+    pub id: String,
+    /// The process of the run.
+    pub owner: u32,
+}
+
+/// What runs have in the engine at this moment: nothing, once all of them have ended.
+///
+/// # Errors
+/// There is no engine.
+pub fn belongings() -> io::Result<Vec<Belonging>> {
+    let all = engine::aside(async || listed(&engine::connect().await?).await)?;
+    let belonging = |thing: Thing| {
+        let owner = Owner::pid_of(thing.labels.get(OWNER)?)?;
+        let kind = if thing.is_container { "container" } else { "network" };
+        Some(Belonging { kind, id: thing.id, owner })
+    };
+    Ok(all.into_iter().filter_map(belonging).collect())
 }
 
 fn is_gone(removed: Result<(), testcontainers::bollard::errors::Error>) -> bool {
