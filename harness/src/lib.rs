@@ -13,6 +13,7 @@ pub mod scenario;
 
 pub mod chaos;
 pub mod engine;
+pub mod housing;
 pub mod world;
 
 pub mod census;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::census::Census;
 use crate::seconds;
+use crate::units::Size;
 
 /// One run of one case, measured and not yet judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +94,14 @@ pub enum Ended {
     TargetDied {
         /// Exit status or panic message, with the tail of its stderr.
         how: String,
+    },
+    /// The kernel ended the target, since it had reached the bound of its memory.
+    #[error("the target was killed by the kernel at its limit of {}: {evidence}", Size(*limit_bytes))]
+    OutOfMemory {
+        /// The bound, in bytes.
+        limit_bytes: u64,
+        /// What was seen, in words, with the tail of its stderr.
+        evidence: String,
     },
     /// A peer could not be ended in order, or not be brought back.
     #[error("peer `{peer}` failed: {how}")]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::chaos::sim::SimNet;
+use crate::housing::Houses;
 use crate::scenario::model::{PeerSpec, Scenario};
 use crate::seed::Seed;
 
@@ -128,6 +130,8 @@ pub struct Setting<'a, P: PeerSpec> {
     pub pace: f64,
     /// A folder of this run's own for configuration files.
     pub scratch: &'a std::path::Path,
+    /// The address on which a target that is a program is to listen.
+    pub listen: IpAddr,
 }
 
 impl<P: PeerSpec> Clone for Setting<'_, P> {
@@ -182,6 +186,12 @@ pub trait World: Send + Sync + 'static {
     fn needs(&self, scenario: &Scenario<Self::Peer>) -> Vec<String> {
         let _ = scenario;
         Vec::new()
+    }
+
+    /// Where targets can be housed for [`EngineKind::Container`](crate::scenario::model::EngineKind); `None`: nowhere but on
+    /// this machine.
+    fn houses(&self) -> Option<&dyn Houses> {
+        None
     }
 
     /// Where `peer` sits on its link.

@@ -319,8 +319,13 @@ pub(crate) mod tests {
     fn config_at(pace: f64) -> Value {
         let scenario = scenario("every: 2s").unwrap();
         let scratch = std::env::temp_dir();
-        let setting =
-            Setting { scenario: &scenario, seed: watertight::seed::Seed(7), pace, scratch: &scratch };
+        let setting = Setting {
+            scenario: &scenario,
+            seed: watertight::seed::Seed(7),
+            pace,
+            scratch: &scratch,
+            listen: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
         let addresses = [("broker", "127.0.0.1:1883"), ("store", "127.0.0.1:6379")]
             .map(|(name, address)| (name.to_owned(), vec![address.to_owned()]));
         let text = config(&setting, &addresses.into(), "127.0.0.1:0").unwrap();

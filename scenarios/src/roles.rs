@@ -21,6 +21,8 @@ pub const ROLES: &[Role] = &[
     Role { name: GATEWAY, main: gateway },
     Role { name: PLC, main: plc },
     Role { name: watertight::engine::EXEC_ROLE, main: exec },
+    #[cfg(feature = "container")]
+    Role { name: watertight_container::WARDEN_ROLE, main: watertight_container::warden_role },
 ];
 
 fn gateway(args: Vec<OsString>) -> ExitCode {

@@ -54,6 +54,11 @@ impl World for S7World {
         scenario.world.values().filter_map(program).collect()
     }
 
+    #[cfg(feature = "container")]
+    fn houses(&self) -> Option<&dyn watertight::housing::Houses> {
+        Some(&watertight_container::Containers)
+    }
+
     fn seat(&self, peer: &S7Peer) -> Seat {
         match peer {
             S7Peer::S7(_) | S7Peer::S7Command(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => Seat::Server,
@@ -263,7 +268,7 @@ fn write_config(
         why: format!("{}: {error}", path.display()),
     };
     let dumps = setting.scratch.join(DUMPS_FOLDER);
-    let config = gateway::config_with_dumps(setting, peers, "127.0.0.1:0", &dumps)?;
+    let config = gateway::config_with_dumps(setting, peers, &format!("{}:0", setting.listen), &dumps)?;
     std::fs::write(&path, config).map_err(cannot)?;
     Ok(path)
 }

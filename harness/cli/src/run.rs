@@ -114,6 +114,8 @@ pub(crate) enum EngineArg {
     Sim,
     /// Real processes, real TCP through the chaos proxy, wall clock
     Process,
+    /// As `process`, with the target in a container: whatever plays in processes
+    Container,
     /// Every engine that the scenario names
     All,
 }
@@ -312,6 +314,7 @@ impl EngineArg {
         match self {
             Self::Sim => Some(EngineKind::Sim),
             Self::Process => Some(EngineKind::Process),
+            Self::Container => Some(EngineKind::Container),
             Self::All => None,
         }
     }

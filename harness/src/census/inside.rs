@@ -31,7 +31,12 @@ pub struct Probe(Client);
 impl Probe {
     /// The probe that serves at `address`.
     pub fn at(address: SocketAddr) -> Self {
-        Self(Client::new(address))
+        Self::by(Client::new(address))
+    }
+
+    /// The probe that `client` asks.
+    pub fn by(client: Client) -> Self {
+        Self(client)
     }
 }
 

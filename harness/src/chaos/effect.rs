@@ -109,7 +109,9 @@ pub(crate) const fn proof(fault: &Fault) -> Proof {
             Gone::Peer | Gone::Target => Proof::Taken,
             Gone::Nobody => Proof::WithheldOrHung,
         },
-        Fault::Storm(_) | Fault::Kill(_) | Fault::Pause(_) | Fault::Reload(_) => Proof::Elsewhere,
+        Fault::Storm(_) | Fault::Kill(_) | Fault::Pause(_) | Fault::Reload(_) | Fault::Partition(_) => {
+            Proof::Elsewhere
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::chaos::toxics::flap::Flap;
 use crate::chaos::toxics::half_open::HalfOpen;
 use crate::chaos::toxics::kill::{Kill, Signal, TARGET};
 use crate::chaos::toxics::latency::Latency;
+use crate::chaos::toxics::partition::Partition;
 use crate::chaos::toxics::pause::Pause;
 use crate::chaos::toxics::refuse::Refuse;
 use crate::chaos::toxics::reload::Reload;
@@ -57,6 +58,8 @@ pub enum Fault {
     Pause(#[garde(dive)] Pause),
     /// The target is told to read its settings again.
     Reload(#[garde(dive)] Reload),
+    /// The target is cut off from everybody, and connected again.
+    Partition(#[garde(dive)] Partition),
 }
 
 /// The keys that all faults on a link share.
@@ -129,6 +132,10 @@ pub enum Change {
     Resume,
     /// The target is told to read its settings again.
     Reload,
+    /// The target is cut off from everybody.
+    Partition,
+    /// It is connected again.
+    Repair,
 }
 
 impl Fault {
@@ -149,6 +156,7 @@ impl Fault {
             Self::Kill(_) => "kill",
             Self::Pause(_) => "pause",
             Self::Reload(_) => "reload",
+            Self::Partition(_) => "partition",
         }
     }
 
@@ -162,7 +170,7 @@ impl Fault {
         match self {
             Self::Kill(kill) => Some(&kill.peer),
             Self::Pause(pause) => Some(&pause.peer),
-            Self::Reload(_) => Some(TARGET),
+            Self::Reload(_) | Self::Partition(_) => Some(TARGET),
             _ => None,
         }
     }
@@ -186,7 +194,7 @@ impl Fault {
             Self::SlowRead(fault) => fault,
             Self::Flap(fault) => fault,
             Self::Storm(fault) => fault,
-            Self::Kill(_) | Self::Pause(_) | Self::Reload(_) => return None,
+            Self::Kill(_) | Self::Pause(_) | Self::Reload(_) | Self::Partition(_) => return None,
         })
     }
 
@@ -206,6 +214,7 @@ impl Fault {
         match self {
             Self::Kill(kill) => return kill_at(kill, length),
             Self::Pause(pause) => return pause_at(pause, length),
+            Self::Partition(partition) => return partition_at(partition, length),
             Self::Reload(reload) => return once(reload.at, Change::Reload, length),
             _ => {}
         }
@@ -251,6 +260,12 @@ fn pause_at(pause: &Pause, length: Duration) -> Vec<(Duration, Change)> {
     let stops = once(pause.at, Change::Pause, length);
     let goes_on = stops.first().map(|(at, _)| ((*at + pause.lasts.0).min(length), Change::Resume));
     stops.into_iter().chain(goes_on).collect()
+}
+
+fn partition_at(partition: &Partition, length: Duration) -> Vec<(Duration, Change)> {
+    let cuts = once(partition.at, Change::Partition, length);
+    let repaired = cuts.first().map(|(at, _)| ((*at + partition.lasts.0).min(length), Change::Repair));
+    cuts.into_iter().chain(repaired).collect()
 }
 
 fn flaps(flap: &Flap, window: Duration, dice: Seed) -> Vec<(Duration, Change)> {
@@ -299,6 +314,8 @@ impl fmt::Display for Change {
             Self::Pause => f.write_str("stops"),
             Self::Resume => f.write_str("goes on"),
             Self::Reload => f.write_str("is told to read its settings again"),
+            Self::Partition => f.write_str("cuts it off"),
+            Self::Repair => f.write_str("is repaired"),
         }
     }
 }
@@ -374,9 +391,17 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_is_repaired_by_the_end_of_its_phase() {
+        assert_eq!(events("partition: { for: 2s, at: 1s }", 5), ["1s cuts it off", "3s is repaired"]);
+        assert_eq!(events("partition: { for: 9s }", 5), ["0s cuts it off", "5s is repaired"]);
+        assert!(events("partition: { for: 1s, at: 5s }", 5).is_empty());
+    }
+
+    #[test]
     fn faults_of_processes_say_whose() {
         for (yaml, party, peer) in [
             ("kill: {}", "target", None),
+            ("partition: { for: 1s }", "target", None),
             ("kill: { peer: plc }", "plc", Some("plc")),
             ("pause: { for: 1s }", "target", None),
             ("pause: { peer: broker, for: 1s }", "broker", Some("broker")),

@@ -221,7 +221,9 @@ impl Link {
             | Change::Kill { .. }
             | Change::Pause
             | Change::Resume
-            | Change::Reload => {}
+            | Change::Reload
+            | Change::Partition
+            | Change::Repair => {}
         }
     }
 

@@ -178,6 +178,7 @@ fn of_act<'f>(fault: &'f Fault, before: &Reading, after: &Reading) -> (&'f str, 
     let what = match fault {
         Fault::Pause(_) => "times paused",
         Fault::Reload(_) => "times told to reload",
+        Fault::Partition(_) => "times cut off",
         _ => "signals sent",
     };
     (party, what.to_owned(), of(after) - of(before))

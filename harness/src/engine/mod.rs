@@ -113,7 +113,9 @@ impl CycleCounts {
     fn of<P: PeerSpec>(scenario: &Scenario<P>, engine: EngineKind) -> Self {
         let cycles = scenario.cycles;
         match (engine, cycles.wall) {
-            (EngineKind::Process, Some(wall)) => Self { warm_up: wall.warm_up, counted: wall.count },
+            (EngineKind::Process | EngineKind::Container, Some(wall)) => {
+                Self { warm_up: wall.warm_up, counted: wall.count }
+            }
             _ => Self { warm_up: cycles.warm_up, counted: cycles.count },
         }
     }
@@ -136,6 +138,8 @@ pub fn play<W: World>(
     observer.planned(counts.planned());
     match wanted.engine {
         EngineKind::Sim => sim::play(world, scenario, counts, wanted, observer),
-        EngineKind::Process => process::play(world, scenario, counts, wanted, observer),
+        EngineKind::Process | EngineKind::Container => {
+            process::play(world, scenario, counts, wanted, observer)
+        }
     }
 }

@@ -148,7 +148,7 @@ fn judged<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest, measured: &
 
 fn target<P: PeerSpec>(scenario: &Scenario<P>) -> String {
     let target = &scenario.target;
-    let name = target.name.clone().or_else(|| target.command.as_ref()?.first().cloned()).unwrap_or_default();
+    let name = target.shown();
     match &target.defect {
         Some(defect) => format!("{name} ({defect})"),
         None => name,

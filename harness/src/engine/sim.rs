@@ -7,6 +7,7 @@ mod processes;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,7 +86,13 @@ pub(super) fn play<W: World>(
     tasks::install(&mut builder);
     let runtime = builder.build().map_err(PlayFailure::system("build the runtime"))?;
     let scratch = tempfile::tempdir().map_err(PlayFailure::system("make a temporary folder"))?;
-    let setting = Setting { scenario, seed: wanted.seed, pace: 1.0, scratch: scratch.path() };
+    let setting = Setting {
+        scenario,
+        seed: wanted.seed,
+        pace: 1.0,
+        scratch: scratch.path(),
+        listen: Ipv4Addr::LOCALHOST.into(),
+    };
     runtime.block_on(tenants.harness.scope(run(world, setting, tenants, counts, wanted, observer)))
 }
 
@@ -381,6 +388,10 @@ impl<W: World> Stage for Sim<'_, W> {
             }
             Change::Resume => {
                 self.stand_still(event, &Change::End);
+                Ok(())
+            }
+            Change::Partition | Change::Repair => {
+                self.partition(event);
                 Ok(())
             }
             Change::Reload => {

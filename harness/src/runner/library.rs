@@ -80,6 +80,12 @@ pub trait Library {
 
     /// The JSON Schema of the language.
     fn schema(&self) -> serde_json::Value;
+
+    /// What this machine lacks for `engine` whatever the case, in words; `None`: nothing.
+    fn lacks(&self, engine: EngineKind) -> Option<String> {
+        let _ = engine;
+        None
+    }
 }
 
 /// What is wrong with a path or a scenario file: everything, in one go, ready to be shown.

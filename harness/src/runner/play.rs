@@ -114,7 +114,8 @@ impl Options {
             today: self.today,
             network: match job.engine {
                 EngineKind::Process => self.network.chosen(job.case.storms),
-                EngineKind::Sim => Network::Host,
+                // The one has no network, the other one of its own already.
+                EngineKind::Sim | EngineKind::Container => Network::Host,
             },
             mutation: self.mutation,
             replay: self.replay(job),
@@ -271,7 +272,7 @@ impl Slots {
     async fn take(&self, engine: EngineKind) -> Option<SemaphorePermit<'_>> {
         let slots = match engine {
             EngineKind::Sim => &self.sim,
-            EngineKind::Process => &self.wall_clock,
+            EngineKind::Process | EngineKind::Container => &self.wall_clock,
         };
         slots.acquire().await.ok()
     }
@@ -337,6 +338,9 @@ impl Turn<'_> {
 
     /// Plays in a child; and what dhat said there, if it was asked.
     async fn heard_run(self, request: &RunRequest) -> (CaseReport, Option<Box<Testimony>>) {
+        if let Some(lacks) = &self.job.lacks {
+            return (unplayed(self.job, request, Exit::Inconclusive, lacks.clone()), None);
+        }
         if let Some(missing) = self.job.case.missing(self.job.engine) {
             let headline =
                 format!("{missing}: not on this machine; install it, or correct the scenario's `command`");

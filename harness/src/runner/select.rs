@@ -14,7 +14,7 @@ pub enum Engines {
     First,
     /// Every one that the scenario names.
     All,
-    /// Those of these that the scenario names.
+    /// Those of these that the scenario plays in: what names `process` plays in containers too.
     Only(Vec<EngineKind>),
 }
 
@@ -40,6 +40,8 @@ pub struct Job {
     pub case: CaseInfo,
     /// The engine.
     pub engine: EngineKind,
+    /// What this machine lacks for the engine itself, in words.
+    pub lacks: Option<String>,
 }
 
 impl Job {
@@ -51,6 +53,11 @@ impl Job {
     /// `engine::scenario::case`.
     pub fn short_name(&self) -> String {
         join(&[self.engine.name(), &self.case.scenario, &self.case.case])
+    }
+
+    /// What this machine lacks to play it, in words; `None`: nothing.
+    pub fn missing(&self) -> Option<String> {
+        self.lacks.clone().or_else(|| self.case.missing(self.engine))
     }
 
     /// The name as a file's.
@@ -106,12 +113,18 @@ pub enum SelectError {
 pub fn select(library: &dyn Library, selection: &Selection) -> Result<Vec<Job>, SelectError> {
     let cases = read_all(library, &selection.paths, &selection.overrides)?;
     let count = cases.len();
-    let jobs: Vec<Job> = cases
+    let mut jobs: Vec<Job> = cases
         .into_iter()
         .filter(|case| selection.tags.is_empty() || case.tags.iter().any(|tag| selection.tags.contains(tag)))
         .flat_map(|case| in_engines(case, &selection.engines))
         .filter(|job| job.matches(&selection.filters))
         .collect();
+    // Asked once, and only where somebody wants the engine.
+    if jobs.iter().any(|job| job.engine == EngineKind::Container) {
+        let lacks = library.lacks(EngineKind::Container);
+        let contained = jobs.iter_mut().filter(|job| job.engine == EngineKind::Container);
+        contained.for_each(|job| job.lacks.clone_from(&lacks));
+    }
     if jobs.is_empty() { Err(SelectError::Nothing { cases: count }) } else { Ok(jobs) }
 }
 
@@ -137,9 +150,16 @@ fn in_engines(case: CaseInfo, engines: &Engines) -> Vec<Job> {
     let chosen: Vec<EngineKind> = match engines {
         Engines::First => case.engines.iter().take(1).copied().collect(),
         Engines::All => case.engines.clone(),
-        Engines::Only(only) => case.engines.iter().filter(|engine| only.contains(engine)).copied().collect(),
+        Engines::Only(only) => only_these(&case.engines, only),
     };
-    chosen.into_iter().map(|engine| Job { case: case.clone(), engine }).collect()
+    chosen.into_iter().map(|engine| Job { case: case.clone(), engine, lacks: None }).collect()
+}
+
+/// Those of `only` that a scenario plays in, in its own order; containers, where it does not name them, last.
+fn only_these(named: &[EngineKind], only: &[EngineKind]) -> Vec<EngineKind> {
+    let asked = named.iter().filter(|engine| only.contains(engine));
+    let unnamed = only.iter().filter(|engine| engine.plays(named) && !named.contains(engine));
+    asked.chain(unnamed).copied().collect()
 }
 
 /// Whether `pattern` is a part of `name`, or, where it holds a `*`, stands for all of it.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::chaos::Fault;
+use crate::housing::Houses;
 use crate::runner::{CaseInfo, Library, LibraryError};
 use crate::scenario::case::{Case, discover, load_checked};
 use crate::scenario::error::{Look, ScenarioErrors};
+use crate::scenario::model::{EngineKind, PeerSpec};
 use crate::scenario::plan::Plan;
-use crate::scenario::model::PeerSpec;
 use crate::scenario::{Overrides, Scenario, Target, schema};
 use crate::seed::Seed;
 use crate::world::{World, problems};
@@ -45,6 +46,15 @@ impl<W: World> Library for WorldLibrary<W> {
     fn schema(&self) -> serde_json::Value {
         schema::<W::Peer>()
     }
+
+    fn lacks(&self, engine: EngineKind) -> Option<String> {
+        let built_without =
+            || Some("needs an engine for containers: this program is built without".to_owned());
+        match engine {
+            EngineKind::Sim | EngineKind::Process => None,
+            EngineKind::Container => self.0.houses().map_or_else(built_without, Houses::lacks),
+        }
+    }
 }
 
 impl<W: World> WorldLibrary<W> {
@@ -64,7 +74,9 @@ impl<W: World> WorldLibrary<W> {
         let storms = storms(&case.scenario);
         let scenario = case.scenario;
         let mut needs = self.0.needs(&scenario);
-        needs.extend(scenario.target.command.iter().flatten().take(1).cloned());
+        if scenario.target.image.is_none() {
+            needs.extend(scenario.target.command.iter().flatten().take(1).cloned());
+        }
         CaseInfo {
             file: case.file,
             scenario: scenario.name,
@@ -89,7 +101,7 @@ fn storms<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
 }
 
 fn described(target: &Target) -> String {
-    let name = target.name.clone().or_else(|| target.command.as_ref()?.first().cloned()).unwrap_or_default();
+    let name = target.shown();
     match target.defect.as_deref() {
         None | Some("none") => name,
         Some(defect) => format!("{name} ({defect})"),

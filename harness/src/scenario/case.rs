@@ -245,7 +245,7 @@ fn finish<P: PeerSpec>(
     }
     let engine = overrides.engine.or_else(|| scenario.engines.first().copied()).unwrap_or(EngineKind::Sim);
     let names: Vec<&str> = scenario.engines.iter().map(|engine| engine.name()).collect();
-    let plays = scenario.engines.contains(&engine);
+    let plays = engine.plays(&scenario.engines);
     let skip = (!plays).then(|| format!("plays in {}, not in `{}`", list(&names), engine.name()));
     Case { scenario, file: text.file.clone(), case, engine, skip, no_expect: overrides.no_expect }
 }

@@ -27,6 +27,7 @@ pub(super) fn check(root: &Node, recovery: &Recovery) -> Vec<Finding> {
     checker.phases();
     checker.expectation();
     checker.engines();
+    checker.image();
     checker.findings
 }
 
@@ -75,7 +76,7 @@ impl<'a> Checker<'a> {
     /// A fault of a process names a party that has one, and asks of it what can be done to it.
     fn process_fault(&mut self, fault: &'a Entry, peers: &[&str]) {
         let kind = fault.key.text.as_str();
-        if !["kill", "pause", "reload"].contains(&kind) {
+        if !["kill", "pause", "reload", "partition"].contains(&kind) {
             return;
         }
         let peer = self.value(&fault.value, "peer");
@@ -280,6 +281,19 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// An image is started as a container, and nowhere else. Without `engines` a scenario plays in sim.
+    fn image(&mut self) {
+        let target = self.value(self.root, "target");
+        let Some(image) = target.and_then(|target| target.entry("image")) else { return };
+        let engines = self.root.entry("engines").map_or(&[][..], |engines| engines.value.items());
+        let other = engines.iter().find(|engine| text(engine) != Some("container"));
+        let place = other.map(|engine| engine.id).or_else(|| engines.is_empty().then_some(image.key.id));
+        if let Some(place) = place.filter(|_| !self.recovery.hides(&[&image.value])) {
+            let message = "a target that is an `image` plays in containers alone";
+            self.find(place, message, "use `engines: [container]`");
+        }
+    }
+
     fn engines(&mut self) {
         let Some(engines) = self.value(self.root, "engines") else { return };
         let named = |engine: &Node, name: &str| text(engine) == Some(name);
@@ -293,7 +307,11 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        let command = self.value(self.root, "target").and_then(|target| target.entry("command"));
+        let target = self.value(self.root, "target");
+        if target.is_some_and(|target| target.entry("image").is_some()) {
+            return;
+        }
+        let command = target.and_then(|target| target.entry("command"));
         if let (Some(command), Some(sim)) =
             (command, engines.items().iter().find(|engine| named(engine, "sim")))
         {

@@ -11,6 +11,7 @@ mod de;
 pub(crate) mod document;
 pub mod error;
 pub mod ignore;
+pub mod limits;
 pub mod model;
 mod parse;
 pub mod plan;

@@ -97,6 +97,8 @@ pub enum EngineKind {
     Sim,
     /// Real binaries, real TCP through the chaos proxy, wall-clock time.
     Process,
+    /// As `process`, with the target in a container of its own: under limits, on a network that leads nowhere else.
+    Container,
 }
 
 impl EngineKind {
@@ -105,7 +107,14 @@ impl EngineKind {
         match self {
             Self::Sim => "sim",
             Self::Process => "process",
+            Self::Container => "container",
         }
+    }
+
+    /// Whether a scenario that names `engines` plays in this one. What plays in processes plays in containers too, where that
+    /// is asked for.
+    pub fn plays(self, engines: &[Self]) -> bool {
+        engines.contains(&self) || self == Self::Container && engines.contains(&Self::Process)
     }
 }
 

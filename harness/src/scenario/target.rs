@@ -10,9 +10,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub use super::limits::Limits;
+
 /// The service under test: a name the runner knows, or what to start.
 ///
-/// In YAML the name alone is enough (`target: s7-gateway`). Exactly one of `name` and `command` is given.
+/// In YAML the name alone is enough (`target: s7-gateway`). One of `name`, `command` and `image` is given; `command` beside `image`
+/// says what is started in it.
 #[derive(Debug, Clone, Default, PartialEq, Validate)]
 #[garde(allow_unvalidated)]
 pub struct Target {
@@ -28,6 +31,11 @@ pub struct Target {
     pub ready: Option<Ready>,
     /// The probe endpoint it serves, `host:port`, if it has one.
     pub probe: Option<String>,
+    /// An image that the container engine has: the target is started from it, with `command` where that is given.
+    pub image: Option<String>,
+    /// What it is held to in a container.
+    #[garde(dive)]
+    pub limits: Option<Limits>,
 }
 
 /// When a started program is ready to be used.
@@ -40,7 +48,7 @@ pub enum Ready {
     Line(String),
 }
 
-/// A target in full: one of the runner's own (`name`), or a program (`command`).
+/// A target in full: one of the runner's own (`name`), a program (`command`), or an image (`image`).
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
@@ -57,6 +65,10 @@ struct TargetMap {
     ready: Option<Ready>,
     /// The probe endpoint it serves, `host:port`, if it has one.
     probe: Option<String>,
+    /// An image that the container engine has: the target is started from it, with `command` where that is given.
+    image: Option<String>,
+    /// What it is held to in a container.
+    limits: Option<Limits>,
 }
 
 impl Target {
@@ -64,22 +76,34 @@ impl Target {
     pub fn named(name: &str) -> Self {
         Self { name: Some(name.to_owned()), ..Self::default() }
     }
+
+    /// What it is called in reports: its name, its image, or its program.
+    pub fn shown(&self) -> String {
+        let program = || self.command.as_ref()?.first().cloned();
+        self.name.clone().or_else(|| self.image.clone()).or_else(program).unwrap_or_default()
+    }
 }
 
 impl TryFrom<TargetMap> for Target {
     type Error = &'static str;
 
     fn try_from(map: TargetMap) -> Result<Self, Self::Error> {
-        let TargetMap { name, defect, with, command, ready, probe } = map;
+        let TargetMap { name, defect, with, command, ready, probe, image, limits } = map;
         match (&name, &command) {
-            (None, None) => {
-                return Err("the target has neither `name` nor `command`: one says what is under test");
+            (Some(_), None) if image.is_some() => {
+                return Err("the target has both `name` and `image`: keep one of them");
+            }
+            (None, None) if image.is_some() && defect.is_none() && with.is_empty() => {}
+            (None, None) if image.is_none() => {
+                return Err(
+                    "the target has neither `name` nor `command` nor `image`: one says what is under test",
+                );
             }
             (Some(_), Some(_)) => return Err("the target has both `name` and `command`: keep one of them"),
             (None, Some(argv)) if argv.is_empty() => {
                 return Err("`command` needs a program: [program, argument, ..]");
             }
-            (None, Some(_)) if defect.is_some() || !with.is_empty() => {
+            (None, _) if defect.is_some() || !with.is_empty() => {
                 return Err(
                     "`defect` and `with` belong to a target with a `name`; a `command` has its arguments",
                 );
@@ -92,7 +116,7 @@ impl TryFrom<TargetMap> for Target {
             _ => {}
         }
         let defect = defect.filter(|defect| defect != HEALTHY);
-        Ok(Self { name, defect, with, command, ready, probe })
+        Ok(Self { name, defect, with, command, ready, probe, image, limits })
     }
 }
 
@@ -107,7 +131,7 @@ impl<'de> Deserialize<'de> for Target {
             type Value = Target;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a target's name, or a map with `name` or `command`")
+                f.write_str("a target's name, or a map with `name`, `command` or `image`")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Target, E> {
@@ -164,6 +188,24 @@ mod tests {
     fn name_and_command_exclude_each_other() {
         let both = serde_json::json!({ "name": "a", "command": ["b"] });
         assert!(read(both).unwrap_err().contains("both `name` and `command`"));
-        assert!(read(serde_json::json!({})).unwrap_err().contains("neither `name` nor `command`"));
+        assert!(
+            read(serde_json::json!({})).unwrap_err().contains("neither `name` nor `command` nor `image`")
+        );
+    }
+
+    #[test]
+    fn an_image_is_a_target_and_may_have_a_command() {
+        let image = read(serde_json::json!({ "image": "redis:8", "command": ["redis-server"] })).unwrap();
+        assert_eq!((image.shown().as_str(), image.limits), ("redis:8", None));
+        let named = serde_json::json!({ "image": "redis:8", "name": "s7-gateway" });
+        assert!(read(named).unwrap_err().contains("both `name` and `image`"));
+        let settings = serde_json::json!({ "image": "redis:8", "defect": "spawn_per_tick" });
+        assert!(read(settings).unwrap_err().contains("belong to a target with a `name`"));
+    }
+
+    #[test]
+    fn limits_that_are_not_said_have_a_default() {
+        let target = read(serde_json::json!({ "name": "a", "limits": { "memory": "64MiB" } })).unwrap();
+        assert_eq!(target.limits, Some(Limits { memory: crate::units::Size(64 << 20), pids: 1024 }));
     }
 }

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::rules::Rules;
 use crate::report::figures;
 use crate::scenario::model::fewest_cycles;
-use crate::timeline::{CycleRecord, Timeline};
+use crate::timeline::{CycleRecord, Ended, Timeline};
 
 /// Something about the run itself that its outcome must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) fn complaints(timeline: &Timeline, counted: &[CycleRecord], rules: &R
     all.extend(panics(timeline, rules).map(of(Outcome::OverBudget)));
     all.extend(slow_recovery(counted, rules).map(of(Outcome::OverBudget)));
     // Too few cycles are what an early end leads to: the end comes first.
-    all.extend(cut_short(timeline).map(of(Outcome::Inconclusive)));
+    all.extend(cut_short(timeline).map(of(outcome_of_end(timeline))));
     all.extend(no_growth(timeline, counted).map(of(Outcome::Inconclusive)));
     all.sort_by_key(|complaint| std::cmp::Reverse(complaint.outcome));
     all
@@ -65,6 +65,15 @@ fn slow_recovery(counted: &[CycleRecord], rules: &Rules) -> Option<String> {
             figures::time(bound)
         )
     })
+}
+
+/// A target that reached the bound of its memory has broken a budget, and another try is not likely to end otherwise. Any other
+/// early end says nothing about it.
+fn outcome_of_end(timeline: &Timeline) -> Outcome {
+    match timeline.ended {
+        Some(Ended::OutOfMemory { .. }) => Outcome::OverBudget,
+        _ => Outcome::Inconclusive,
+    }
 }
 
 fn cut_short(timeline: &Timeline) -> Option<String> {

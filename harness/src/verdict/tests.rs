@@ -248,6 +248,23 @@ fn a_run_cut_short_is_inconclusive_unless_it_already_leaks() {
 }
 
 #[test]
+fn a_target_that_reached_its_bound_of_memory_has_broken_a_budget_and_leaks_if_it_grew() {
+    let killed =
+        || Ended::OutOfMemory { limit_bytes: 64 << 20, evidence: "the engine says OOMKilled".to_owned() };
+    let mut early = healthy(3);
+    (early.planned, early.ended) = (50, Some(killed()));
+    let judgement = plain(&early);
+    assert_eq!(judgement.outcome, Outcome::OverBudget);
+    let headline = "after 3 of 50 cycles: the target was killed by the kernel at its limit of 64MiB: the engine says OOMKilled";
+    assert_eq!(judgement.headline, headline);
+    let mut leaking = heap(50, |i| (900 + i, 80_000 + i));
+    (leaking.planned, leaking.ended) = (200, Some(killed()));
+    let judgement = plain(&leaking);
+    assert_eq!(judgement.outcome, Outcome::Leak);
+    assert!(judgement.notes[0].starts_with("after 50 of 200 cycles: the target was killed by the kernel"));
+}
+
+#[test]
 fn a_failed_control_makes_the_run_invalid() {
     let mut run = healthy(50);
     let audit =

@@ -196,7 +196,13 @@ mod tests {
     async fn images_and_commands_are_counted_and_nothing_is_left_once_it_is_dropped() {
         let scenario = crate::gateway::tests::scenario("every: 2s").unwrap();
         let scratch = std::env::temp_dir();
-        let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 1.0, scratch: &scratch };
+        let setting = Setting {
+            scenario: &scenario,
+            seed: Seed(7),
+            pace: 1.0,
+            scratch: &scratch,
+            listen: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
         let S7Peer::Mqtt(spec) = &scenario.world["broker"] else { panic!("it is a broker") };
         let (net, tasks) = (SimNet::new(), Handle::current().metrics().num_alive_tasks());
         let mut broker = SimBroker::start(&setting, &net, "broker", spec, "broker-0:102").unwrap();

@@ -177,7 +177,13 @@ mod tests {
     async fn images_and_commands_are_counted_and_nothing_is_left_once_it_is_dropped() {
         let scenario = crate::gateway::tests::scenario("every: 2s").unwrap();
         let scratch = std::env::temp_dir();
-        let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 1.0, scratch: &scratch };
+        let setting = Setting {
+            scenario: &scenario,
+            seed: Seed(7),
+            pace: 1.0,
+            scratch: &scratch,
+            listen: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
         let spec = RedisServer {
             commands: crate::gateway::tests::commands_of(&scenario),
             subscribers: 1,

@@ -98,7 +98,13 @@ impl Served {
     pub fn start(spec: &str) -> Result<Self, String> {
         let scenario = scenario(spec)?;
         let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 25.0, scratch: scratch.path() };
+        let setting = Setting {
+            scenario: &scenario,
+            seed: Seed(7),
+            pace: 25.0,
+            scratch: scratch.path(),
+            listen: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
         let peer = &scenario.world["server"];
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| error.to_string())?.port();

@@ -121,13 +121,13 @@ impl Shared {
     fn permit(&self, engine: EngineKind) -> Permit<'_> {
         match engine {
             EngineKind::Sim => self.sim.take(),
-            EngineKind::Process => self.wall_clock.take(),
+            EngineKind::Process | EngineKind::Container => self.wall_clock.take(),
         }
     }
 }
 
 fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
-    let missing = job.case.missing(job.engine);
+    let missing = job.missing();
     let is_ignored = missing.is_some() && !shared.must_have_all;
     // The kind is shown before the name: the reason is read where the test is listed, and the name stays the same.
     let kind = missing.clone().unwrap_or_default();

@@ -73,7 +73,13 @@ fn settings_of_a_reload_are_written_in_full() -> Result<(), String> {
     let Fault::Reload(reload) = &scenario.cycle[0].faults[0] else { return Err("no reload".to_owned()) };
     scenario.target.with = reload.settings(&scenario.target.with);
     let folder = tempfile::tempdir().map_err(|error| said(&error))?;
-    let setting = Setting { scenario: &scenario, seed: Seed(7), pace: 1.0, scratch: folder.path() };
+    let setting = Setting {
+        scenario: &scenario,
+        seed: Seed(7),
+        pace: 1.0,
+        scratch: folder.path(),
+        listen: std::net::Ipv4Addr::LOCALHOST.into(),
+    };
     let peers = [("plc".to_owned(), vec!["127.0.0.1:102".to_owned()])].into();
     S7World.rewrite_config(&setting, &peers).map_err(|error| said(&error))?;
     let file = std::fs::read_to_string(folder.path().join("gateway.yaml")).map_err(|error| said(&error))?;

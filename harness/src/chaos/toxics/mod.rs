@@ -66,6 +66,7 @@ pub mod flap;
 pub mod half_open;
 pub mod kill;
 pub mod latency;
+pub mod partition;
 pub mod pause;
 pub mod refuse;
 pub mod reload;

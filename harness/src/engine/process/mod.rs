@@ -3,12 +3,16 @@
 //! The target and its server peers are programs (`program`), every link has its proxies (`wiring`), the target is looked at
 //! from outside and inside ([`Sampler`]). Consumers run in this process.
 
+mod here;
 mod ports;
+mod probe_at;
 mod program;
 mod signals;
 mod wiring;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -18,6 +22,8 @@ use watertight_probe::Tenant;
 
 pub use program::{EXEC_ROLE, exec_role};
 
+use self::here::Here;
+use self::probe_at::ProbeAt;
 use self::program::Running;
 use self::wiring::Wiring;
 use super::audit::{self, Acts, Reading};
@@ -29,11 +35,12 @@ use super::{CycleCounts, Measured, Mutation, Observer, Plant, Planted, PlayFailu
 use crate::census::{Blind, Census, Inside, Sampler, inside};
 use crate::chaos::Change;
 use crate::chaos::toxics::kill;
+use crate::housing::{House, Lease};
 use crate::scenario::Scenario;
-use crate::scenario::model::PeerSpec;
+use crate::scenario::model::{EngineKind, PeerSpec};
 use crate::scenario::plan::{Plan, PlannedEvent};
 use crate::timeline::{Ended, Timeline, Trimmed};
-use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
+use crate::world::{Party, Program, Seat, ServerPlace, Setting, World, WorldError};
 
 /// How long programs that the run started may take to end in order, once it is over.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -53,25 +60,50 @@ pub(super) fn play<W: World>(
         .map_err(PlayFailure::system("build the runtime"))?;
     let scratch = tempfile::tempdir().map_err(PlayFailure::system("make a temporary folder"))?;
     let pace = scenario.cycles.wall.map_or(1.0, |wall| wall.pace);
-    let setting = Setting { scenario, seed: wanted.seed, pace, scratch: scratch.path() };
-    let measured = runtime.block_on(run(world, setting, counts, wanted, observer));
+    let measured = runtime.block_on(async {
+        let house = house(world, scenario, wanted.engine, scratch.path()).await?;
+        let (seed, scratch, listen) = (wanted.seed, scratch.path(), house.listen());
+        let setting = Setting { scenario, seed, pace, scratch, listen };
+        run(world, setting, house, counts, wanted, observer).await
+    });
     // Whatever a consumer still waits for ends with the runtime.
     runtime.shutdown_background();
     measured
 }
 
+/// Where the target is to live.
+async fn house<W: World>(
+    world: &W,
+    scenario: &Scenario<W::Peer>,
+    engine: EngineKind,
+    scratch: &Path,
+) -> Result<Box<dyn House>, PlayFailure> {
+    if engine != EngineKind::Container {
+        return Ok(Box::new(Here));
+    }
+    let none = || WorldError::Unknown("this program is built without containers".to_owned());
+    let target = &scenario.target;
+    let limits = target.limits.unwrap_or_default();
+    let lease = Lease { image: target.image.as_deref(), limits, scratch };
+    Ok(world.houses().ok_or_else(none)?.open(lease).await?)
+}
+
 async fn run<W: World>(
     world: &W,
     setting: Setting<'_, W::Peer>,
+    house: Box<dyn House>,
     counts: CycleCounts,
     wanted: Wanted<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
-    let mut live = match Live::start(world, setting, wanted.mutation).await {
-        Ok(live) => live,
-        Err(Unstarted::Failure(failure)) => return Err(failure),
-        Err(Unstarted::Ended(ended)) => return Ok(nothing_measured(counts, ended)),
-    };
+    let mut live = Live::new(world, setting, house);
+    if let Err(unstarted) = live.start(wanted.mutation).await {
+        live.stop().await;
+        return match unstarted {
+            Unstarted::Failure(failure) => Err(failure),
+            Unstarted::Ended(ended) => Ok(nothing_measured(counts, ended)),
+        };
+    }
     let paced = pace::paced(setting.scenario, setting.pace);
     let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle);
     let Wanted { plants, stop, mutation, .. } = wanted;
@@ -129,6 +161,7 @@ struct Server {
 struct Live<'w, W: World> {
     world: &'w W,
     setting: Setting<'w, W::Peer>,
+    house: Box<dyn House>,
     wiring: Wiring,
     servers: BTreeMap<String, Server>,
     /// Those who work at server peers beside the target.
@@ -143,19 +176,18 @@ struct Live<'w, W: World> {
     limits: Limits,
     /// Whose processes are stopped.
     paused: BTreeSet<String>,
+    /// Whether the target's house is cut off from its network.
+    is_cut_off: bool,
     notes: Vec<String>,
 }
 
 impl<'w, W: World> Live<'w, W> {
-    /// Brings the world to life: server peers, their proxies, the target, its proxies, consumers, in this order.
-    async fn start(
-        world: &'w W,
-        setting: Setting<'w, W::Peer>,
-        mutation: Option<Mutation>,
-    ) -> Result<Self, Unstarted> {
-        let mut live = Self {
+    /// A world in which nothing lives yet.
+    fn new(world: &'w W, setting: Setting<'w, W::Peer>, house: Box<dyn House>) -> Self {
+        Self {
             world,
             setting,
+            house,
             wiring: Wiring::new(world, setting.scenario),
             servers: BTreeMap::new(),
             server_clients: BTreeMap::new(),
@@ -167,19 +199,24 @@ impl<'w, W: World> Live<'w, W> {
             acts: Acts::default(),
             limits: Limits::begin(network::is_own(), stops_processes(setting.scenario)),
             paused: BTreeSet::new(),
+            is_cut_off: false,
             notes: Vec::new(),
-        };
-        for (name, _) in live.peers(Seat::Server) {
+        }
+    }
+
+    /// Brings it to life: server peers, their proxies, the target, its proxies, consumers, in this order.
+    async fn start(&mut self, mutation: Option<Mutation>) -> Result<(), Unstarted> {
+        for (name, _) in self.peers(Seat::Server) {
             let port = ports::free().map_err(PlayFailure::system("find a free port"))?;
-            live.start_server(name, port).await?;
+            self.start_server(name, port).await?;
         }
-        live.start_target().await?;
-        for (name, peer) in live.peers(Seat::Consumer) {
-            let dial = mutant::dial(mutation, live.wiring.dial(name));
-            let consumer = world.start_consumer(setting, name, peer, dial).await?;
-            live.consumers.insert(name.clone(), consumer);
+        self.start_target().await?;
+        for (name, peer) in self.peers(Seat::Consumer) {
+            let dial = mutant::dial(mutation, self.wiring.dial(name));
+            let consumer = self.world.start_consumer(self.setting, name, peer, dial).await?;
+            self.consumers.insert(name.clone(), consumer);
         }
-        Ok(live)
+        Ok(())
     }
 
     fn peers(&self, seat: Seat) -> impl Iterator<Item = (&'w String, &'w W::Peer)> + use<'w, W> {
@@ -193,7 +230,7 @@ impl<'w, W: World> Live<'w, W> {
         let program = self.world.server_program(&self.setting, name, peer, port)?;
         let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
         let place = self.world.server_place(peer, &running.announced, port)?;
-        let proxies = self.wiring.wire_servers(name, &place.instances).await;
+        let proxies = self.wiring.wire_servers(name, &place.instances, self.house.host()).await;
         let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
         self.seen.insert(name.to_owned(), seen);
         // Whoever works at a server that is started again finds it where it was.
@@ -211,19 +248,19 @@ impl<'w, W: World> Live<'w, W> {
         let mut probe = None;
         if program.has_probe {
             let port = ports::free().map_err(PlayFailure::system("find a free port"))?;
-            let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-            program.env.push((watertight_probe::serve::ADDRESS_VARIABLE.into(), address.to_string().into()));
-            probe = Some(address);
+            probe = Some(ProbeAt::ask(&mut program, SocketAddr::new(self.setting.listen, port)));
         }
-        let running = Running::start(&program).await.map_err(Unstarted::Ended)?;
+        let started = self.house.start(&program).await;
+        let running = Running::ready(&program, started).await.map_err(Unstarted::Ended)?;
+        let at = running.address();
         if let Some(place) = self.world.target_place(&running.announced) {
             for (name, _) in self.peers(Seat::Consumer) {
-                let wired = self.wiring.wire_target(name, &place).await;
+                let wired = self.wiring.wire_target(name, &place, at).await;
                 wired.map_err(PlayFailure::system("start a proxy"))?;
             }
         }
         let pid = running.pid().ok_or_else(|| Unstarted::Ended(gone(&program)))?;
-        let views = probe.map(|address| Box::new(inside::Probe::at(address)) as Box<dyn Inside>);
+        let views = probe.map(|probe| Box::new(inside::Probe::by(probe.client(at))) as Box<dyn Inside>);
         let sampler = Sampler::new(pid, views.into_iter().collect());
         let sampler = sampler.map_err(PlayFailure::system("look at a process"))?;
         self.target = Some((running, sampler));
@@ -233,13 +270,14 @@ impl<'w, W: World> Live<'w, W> {
     /// The program that is the target: the world's own, or the scenario's `command`.
     fn target_program(&mut self) -> Result<Program, PlayFailure> {
         let target = &self.setting.scenario.target;
-        let Some(command) = &target.command else {
+        let of_image = || target.image.as_ref().map(|_| Vec::new());
+        let Some(command) = target.command.clone().or_else(of_image) else {
             return Ok(self.world.target_program(&self.setting, &self.seen)?);
         };
         if self.notes.is_empty() {
             self.notes.push("tasks, heap: not measured: the target has no probe".to_owned());
         }
-        Ok(program::of_command("target", command, target.ready.as_ref()))
+        Ok(program::of_command("target", &command, target.ready.as_ref()))
     }
 
     fn target(&mut self) -> Result<&mut (Running, Sampler), Ended> {
@@ -247,7 +285,7 @@ impl<'w, W: World> Live<'w, W> {
     }
 
     /// Looks at the target; how it ended, if it has.
-    fn look<T, E: Into<Ended>>(
+    async fn look<T, E: Into<Ended>>(
         &mut self,
         look: impl FnOnce(&mut Sampler) -> Result<T, E>,
     ) -> Result<T, Ended> {
@@ -256,7 +294,10 @@ impl<'w, W: World> Live<'w, W> {
         if let Some(ended) = running.ended() {
             return Err(ended);
         }
-        look(sampler).map_err(|blind| running.ended().unwrap_or_else(|| blind.into()))
+        match look(sampler) {
+            Ok(seen) => Ok(seen),
+            Err(blind) => Err(running.ended_by_now().await.unwrap_or_else(|| blind.into())),
+        }
     }
 
     async fn read(&mut self) -> Result<Reading, Ended> {
@@ -274,7 +315,7 @@ impl<'w, W: World> Live<'w, W> {
             load.insert(name.clone(), consumer.load().await.map_err(unread)?);
         }
         let asked = !self.setting.scenario.expect.each_cycle.is_empty();
-        let gauges = if asked { self.look(Sampler::census)?.gauges } else { BTreeMap::new() };
+        let gauges = if asked { self.look(Sampler::census).await?.gauges } else { BTreeMap::new() };
         Ok(Reading::new(load, self.wiring.links(), &self.acts, gauges))
     }
 
@@ -319,11 +360,12 @@ impl<'w, W: World> Live<'w, W> {
     }
 
     /// Has the target hold a canary or let go of it; `false`: it has no probe to be told.
-    fn canary(&mut self, hold: bool) -> Result<bool, Ended> {
-        self.look(|sampler| match sampler.probe() {
+    async fn canary(&mut self, hold: bool) -> Result<bool, Ended> {
+        let held = self.look(|sampler| match sampler.probe() {
             Some(probe) => probe.canary(hold).map(|()| true).map_err(blind),
             None => Ok(false),
-        })
+        });
+        held.await
     }
 
     /// Ends every program of the run, in order.
@@ -333,6 +375,7 @@ impl<'w, W: World> Live<'w, W> {
             // The verdict stands; one that does not end in time is killed.
             let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
         }
+        self.house.close().await;
         self.wiring.shutdown().await;
         self.server_clients.clear();
         for (_, server) in self.servers {
@@ -381,28 +424,33 @@ impl<W: World> Stage for Live<'_, W> {
     const EXACT: bool = false;
 
     async fn census(&mut self) -> Result<Census, Ended> {
-        self.look(Sampler::census)
+        let mut census = self.look(Sampler::census).await?;
+        census.gauges.extend(self.target()?.0.gauges());
+        Ok(census)
     }
 
-    /// A target that stands still cannot be asked, and holds what it held.
+    /// A target that stands still, or is cut off, cannot be asked.
     async fn glance(&mut self) -> Result<Census, Ended> {
-        if self.paused.contains(kill::TARGET) { Ok(Census::default()) } else { self.census().await }
+        let is_out_of_reach = self.is_cut_off || self.paused.contains(kill::TARGET);
+        if is_out_of_reach { Ok(Census::default()) } else { self.census().await }
     }
 
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
-        Ok(self.look(Sampler::census)?.gauges)
+        Ok(self.look(Sampler::census).await?.gauges)
     }
 
     fn faults_at_work(&self) -> usize {
-        self.paused.len() + self.wiring.links().values().map(|link| link.faults_at_work()).sum::<usize>()
+        self.paused.len()
+            + usize::from(self.is_cut_off)
+            + self.wiring.links().values().map(|link| link.faults_at_work()).sum::<usize>()
     }
 
     async fn hold_canary(&mut self) -> Result<bool, Ended> {
-        self.canary(true)
+        self.canary(true).await
     }
 
     async fn release_canary(&mut self) -> Result<(), Ended> {
-        self.canary(false).map(drop)
+        self.canary(false).await.map(drop)
     }
 
     async fn carry_out(&mut self, event: &PlannedEvent) -> Result<(), Ended> {
@@ -422,12 +470,19 @@ impl<W: World> Stage for Live<'_, W> {
                 }
             }
             (Change::Pause, _) => {
-                self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::STOP)?;
+                self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::STOP).await?;
                 self.acts.note(&event.fault);
             }
-            (Change::Resume, _) => self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::CONT)?,
+            (Change::Resume, _) => {
+                self.pause(event.fault.party().unwrap_or(kill::TARGET), Signal::CONT).await?;
+            }
+            (Change::Partition, _) => {
+                self.cut_off(event, true).await?;
+                self.acts.note(&event.fault);
+            }
+            (Change::Repair, _) => self.cut_off(event, false).await?,
             (Change::Reload, _) => {
-                self.reload(&event.fault)?;
+                self.reload(&event.fault).await?;
                 self.acts.note(&event.fault);
             }
             (change, Some(link)) => self.wiring.links()[link].change(event.id, &event.fault, &change),
@@ -449,6 +504,7 @@ impl<W: World> Stage for Live<'_, W> {
             let tenant = plant.tenant.as_deref();
             (0..plant.times).try_for_each(|_| probe.plant_for(tenant, bytes, tasks, fds).map_err(blind))
         })
+        .await
     }
 
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
@@ -465,11 +521,12 @@ impl<W: World> Stage for Live<'_, W> {
             let tasks = probe.tasks().map_err(blind)?;
             Ok(Inventory { cycle: 0, heap: sites.sites, tenants, spawners: sites.spawners, tasks, fds })
         })
+        .await
     }
 
     async fn trim(&mut self) -> Option<Trimmed> {
         // What was measured stands, whatever becomes of this.
-        self.look(|sampler| Ok::<_, Ended>(sampler.trim())).ok().flatten()
+        self.look(|sampler| Ok::<_, Ended>(sampler.trim())).await.ok().flatten()
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

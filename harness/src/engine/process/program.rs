@@ -1,20 +1,22 @@
 //! Programs that a wall-clock run starts: started without a shell, watched until ready, ended for sure.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
-use std::process::{ExitStatus, Stdio};
+use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
+use super::here;
+use crate::housing::{End, OutOfMemory, Resident};
 use crate::scenario::target::Ready;
 use crate::timeline::Ended;
 use crate::world::{Announced, Program, ReadyWhen};
@@ -30,6 +32,9 @@ pub(super) const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long a program may take to end once it is killed: the kernel needs a moment, no more.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long it may take to learn of the end of a program that has ended.
+const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The hidden first argument under which the harness starts a foreign program: see [`exec_role`].
 pub const EXEC_ROLE: &str = "__exec";
@@ -75,23 +80,30 @@ impl Tail {
 #[derive(Debug)]
 pub(super) struct Running {
     name: String,
-    child: Child,
+    resident: Box<dyn Resident>,
     pub(super) announced: Announced,
     said: Tail,
 }
 
 impl Running {
-    /// Starts `program` and waits until it is ready.
+    /// Starts `program` as a process of this machine, and waits until it is ready.
     pub(super) async fn start(program: &Program) -> Result<Self, Ended> {
-        let mut child = spawn(program).map_err(|error| never_ready(program, error.to_string()))?;
+        Self::ready(program, here::spawn(program).map(|process| Box::new(process) as Box<dyn Resident>)).await
+    }
+
+    /// Waits until `program` is ready, which `started` is meant to be.
+    pub(super) async fn ready(
+        program: &Program,
+        started: io::Result<Box<dyn Resident>>,
+    ) -> Result<Self, Ended> {
+        let mut resident = started.map_err(|error| never_ready(program, error.to_string()))?;
         let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
-        if let Some(output) = child.stderr.take() {
-            read_lines(output, said.clone(), None);
+        if let Some([stdout, stderr]) = resident.outputs() {
+            read_lines(stderr, said.clone(), None);
+            read_lines(stdout, said.clone(), Some(lines));
         }
-        if let Some(output) = child.stdout.take() {
-            read_lines(output, said.clone(), Some(lines));
-        }
-        let mut running = Self { name: program.name.clone(), child, announced: Announced::default(), said };
+        let mut running =
+            Self { name: program.name.clone(), resident, announced: Announced::default(), said };
         running.announced = running.until_ready(program, announced).await?;
         Ok(running)
     }
@@ -102,10 +114,11 @@ impl Running {
         mut lines: mpsc::Receiver<String>,
     ) -> Result<Announced, Ended> {
         let deadline = Instant::now() + READY_WITHIN;
+        let address = self.resident.address();
         let ready = async {
             match &program.ready {
                 ReadyWhen::Started => Some(Announced::default()),
-                ReadyWhen::Port(port) => Some(port_accepts(*port).await),
+                ReadyWhen::Port(port) => Some(port_accepts(address, *port).await),
                 ReadyWhen::Lines(wanted) => announced(wanted, &mut lines).await,
             }
         };
@@ -116,7 +129,7 @@ impl Running {
                 Ok(None) => Err(self.died().await),
                 Err(_) => Err(never_ready(program, self.seen_instead())),
             },
-            _ = self.child.wait() => Err(self.died().await),
+            _ = self.resident.wait() => Err(self.died().await),
         }
     }
 
@@ -125,30 +138,51 @@ impl Running {
         if output.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{output}") }
     }
 
-    /// The process id; `None` once it has been reaped.
+    /// The process id on this machine; `None` once it has been reaped.
     pub(super) fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.resident.pid()
+    }
+
+    /// Where this machine reaches what it listens on.
+    pub(super) fn address(&self) -> IpAddr {
+        self.resident.address()
+    }
+
+    /// What its house counts of it.
+    pub(super) fn gauges(&self) -> BTreeMap<String, f64> {
+        self.resident.gauges()
     }
 
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<Ended> {
-        let status = self.child.try_wait().ok().flatten()?;
-        Some(self.describe_end(status))
+        let end = self.resident.ended()?;
+        Some(self.describe_end(end))
+    }
+
+    /// How it ended, if that comes out within a moment: whoever hears nothing from it may have asked too early.
+    pub(super) async fn ended_by_now(&mut self) -> Option<Ended> {
+        let end = timeout(ENDED_WITHIN, self.resident.wait()).await.ok()?.ok()?;
+        Some(self.describe_end(end))
     }
 
     /// Waits for its end and says how that was; killed if it does not end by itself.
     async fn died(&mut self) -> Ended {
-        match timeout(KILLED_WITHIN, self.child.wait()).await {
-            Ok(Ok(status)) => self.describe_end(status),
+        match timeout(KILLED_WITHIN, self.resident.wait()).await {
+            Ok(Ok(end)) => self.describe_end(end),
             Ok(Err(error)) => Ended::TargetDied { how: format!("{}: {error}", self.name) },
             Err(_) => Ended::TargetDied { how: format!("{} closed its output and lives on", self.name) },
         }
     }
 
-    fn describe_end(&self, status: ExitStatus) -> Ended {
+    fn describe_end(&self, end: End) -> Ended {
         let output = self.said.text();
         let said = if output.is_empty() { String::new() } else { format!("; its last words:\n{output}") };
-        Ended::TargetDied { how: format!("{} ended with {status}{said}", self.name) }
+        match end.out_of_memory {
+            Some(OutOfMemory { limit_bytes, evidence }) => {
+                Ended::OutOfMemory { limit_bytes, evidence: format!("{evidence}{said}") }
+            }
+            None => Ended::TargetDied { how: format!("{} ended with {}{said}", self.name, end.how) },
+        }
     }
 
     /// Sends `signal` and waits for the end.
@@ -158,8 +192,8 @@ impl Running {
     pub(super) async fn stop(self, signal: Signal, within: Duration) -> Result<(), String> {
         let name = self.name.clone();
         match self.end(signal, within).await? {
-            status if status.success() || signal == Signal::KILL => Ok(()),
-            status => Err(format!("{name} ended with {status}")),
+            end if end.success || signal == Signal::KILL => Ok(()),
+            end => Err(format!("{name} ended with {}", end.how)),
         }
     }
 
@@ -167,39 +201,26 @@ impl Running {
     ///
     /// # Errors
     /// A sentence, when it had to be killed because it did not end `within`.
-    pub(super) async fn end(mut self, signal: Signal, within: Duration) -> Result<ExitStatus, String> {
-        self.signal(signal);
+    pub(super) async fn end(mut self, signal: Signal, within: Duration) -> Result<End, String> {
+        self.signal(signal).await;
         // One that stands still does not hear it before it goes on.
-        self.signal(Signal::CONT);
-        match timeout(within, self.child.wait()).await {
-            Ok(Ok(status)) => Ok(status),
+        self.signal(Signal::CONT).await;
+        match timeout(within, self.resident.wait()).await {
+            Ok(Ok(end)) => Ok(end),
             Ok(Err(error)) => Err(format!("{}: {error}", self.name)),
             Err(_) => {
-                self.signal(Signal::KILL);
+                self.signal(Signal::KILL).await;
                 // The verdict stands already; what is left is to reap it.
-                let _reaped = timeout(KILLED_WITHIN, self.child.wait()).await;
+                let _reaped = timeout(KILLED_WITHIN, self.resident.wait()).await;
                 Err(format!("{} did not end within {within:?} of {signal:?} and was killed", self.name))
             }
         }
     }
 
     /// Sends `signal`; `false`: it has ended, and there is nothing left to signal.
-    pub(super) fn signal(&self, signal: Signal) -> bool {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+    pub(super) async fn signal(&mut self, signal: Signal) -> bool {
+        self.resident.signal(signal).await
     }
-}
-
-fn spawn(program: &Program) -> std::io::Result<Child> {
-    Command::new(std::env::current_exe()?)
-        .arg(EXEC_ROLE)
-        .args(&program.argv)
-        .envs(program.env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
 }
 
 fn never_ready(program: &Program, why: String) -> Ended {
@@ -248,8 +269,8 @@ async fn announced(wanted: &[String], lines: &mut mpsc::Receiver<String>) -> Opt
     Some(Announced(rests.into_iter().flatten().collect()))
 }
 
-async fn port_accepts(port: u16) -> Announced {
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+async fn port_accepts(address: IpAddr, port: u16) -> Announced {
+    while TcpStream::connect((address, port)).await.is_err() {
         sleep(Duration::from_millis(20)).await;
     }
     Announced::default()

@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use super::{Live, blind};
 use crate::chaos::Fault;
 use crate::chaos::toxics::kill;
-use crate::engine::parties::{peer_failed, reloaded};
+use crate::engine::parties::{partition, peer_failed, reloaded};
+use crate::scenario::plan::PlannedEvent;
 use crate::timeline::Ended;
 use crate::world::{Setting, World};
 
@@ -15,6 +16,7 @@ impl<W: World> Live<'_, W> {
     pub(super) async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
         let Some((running, _)) = self.target.take() else { return Ok(()) };
         self.paused.remove(kill::TARGET);
+        self.is_cut_off = false;
         running.stop(sent(signal), within).await.map_err(|how| Ended::TargetDied { how })
     }
 
@@ -25,9 +27,9 @@ impl<W: World> Live<'_, W> {
         signal: kill::Signal,
         within: Duration,
     ) -> Result<(), Ended> {
-        let Some(server) = self.servers.remove(name) else { return Ok(()) };
+        let Some(mut server) = self.servers.remove(name) else { return Ok(()) };
         // A process that stands still neither counts nor ends.
-        server.running.signal(Signal::CONT);
+        server.running.signal(Signal::CONT).await;
         self.paused.remove(name);
         let peer = &self.setting.scenario.world[name];
         let load = self.world.server_load(peer, &server.place).await;
@@ -38,15 +40,15 @@ impl<W: World> Live<'_, W> {
     }
 
     /// Sends `signal` to a party; an error where there is none to be signalled.
-    fn signal(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
-        let Some(server) = self.servers.get(party) else {
+    async fn signal(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
+        let Some(server) = self.servers.get_mut(party) else {
             let (running, _) = self.target()?;
-            return match running.signal(signal) {
+            return match running.signal(signal).await {
                 true => Ok(()),
-                false => Err(running.ended().unwrap_or_else(|| blind("it cannot be signalled"))),
+                false => Err(running.ended_by_now().await.unwrap_or_else(|| blind("it cannot be signalled"))),
             };
         };
-        match server.running.signal(signal) {
+        match server.running.signal(signal).await {
             true => Ok(()),
             false => {
                 let how = format!("it cannot be sent {signal:?}: it has ended");
@@ -56,8 +58,8 @@ impl<W: World> Live<'_, W> {
     }
 
     /// Stops the process of `party`, or lets it go on.
-    pub(super) fn pause(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
-        self.signal(party, signal)?;
+    pub(super) async fn pause(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
+        self.signal(party, signal).await?;
         match signal {
             Signal::STOP => self.paused.insert(party.to_owned()),
             _ => self.paused.remove(party),
@@ -65,15 +67,29 @@ impl<W: World> Live<'_, W> {
         Ok(())
     }
 
+    /// Cuts the target off from everybody, or repairs that: its own network where it has one, else every link.
+    pub(super) async fn cut_off(&mut self, event: &PlannedEvent, cut: bool) -> Result<(), Ended> {
+        let Some(done) = self.house.cut_off(cut) else {
+            partition(event, self.wiring.links());
+            return Ok(());
+        };
+        // A target that was started anew meanwhile is connected already.
+        if cut != self.is_cut_off {
+            done.await.map_err(blind)?;
+            self.is_cut_off = cut;
+        }
+        Ok(())
+    }
+
     /// Writes the settings that `fault`, a reload, gives the target, and tells it to read them.
-    pub(super) fn reload(&mut self, fault: &Fault) -> Result<(), Ended> {
+    pub(super) async fn reload(&mut self, fault: &Fault) -> Result<(), Ended> {
         let Fault::Reload(reload) = fault else { return Ok(()) };
         if self.setting.scenario.target.command.is_none() {
             let scenario = reloaded(self.setting.scenario, reload);
             let setting = Setting { scenario: &scenario, ..self.setting };
             self.world.rewrite_config(&setting, &self.seen).map_err(blind)?;
         }
-        self.signal(kill::TARGET, Signal::HUP)
+        self.signal(kill::TARGET, Signal::HUP).await
     }
 }
 

@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::super::sim::peer_side;
+use super::here::LOOPBACK;
 use crate::chaos::Link;
 use crate::chaos::proxy::{Entrance, Proxy};
 use crate::scenario::Scenario;
 use crate::world::{BoxFuture, BoxStream, Dial, World};
 
 /// Any free port of loopback.
-const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const ANY_PORT: SocketAddr = SocketAddr::new(LOOPBACK, 0);
 
 /// Links and their proxies, by peer.
 #[derive(Debug)]
@@ -37,23 +38,33 @@ impl Wiring {
         &self.links
     }
 
-    /// Puts a proxy in front of each instance of the server peer `name`, or leads the one that is there to it; gives back
-    /// where they listen.
-    pub(super) async fn wire_servers(&mut self, name: &str, instances: &[String]) -> io::Result<Vec<String>> {
+    /// Puts a proxy at `host` in front of each instance of the server peer `name`, or leads the one that is there to it; gives
+    /// back where they listen.
+    pub(super) async fn wire_servers(
+        &mut self,
+        name: &str,
+        instances: &[String],
+        host: IpAddr,
+    ) -> io::Result<Vec<String>> {
+        let any_port = SocketAddr::new(host, 0);
         let proxies = self.proxies.entry(name.to_owned()).or_default();
         for (ordinal, instance) in instances.iter().enumerate() {
             match proxies.get(ordinal) {
                 Some(proxy) => proxy.set_upstream(address(instance)?),
                 None => proxies
-                    .push(Proxy::start(ANY_PORT, address(instance)?, Arc::clone(&self.links[name])).await?),
+                    .push(Proxy::start(any_port, address(instance)?, Arc::clone(&self.links[name])).await?),
             }
         }
         Ok(proxies.iter().map(|proxy| proxy.addr().to_string()).collect())
     }
 
-    /// Puts a proxy in front of the target at `place` for the consumers `name`, or leads the one that is there to it.
-    pub(super) async fn wire_target(&mut self, name: &str, place: &str) -> io::Result<()> {
-        let place = address(place)?;
+    /// Puts a proxy in front of the target at `place` for the consumers `name`, or leads the one that is there to it. A target
+    /// that listens on any address of its own is reached at `at`.
+    pub(super) async fn wire_target(&mut self, name: &str, place: &str, at: IpAddr) -> io::Result<()> {
+        let mut place = address(place)?;
+        if place.ip().is_unspecified() || place.ip().is_loopback() {
+            place.set_ip(at);
+        }
         if let Some(proxies) = self.proxies.get(name) {
             proxies.iter().for_each(|proxy| proxy.set_upstream(place));
             return Ok(());

@@ -9,7 +9,7 @@ use crate::chaos::toxics::kill::Signal;
 use crate::chaos::toxics::reset::Reset;
 use crate::chaos::{Change, Fault};
 use crate::engine::PlayFailure;
-use crate::engine::parties::{peer_failed, reloaded};
+use crate::engine::parties::{partition, peer_failed, reloaded};
 use crate::scenario::plan::PlannedEvent;
 use crate::timeline::Ended;
 use crate::world::{Setting, World};
@@ -69,6 +69,17 @@ impl<W: World> Sim<'_, W> {
         if let Some(link) = self.links.get(&pause.peer) {
             let _world = self.tenants.world.enter();
             link.change(event.id, &pause.on_link(), change);
+        }
+    }
+
+    /// Begins or ends the partition of the target: nothing passes any link, and nobody is told.
+    pub(super) fn partition(&mut self, event: &PlannedEvent) {
+        {
+            let _world = self.tenants.world.enter();
+            partition(event, &self.links);
+        }
+        if event.change == Change::Partition {
+            self.acts.note(&event.fault);
         }
     }
 
