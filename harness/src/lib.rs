@@ -24,5 +24,6 @@ pub mod report;
 pub mod runner;
 
 pub mod gallery;
+pub mod history;
 
 pub mod exit;

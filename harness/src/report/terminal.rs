@@ -315,7 +315,7 @@ fn indent(text: &str) -> String {
 
 /// Columns as wide as their widest cell, two spaces apart; `right` lists those with figures. The last text column is
 /// cut when the terminal is too narrow.
-pub(super) fn lay_out(
+pub(crate) fn lay_out(
     rows: &[Vec<String>],
     right: &[usize],
     look: Look,
@@ -356,7 +356,7 @@ fn cut(text: &str, width: usize) -> String {
     }
 }
 
-pub(super) fn style(exit: Exit) -> Style {
+pub(crate) fn style(exit: Exit) -> Style {
     let color = match exit {
         Exit::Clean => AnsiColor::Green,
         Exit::Inconclusive => AnsiColor::Yellow,
@@ -369,7 +369,7 @@ fn warning() -> Style {
     AnsiColor::Yellow.on_default()
 }
 
-pub(super) fn faint() -> Style {
+pub(crate) fn faint() -> Style {
     Style::new().dimmed()
 }
 

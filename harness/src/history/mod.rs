@@ -1,0 +1,85 @@
+//! What many runs say together: how figures went from commit to commit, and what differs between two of them.
+//!
+//! Pure: entries come from a store or from report files, and what is made of them are values and text.
+
+mod compare;
+mod trend;
+
+pub use compare::{Case, Change, Comparison, Kind, Side, compare};
+pub use trend::{Choice, Point, Series, spark, text, trends};
+
+use std::collections::BTreeMap;
+
+use crate::report::CaseReport;
+use crate::resource::Resource;
+use crate::verdict::{Figure, Resting};
+
+/// One report of one case: of which commit, when, and what it held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its number in the store, if it comes from one.
+    pub run: Option<i64>,
+    /// The commit that was played, if that is known.
+    pub commit: Option<String>,
+    /// When, in RFC 3339; empty if that is not known.
+    pub at: String,
+    /// What it held at rest.
+    pub resting: Resting,
+    /// What it said.
+    pub report: CaseReport,
+}
+
+impl Entry {
+    /// A report that comes from a file, which holds its measurements.
+    pub fn of(report: CaseReport) -> Self {
+        let resting = Resting::of(&report.timeline);
+        Self { run: None, commit: None, at: String::new(), resting, report }
+    }
+
+    /// The case, and which target it was played against: entries are comparable where these are equal.
+    fn key(&self) -> (String, String) {
+        (self.report.test_name(), self.report.target.clone())
+    }
+
+    /// What it held at rest of each kind; RSS is no part of [`Resting`] and stays out: allocators decide it.
+    fn at_rest(&self) -> impl Iterator<Item = Figure> {
+        self.resting.figures().into_iter().filter(|figure| !figure.is_peak)
+    }
+
+    /// The smallest leak of a resource that it would have seen, in units a cycle.
+    fn sensitivity(&self, resource: Resource) -> Option<f64> {
+        self.report.resources.iter().find(|verdict| verdict.resource == resource)?.sensitivity_per_cycle
+    }
+}
+
+/// How a figure is called in tables: heap has two.
+fn label(figure: &Figure) -> &'static str {
+    match (figure.resource, figure.is_bytes) {
+        (Resource::Heap, true) => "heap bytes",
+        (Resource::Heap, false) => "heap blocks",
+        (resource, _) => resource.name(),
+    }
+}
+
+/// Entries by case, in the order in which cases first come.
+fn by_case(entries: &[Entry]) -> Vec<((String, String), Vec<&Entry>)> {
+    let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut cases: Vec<((String, String), Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        let place = *places.entry(entry.key()).or_insert(cases.len());
+        if place == cases.len() {
+            cases.push((entry.key(), Vec::new()));
+        }
+        cases[place].1.push(entry);
+    }
+    cases
+}
+
+/// `+12.5 %`, `-3`, `none`: by how much, in the way that says more.
+fn change(figure: &Figure, from: u64, to: u64) -> String {
+    match (from, to) {
+        (from, to) if from == to => "none".to_owned(),
+        (0, to) => format!("+{}", figure.amount(to)),
+        (from, to) => format!("{:+.1} %", (to as f64 / from as f64 - 1.0) * 100.0),
+    }
+}
