@@ -12,6 +12,8 @@ mod run;
 mod schema;
 mod screen;
 mod sensitivity;
+mod soak;
+mod soak_progress;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ enum Command {
     Plan(plan::Args),
     /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
     Schema(schema::Args),
+    /// Play scenarios for a time and keep everything that is measured: overnight, and worth reading in the morning
+    Soak(Box<soak::Args>),
     /// Is it true what clean runs say that they would have seen? Plants it, with many seeds, and counts how often it is
     Sensitivity(sensitivity::Args),
     /// List scenarios: names, engines, tags, cases
@@ -80,6 +84,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
+        Command::Soak(args) => soak::run(&args, parts.library),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
     };
