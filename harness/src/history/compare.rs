@@ -42,7 +42,7 @@ pub struct Comparison {
 /// A case that both sides have.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Case {
-    /// `engine::scenario::case`, with the target where that has a defect.
+    /// `engine::scenario::case`, with the target's defect and the options of the runs, if there are any.
     pub name: String,
     /// Its runs on the first side and on the second.
     pub runs: (usize, usize),
@@ -94,10 +94,6 @@ impl Kind {
 /// Puts `b` beside `a`.
 pub fn compare(a: &Side, b: &Side) -> Comparison {
     let (of_a, of_b) = (by_case(&a.entries), by_case(&b.entries));
-    let name = |(name, target): &(String, String)| match target.ends_with(')') {
-        true => format!("{name} ({target})"),
-        false => name.clone(),
-    };
     let mut comparison = Comparison {
         a: a.name.clone(),
         b: b.name.clone(),
@@ -105,14 +101,14 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
         only_in_a: vec![],
         only_in_b: vec![],
     };
-    for (key, entries) in &of_a {
-        match of_b.iter().find(|(other, _)| other == key) {
-            Some((_, others)) => comparison.cases.push(case(name(key), entries, others)),
-            None => comparison.only_in_a.push(name(key)),
+    for (name, entries) in &of_a {
+        match of_b.iter().find(|(other, _)| other == name) {
+            Some((_, others)) => comparison.cases.push(case(name.clone(), entries, others)),
+            None => comparison.only_in_a.push(name.clone()),
         }
     }
-    let is_new = |key: &&(String, String)| of_a.iter().all(|(other, _)| other != *key);
-    comparison.only_in_b = of_b.iter().map(|(key, _)| key).filter(is_new).map(name).collect();
+    let is_new = |name: &&String| of_a.iter().all(|(other, _)| other != *name);
+    comparison.only_in_b = of_b.iter().map(|(name, _)| name).filter(is_new).cloned().collect();
     comparison
 }
 
@@ -245,8 +241,9 @@ impl Comparison {
         let (worse, changed) = (with(Kind::Worse), with(Kind::Changed));
         let (better, same) = (with(Kind::Better), with(Kind::Same));
         let count = self.cases.len();
+        let plural = if count == 1 { "" } else { "s" };
         format!(
-            "{count} cases in both: {same} the same, {worse} worse, {better} better, {changed} changed within tolerance (exit {})",
+            "{count} case{plural} in both: {same} the same, {worse} worse, {better} better, {changed} changed within tolerance (exit {})",
             self.exit() as u8
         )
     }
@@ -305,7 +302,7 @@ mod tests {
         let text = comparison.text(false, Look::plain(200));
         assert_eq!(
             text,
-            "1 cases in both: 1 the same, 0 worse, 0 better, 0 changed within tolerance (exit 0)\n"
+            "1 case in both: 1 the same, 0 worse, 0 better, 0 changed within tolerance (exit 0)\n"
         );
         assert!(comparison.text(true, Look::plain(200)).contains("heap bytes"));
     }

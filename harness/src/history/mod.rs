@@ -23,6 +23,8 @@ pub struct Entry {
     pub commit: Option<String>,
     /// When, in RFC 3339; empty if that is not known.
     pub at: String,
+    /// The options that change what is measured: `--cycles 12 --plant heap=1B`; empty for a run as it is written.
+    pub options: String,
     /// What it held at rest.
     pub resting: Resting,
     /// What it said.
@@ -33,12 +35,17 @@ impl Entry {
     /// A report that comes from a file, which holds its measurements.
     pub fn of(report: CaseReport) -> Self {
         let resting = Resting::of(&report.timeline);
-        Self { run: None, commit: None, at: String::new(), resting, report }
+        Self { run: None, commit: None, at: String::new(), options: String::new(), resting, report }
     }
 
-    /// The case, and which target it was played against: entries are comparable where these are equal.
-    fn key(&self) -> (String, String) {
-        (self.report.test_name(), self.report.target.clone())
+    /// What entries that are comparable have in common: `sim::flapping-network, --plant heap=1B`.
+    ///
+    /// The case, the target's defect, and with which options it was played.
+    fn key(&self) -> String {
+        let target = Some(self.report.target.as_str()).filter(|target| target.ends_with(')'));
+        let options = Some(self.options.as_str()).filter(|options| !options.is_empty());
+        let name = self.report.test_name();
+        [Some(name.as_str()), target, options].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// What it held at rest of each kind; RSS is no part of [`Resting`] and stays out: allocators decide it.
@@ -52,6 +59,20 @@ impl Entry {
     }
 }
 
+#[cfg(feature = "store")]
+impl From<crate::store::StoredReport> for Entry {
+    fn from(stored: crate::store::StoredReport) -> Self {
+        let what = stored.run.what;
+        let options = match (what.kind, what.options) {
+            (crate::store::RunKind::Run, serde_json::Value::String(words)) => words,
+            (crate::store::RunKind::Run, other) => other.to_string(),
+            (crate::store::RunKind::Soak, other) => format!("soak {other}"),
+        };
+        let (resting, report) = (stored.resting, stored.report);
+        Self { run: Some(stored.run.id), commit: what.commit, at: stored.at, options, resting, report }
+    }
+}
+
 /// How a figure is called in tables: heap has two.
 fn label(figure: &Figure) -> &'static str {
     match (figure.resource, figure.is_bytes) {
@@ -62,9 +83,9 @@ fn label(figure: &Figure) -> &'static str {
 }
 
 /// Entries by case, in the order in which cases first come.
-fn by_case(entries: &[Entry]) -> Vec<((String, String), Vec<&Entry>)> {
-    let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut cases: Vec<((String, String), Vec<&Entry>)> = Vec::new();
+fn by_case(entries: &[Entry]) -> Vec<(String, Vec<&Entry>)> {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut cases: Vec<(String, Vec<&Entry>)> = Vec::new();
     for entry in entries {
         let place = *places.entry(entry.key()).or_insert(cases.len());
         if place == cases.len() {

@@ -22,10 +22,8 @@ pub struct Choice {
 /// One figure of one case over commits, oldest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Series {
-    /// `engine::scenario::case`.
+    /// `engine::scenario::case`, with the target's defect and the options of the runs, if there are any.
     pub name: String,
-    /// The target and its defect.
-    pub target: String,
     /// What the figure belongs to.
     pub resource: Resource,
     /// The figure: `tasks`, `heap bytes`.
@@ -57,11 +55,11 @@ pub struct Point {
 pub fn trends(entries: &[Entry], choice: &Choice) -> Vec<Series> {
     let is_chosen =
         |name: &str| choice.scenarios.is_empty() || choice.scenarios.iter().any(|part| name.contains(part));
-    let chosen = by_case(entries).into_iter().filter(|((name, _), _)| is_chosen(name));
-    chosen.flat_map(|((name, target), entries)| of_case(&name, &target, &entries, choice)).collect()
+    let chosen = by_case(entries).into_iter().filter(|(name, _)| is_chosen(name));
+    chosen.flat_map(|(name, entries)| of_case(&name, &entries, choice)).collect()
 }
 
-fn of_case(name: &str, target: &str, entries: &[&Entry], choice: &Choice) -> Vec<Series> {
+fn of_case(name: &str, entries: &[&Entry], choice: &Choice) -> Vec<Series> {
     let commits = by_commit(entries);
     let latest = &commits[commits.len().saturating_sub(choice.commits.max(1))..];
     let Some(newest) = entries.last() else { return Vec::new() };
@@ -69,10 +67,9 @@ fn of_case(name: &str, target: &str, entries: &[&Entry], choice: &Choice) -> Vec
     let series = |unit: Figure| {
         let points: Vec<Point> =
             latest.iter().filter_map(|(commit, runs)| point(commit, runs, &unit)).collect();
-        let (name, target) = (name.to_owned(), target.to_owned());
+        let name = name.to_owned();
         (!points.is_empty()).then(|| Series {
             name,
-            target,
             resource: unit.resource,
             figure: label(&unit),
             points,
@@ -138,9 +135,8 @@ fn row(series: &Series) -> Vec<String> {
     let (first, last) =
         (figures.first().copied().unwrap_or_default(), figures.last().copied().unwrap_or_default());
     let ended = series.points.last().map_or("-", |point| figures::outcome(point.outcome));
-    let target = if series.target.ends_with(')') { format!(", {}", series.target) } else { String::new() };
     vec![
-        format!("{}{target}", series.name),
+        series.name.clone(),
         series.figure.to_owned(),
         series.points.len().to_string(),
         spark(&figures),
@@ -178,6 +174,7 @@ mod tests {
             run: Some(1),
             commit: Some(commit.to_owned()),
             at: "2026-11-21T17:05:00Z".to_owned(),
+            options: String::new(),
             resting,
             report,
         }
@@ -208,6 +205,15 @@ mod tests {
         assert_eq!(trends(&entries, &heap).len(), 1);
         let other = Choice { scenarios: vec!["no-such".to_owned()], ..choice(10) };
         assert_eq!(trends(&entries, &other), []);
+    }
+
+    #[test]
+    fn runs_with_other_options_are_another_series() {
+        let planted = Entry { options: "--plant heap=1B".to_owned(), ..entry("a", 900, 1) };
+        let all =
+            trends(&[entry("a", 14, 1), planted], &Choice { resources: vec![Resource::Tasks], ..choice(10) });
+        let names: Vec<_> = all.iter().map(|series| series.name.as_str()).collect();
+        assert_eq!(names, ["sim::flapping-network", "sim::flapping-network, --plant heap=1B"]);
     }
 
     #[test]

@@ -111,6 +111,7 @@ impl Options {
             baseline: self.baselines.baseline(job).filter(|_| is_as_written),
             today: self.today,
             mutation: self.mutation,
+            soak: None,
             replay: self.replay(job),
         }
     }
@@ -270,7 +271,7 @@ impl Slots {
     }
 
     /// Waits for a slot.
-    async fn take(&self, engine: EngineKind) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn take(&self, engine: EngineKind) -> Option<SemaphorePermit<'_>> {
         let slots = match engine {
             EngineKind::Sim => &self.sim,
             EngineKind::Process => &self.wall_clock,

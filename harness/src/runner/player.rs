@@ -9,7 +9,7 @@ use watertight_probe::heap;
 
 use crate::exit::Exit;
 use crate::report::CaseReport;
-use crate::runner::{Explain, Message, RunRequest, Stop};
+use crate::runner::{Asked, Explain, Message, RunRequest, SoakMessage, Stop};
 
 /// Bytes collected before a message goes out; a longer one goes out in pieces. Held for the whole run, so that telling a
 /// cycle neither takes nor frees heap while the heap is counted.
@@ -30,6 +30,20 @@ pub trait Player: Sync {
         stop: &Stop,
         out: &mut dyn FnMut(Message),
     ) -> Result<CaseReport, PlayError>;
+
+    /// Plays what is asked for until [`RunRequest::soak`] says that it is over, and tells everything that is to be judged.
+    ///
+    /// Begins with [`SoakMessage::Ground`]; `asked` is looked at between cycles. Holds nothing that grows with the run.
+    fn soak(
+        &self,
+        request: &RunRequest,
+        stop: &Stop,
+        asked: &Asked,
+        out: &mut dyn FnMut(Message),
+    ) -> Result<(), PlayError> {
+        let _ = (stop, asked, out);
+        Err(PlayError::Usage(format!("{}: this world plays no soaks", request.file.display())))
+    }
 }
 
 /// Why there is nothing to judge.
@@ -57,7 +71,7 @@ impl PlayError {
 ///
 /// The exit code is the case's, for those who start a child by hand; the parent goes by the last message.
 pub(super) fn serve(player: &dyn Player) -> Exit {
-    match open().and_then(|(request, stop, out)| play(player, &request, &stop, out)) {
+    match open().and_then(|(request, ends, out)| play(player, &request, &ends, out)) {
         Ok(exit) => exit,
         // Standard error is the one place left: standard output is what failed.
         Err(error) => {
@@ -67,7 +81,7 @@ pub(super) fn serve(player: &dyn Player) -> Exit {
     }
 }
 
-fn open() -> io::Result<(RunRequest, Stop, BufWriter<File>)> {
+fn open() -> io::Result<(RunRequest, (Stop, Asked), BufWriter<File>)> {
     let out = take_stdout()?;
     let request = read_request(&mut io::stdin().lock())?;
     Ok((request, Stop::on_parent()?, out))
@@ -103,15 +117,29 @@ fn witness(explain: &Explain) -> io::Result<Option<TempDir>> {
     }
 }
 
-fn play(player: &dyn Player, request: &RunRequest, stop: &Stop, out: BufWriter<File>) -> io::Result<Exit> {
+fn play(
+    player: &dyn Player,
+    request: &RunRequest,
+    (stop, asked): &(Stop, Asked),
+    out: BufWriter<File>,
+) -> io::Result<Exit> {
     let _profile = witness(&request.explain)?;
     let mut teller = Teller { out, cycles: 0, broken: None };
-    let played = player.play(request, stop, &mut |message| {
+    let mut out = |message| {
         teller.tell(&message);
         if teller.broken.is_some() {
             stop.request();
         }
-    });
+    };
+    if request.soak.is_some() {
+        let (exit, last) = match player.soak(request, stop, asked, &mut out) {
+            Ok(()) => (Exit::Clean, SoakMessage::Over.into()),
+            Err(error) => (error.exit(), Message::Failed { exit: error.exit(), error: error.to_string() }),
+        };
+        teller.tell(&last);
+        return teller.broken.map_or(Ok(exit), Err);
+    }
+    let played = player.play(request, stop, &mut out);
     // The engine has asked it already, unless it does not know how to.
     heap::finish_dhat();
     let (exit, last) = match played {

@@ -23,7 +23,7 @@ use self::program::Running;
 use self::sample::{Sampler, blind};
 use self::wiring::Wiring;
 use super::audit::{self, Acts, Reading};
-use super::cycle::{self, Played, Script, Stage};
+use super::cycle::{self, Named, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Mutation, Observer, Plant, Planted, PlayFailure, Wanted, mutant, pace};
@@ -32,7 +32,7 @@ use crate::chaos::Change;
 use crate::chaos::toxics::kill;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{Ended, Timeline, Trimmed};
+use crate::timeline::{Audit, Ended, Timeline, Trimmed};
 use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
 
 /// How long programs that the run started may take to end in order, once it is over.
@@ -73,9 +73,9 @@ async fn run<W: World>(
         Err(Unstarted::Ended(ended)) => return Ok(nothing_measured(counts, ended)),
     };
     let paced = pace::paced(setting.scenario, setting.pace);
-    let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle);
-    let Wanted { plants, stop, mutation, .. } = wanted;
-    let script = Script { plan: &plan, counts, plants, stop, mutation };
+    let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle + wanted.cycles_before());
+    let Wanted { plants, stop, mutation, soak, .. } = wanted;
+    let script = Script { plan: &plan, counts, plants, stop, mutation, soak };
     let began = Instant::now();
     let played = cycle::play(&mut live, &script, observer).await;
     let lasted = began.elapsed();
@@ -273,24 +273,11 @@ impl<'w, W: World> Live<'w, W> {
 
     /// Puts names to what was played, as far as the target still lives to be asked.
     async fn measured(&mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
-        let cycles = played.cycles.len().saturating_sub(counts.warm_up);
-        let mut audit = match self.read().await {
-            Ok(after) if cycles > 0 => {
-                audit::audits(self.setting.scenario, &self.counted_from, &after, cycles)
-            }
-            _ => Vec::new(),
-        };
+        let mut audit = self.controls(played.counted(counts)).await;
         audit.extend(played.checks.audits());
-        let rose = inventory::rose(&played.inventories);
-        let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
-        let probe = sampler.and_then(Sampler::probe);
-        let grown = inventory::grown_stacks(&played.inventories);
-        let sites: Vec<u32> = grown.values().copied().collect();
-        let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
-        let stacks = inventory::by_stack(&grown, asked.flatten().collect());
-        let awaits = probe.map(awaits).unwrap_or_default();
+        let Named { snapshots, awaits } = self.named(&played.inventories).await;
         Measured {
-            snapshots: inventory::named(&played.inventories, &stacks),
+            snapshots,
             awaits,
             testimony: None,
             notes: std::mem::take(&mut self.notes),
@@ -440,6 +427,27 @@ impl<W: World> Stage for Live<'_, W> {
             let tasks = probe.tasks().map_err(blind)?;
             Ok(Inventory { cycle: 0, heap: sites.sites, tenants, spawners: sites.spawners, tasks, fds })
         })
+    }
+
+    async fn named(&mut self, inventories: &[Inventory]) -> Named {
+        let rose = inventory::rose(inventories);
+        let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
+        let probe = sampler.and_then(Sampler::probe);
+        let grown = inventory::grown_stacks(inventories);
+        let sites: Vec<u32> = grown.values().copied().collect();
+        let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
+        let stacks = inventory::by_stack(&grown, asked.flatten().collect());
+        let awaits = probe.map(awaits).unwrap_or_default();
+        Named { snapshots: inventory::named(inventories, &stacks), awaits }
+    }
+
+    async fn controls(&mut self, cycles: usize) -> Vec<Audit> {
+        match self.read().await {
+            Ok(after) if cycles > 0 => {
+                audit::audits(self.setting.scenario, &self.counted_from, &after, cycles)
+            }
+            _ => Vec::new(),
+        }
     }
 
     async fn trim(&mut self) -> Option<Trimmed> {
