@@ -15,6 +15,9 @@ use crate::verdict::{Figure, Tolerance};
 /// fewer at rest move it by less.
 const SENSITIVITY_FACTOR: f64 = 2.0;
 
+/// Runs of a side from which on sampled sensitivities are compared.
+const SAMPLED_RUNS_MIN: usize = 3;
+
 /// One of the two.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Side {
@@ -187,13 +190,23 @@ fn growth(resource: Resource, a: &[&Entry], b: &[&Entry]) -> Option<Change> {
 }
 
 /// The smallest leak that would have been seen; of several runs of a side the largest.
+///
+/// Where figures are sampled, one run would have seen five times as much as the next one of the same commit (measured), so
+/// that few runs say nothing, and many only where none of one side is within reach of the other's.
 fn sensitivity(resource: Resource, a: &[&Entry], b: &[&Entry]) -> Option<Change> {
-    let of =
-        |entries: &[&Entry]| entries.iter().filter_map(|entry| entry.sensitivity(resource)).reduce(f64::max);
-    let (from, to) = (of(a)?, of(b)?);
-    let kind = match to / from {
-        times if times > SENSITIVITY_FACTOR => Kind::Worse,
-        times if times < 1.0 / SENSITIVITY_FACTOR => Kind::Better,
+    let of = |entries: &[&Entry]| -> Vec<f64> {
+        entries.iter().filter_map(|entry| entry.sensitivity(resource)).collect()
+    };
+    let (of_a, of_b) = (of(a), of(b));
+    let most = |all: &[f64]| all.iter().copied().reduce(f64::max);
+    let least = |all: &[f64]| all.iter().copied().reduce(f64::min);
+    let (from, to) = (most(&of_a)?, most(&of_b)?);
+    let is_exact = a.iter().chain(b).all(|entry| entry.report.timeline.exact);
+    let is_enough = is_exact || of_a.len().min(of_b.len()) >= SAMPLED_RUNS_MIN;
+    let kind = match (least(&of_b)? / from, to / least(&of_a)?) {
+        _ if !is_enough => Kind::Same,
+        (times, _) if times > SENSITIVITY_FACTOR => Kind::Worse,
+        (_, times) if times < 1.0 / SENSITIVITY_FACTOR => Kind::Better,
         _ => Kind::Same,
     };
     let said = |least| figures::rate(resource, least);
@@ -352,12 +365,22 @@ mod tests {
 
     #[test]
     fn a_test_that_sees_less_is_worse() {
-        let mut blind = holding(300_000);
-        for verdict in &mut blind.report.resources {
-            verdict.sensitivity_per_cycle = verdict.sensitivity_per_cycle.map(|least| least * 3.0);
-        }
-        let comparison = against(vec![holding(300_000)], vec![blind]);
-        assert_eq!(kind(&comparison, "tasks would have seen"), Kind::Worse);
+        let seeing = |times: f64, exact| {
+            let mut entry = holding(300_000);
+            entry.report.timeline.exact = exact;
+            for verdict in &mut entry.report.resources {
+                verdict.sensitivity_per_cycle = verdict.sensitivity_per_cycle.map(|least| least * times);
+            }
+            entry
+        };
+        let kind = |a: &[f64], b: &[f64], exact| {
+            let side = |times: &[f64]| times.iter().map(|times| seeing(*times, exact)).collect();
+            kind(&against(side(a), side(b)), "tasks would have seen")
+        };
+        assert_eq!([kind(&[1.0], &[3.0], true), kind(&[3.0], &[1.0], true)], [Kind::Worse, Kind::Better]);
+        assert_eq!(kind(&[1.0], &[3.0], false), Kind::Same, "one sampled run says nothing");
+        assert_eq!(kind(&[1.0, 2.0, 1.0], &[5.0, 5.0, 9.0], false), Kind::Worse);
+        assert_eq!(kind(&[1.0, 4.0, 1.0], &[5.0, 5.0, 9.0], false), Kind::Same);
     }
 
     #[test]

@@ -98,9 +98,32 @@ fn by_case(entries: &[Entry]) -> Vec<(String, Vec<&Entry>)> {
 
 /// `+12.5 %`, `-3`, `none`: by how much, in the way that says more.
 fn change(figure: &Figure, from: u64, to: u64) -> String {
+    let percent = (to as f64 / from.max(1) as f64 - 1.0) * 100.0;
+    let sign = if to < from { '-' } else { '+' };
     match (from, to) {
         (from, to) if from == to => "none".to_owned(),
-        (0, to) => format!("+{}", figure.amount(to)),
-        (from, to) => format!("{:+.1} %", (to as f64 / from as f64 - 1.0) * 100.0),
+        (0, _) => format!("+{}", figure.amount(to)),
+        _ if percent.abs() < PERCENT_SHOWN_MIN => format!("{sign}{}", figure.amount(from.abs_diff(to))),
+        _ => format!("{percent:+.1} %"),
+    }
+}
+
+/// Below this a percentage with one decimal would show as none.
+const PERCENT_SHOWN_MIN: f64 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_in_percent_where_that_says_something() {
+        let bytes =
+            Resting::default().figures().into_iter().find(|figure| figure.key == "bytes").expect("it is one");
+        let said = |from, to| change(&bytes, from, to);
+        assert_eq!(
+            [said(5, 5), said(0, 7), said(200, 250), said(200, 100)],
+            ["none", "+7 B", "+25.0 %", "-50.0 %"]
+        );
+        assert_eq!([said(1_000_000, 1_000_016), said(1_000_000, 999_984)], ["+16 B", "-16 B"]);
     }
 }
