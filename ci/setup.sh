@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 
 PYTHON_SNAP7=3.3.0
 GRAFANA_SDK='1769699998!10.1.0'
+CHECK_JSONSCHEMA=0.39.0
+KUBERNETES_VALIDATE=1.37.0
 
 # What tests run, and the Debian package that has it.
 PROGRAMS=(
@@ -93,6 +95,16 @@ install_grafana_sdk() {
     .venv/bin/pip install --quiet --target .venv/grafana "grafana-foundation-sdk==$GRAFANA_SDK"
 }
 
+# The schemas of GitHub, GitLab and Kubernetes, which the templates for pipelines are held against.
+install_schemas() {
+    if [ "$(.venv/bin/pip list --format=freeze 2>/dev/null | grep -cxE "check-jsonschema==$CHECK_JSONSCHEMA|kubernetes-validate==$KUBERNETES_VALIDATE")" = 2 ]; then
+        echo "setup: the schemas of pipelines are there"
+        return
+    fi
+    echo "setup: check-jsonschema $CHECK_JSONSCHEMA and kubernetes-validate $KUBERNETES_VALIDATE into .venv"
+    .venv/bin/pip install --quiet "check-jsonschema==$CHECK_JSONSCHEMA" "kubernetes-validate==$KUBERNETES_VALIDATE"
+}
+
 # libsnap7 (C++) as a wheel carries it: for the table of answers and the speed table alone.
 install_libsnap7() {
     [ -x .venv/libsnap7/bin/python ] && return
@@ -105,6 +117,7 @@ install_packages
 install_python_snap7
 install_python_snap7_tests
 install_grafana_sdk
+install_schemas
 if [ "${1-}" = interop ]; then
     install_libsnap7
 fi

@@ -25,7 +25,11 @@ pub mod verdict;
 pub mod report;
 pub mod runner;
 
+#[cfg(feature = "store")]
+pub mod store;
+
 pub mod gallery;
+pub mod history;
 pub mod watch;
 
 pub mod exit;

@@ -1,11 +1,14 @@
-//! What operates the gateway, held against the programs that read it: rules, dashboard, unit. A test whose program is not on
-//! this machine is skipped by name, with the reason; under `WATERTIGHT_REQUIRE=all` that is a failure.
+//! What operates the gateway, and what pipelines run, held against the programs that read it: rules, dashboard, unit,
+//! templates. A test whose program is not on this machine is skipped by name, with the reason; under
+//! `WATERTIGHT_REQUIRE=all` that is a failure.
 
 mod dashboard;
 mod metrics;
 mod program;
 mod rules;
 mod service;
+mod sharing;
+mod templates;
 
 use std::process::ExitCode;
 
@@ -22,7 +25,7 @@ struct Test {
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let must_have_all = std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all");
-    let all = [metrics::ALL, rules::ALL, dashboard::ALL, service::ALL].concat();
+    let all = [metrics::ALL, rules::ALL, dashboard::ALL, service::ALL, templates::ALL, sharing::ALL].concat();
     let trials = all.into_iter().map(|test| trial(test, must_have_all)).collect();
     libtest_mimic::run(&args, trials).exit_code()
 }

@@ -4,7 +4,9 @@
 
 mod accept;
 mod check;
+mod compare;
 mod gallery;
+mod history;
 mod list;
 mod merge;
 mod plan;
@@ -15,6 +17,8 @@ mod screen;
 mod sensitivity;
 mod sharing;
 mod serve;
+mod soak;
+mod soak_progress;
 mod watch;
 
 use std::ffi::OsString;
@@ -56,6 +60,10 @@ enum Command {
     Run(Box<run::Args>),
     /// Join what several machines played, each its part of one run, into one report with one exit code
     Merge(merge::Args),
+    /// How what cases hold at rest, and what they would have seen, went from commit to commit
+    History(history::Args),
+    /// Two commits, runs or report files side by side: what changed beyond noise
+    Compare(compare::Args),
     /// Play every defect, its healthy twin and what only looks like a leak: what is found, what is cried about
     Gallery(gallery::Args),
     /// Play scenarios and accept what they hold at rest into `baselines.yaml` beside them
@@ -66,6 +74,8 @@ enum Command {
     Plan(plan::Args),
     /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
     Schema(schema::Args),
+    /// Play scenarios for a time and keep everything that is measured: overnight, and worth reading in the morning
+    Soak(Box<soak::Args>),
     /// Is it true what clean runs say that they would have seen? Plants it, with many seeds, and counts how often it is
     Sensitivity(sensitivity::Args),
     /// List scenarios: names, engines, tags, cases
@@ -84,11 +94,14 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
     let exit = match Cli::parse_from(args).command {
         Command::Run(args) => run::run(&args, parts.library),
         Command::Merge(args) => merge::run(&args),
+        Command::History(args) => history::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Gallery(args) => gallery::gallery(&args, parts.library),
         Command::Accept(args) => accept::accept(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
+        Command::Soak(args) => soak::run(&args, parts.library),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
         Command::Watch(args) => watch::watch(&args),

@@ -1,7 +1,7 @@
 //! `merge`: what several machines said becomes the report of one run.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use watertight::exit::Exit;
@@ -17,16 +17,16 @@ const EXAMPLES: &str = "\
 Examples:
   watertight run scenarios/gate --shard 2/4 --ndjson out/2.ndjson
       On each of four machines, with its own number.
-  watertight merge out/*.ndjson --expect-shards 4 --report report
+  watertight merge out --expect-shards 4 --report report
       Then once: one report, one exit code.";
 
 /// The arguments of `merge`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// What `watertight run --shard K/N --ndjson FILE` wrote, one file a shard
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// What `watertight run --shard K/N --ndjson FILE` wrote, one file a shard; a folder stands for each `.ndjson` in it
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     /// Expect the files of a run that so many machines share
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
     expect_shards: Option<u32>,
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Exit {
     if let Err(error) = outputs.prepare() {
         return fail(Exit::Harness, &error);
     }
-    let (files, empty) = match read(&args.files) {
+    let (files, empty) = match read(&args.paths) {
         Ok(read) => read,
         Err(error) => return fail(Exit::Usage, &error),
     };
@@ -62,12 +62,30 @@ pub fn run(args: &Args) -> Exit {
 fn read(paths: &[PathBuf]) -> Result<(Vec<ShardFile>, Vec<PathBuf>), ShardFileError> {
     let (mut files, mut empty) = (Vec::new(), Vec::new());
     for path in paths {
-        match open(path)? {
-            Some(file) => files.push(file),
-            None => empty.push(path.clone()),
+        for path in expand(path)? {
+            match open(&path)? {
+                Some(file) => files.push(file),
+                None => empty.push(path),
+            }
         }
     }
     Ok((files, empty))
+}
+
+/// A file as it is; of a folder those that end as a shard's do, by name. A folder without any says so as a file would.
+fn expand(path: &Path) -> Result<Vec<PathBuf>, ShardFileError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let failed = |source| ShardFileError::Read { path: path.to_owned(), source };
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
+    let mut files: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "ndjson"));
+    files.sort();
+    if files.is_empty() {
+        return Err(failed(io::Error::other("expected files that end with .ndjson, found none")));
+    }
+    Ok(files)
 }
 
 fn open(path: &Path) -> Result<Option<ShardFile>, ShardFileError> {

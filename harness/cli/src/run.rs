@@ -7,10 +7,10 @@ use clap::ValueEnum;
 use watertight::engine::{Network, Plant};
 use watertight::exit::Exit;
 use watertight::report::terminal::{self, Look};
-use watertight::report::{RunReport, seeds};
+use watertight::report::{CaseReport, RunReport, seeds};
 use watertight::runner::{
-    Both, Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, ShardLines, Shelf, Silent,
-    Stop, check_determinism, play, play_seeds, select,
+    Both, Engines, Job, Kept, Library, Limits, Observer, Options, Outputs, Selection, ShardLines, Shelf,
+    Stop, check_determinism, commit, play, play_seeds, select,
 };
 use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
@@ -18,7 +18,7 @@ use watertight::seed::Seed;
 use watertight::units::Time;
 
 use crate::progress::Progress;
-use crate::sharing::{self, Sharing};
+use crate::sharing::Sharing;
 use crate::{parse_set, screen};
 
 const EXAMPLES: &str = "\
@@ -104,6 +104,9 @@ pub struct Args {
     /// Play each case twice with one seed, and compare what the two runs tell, line by line
     #[arg(long, conflicts_with_all = ["json", "report", "explain", "seeds", "control"])]
     check_determinism: bool,
+    /// Keep each report in this file, for `watertight history` and `compare`; several runs may share it
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
     #[command(flatten)]
     sharing: Sharing,
 }
@@ -152,12 +155,47 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     if args.check_determinism {
         return compare_all(&args.sharing.share(&jobs), &options, &stop);
     }
-    match args.sharing.begin(&jobs, &options, args.seeds) {
-        Err(error) => fail(Exit::Harness, &error),
-        Ok(lines) => match args.seeds {
-            Some(seeds) => with_seeds(&jobs, args, seeds, lines, &stop),
-            None => played(&args.sharing.share(&jobs), args, &options, &outputs, lines, &stop),
-        },
+    let keepers = match Keepers::begin(args, &jobs, &options) {
+        Ok(keepers) => keepers,
+        Err(exit) => return exit,
+    };
+    match args.seeds {
+        Some(seeds) => with_seeds(&jobs, args, seeds, keepers, &stop),
+        None => played(&args.sharing.share(&jobs), args, &options, &outputs, keepers, &stop),
+    }
+}
+
+/// What is written while a run goes on.
+struct Keepers {
+    lines: Option<ShardLines>,
+    kept: Option<Kept>,
+}
+
+impl Keepers {
+    fn begin(args: &Args, jobs: &[Job], options: &Options) -> Result<Self, Exit> {
+        let lines = args.sharing.begin(jobs, options, args.seeds);
+        let lines = lines.map_err(|error| fail(Exit::Harness, &error))?;
+        let open = |path: &PathBuf| Kept::open(path, options, commit(args.sharing.commit.as_deref()));
+        let kept = args.store.as_ref().map(open).transpose();
+        Ok(Self { lines, kept: kept.map_err(|error| fail(Exit::Usage, &error))? })
+    }
+
+    fn end(self, wall_time: Duration, stop: &Stop) -> Exit {
+        let lines = self.lines.map_or(Ok(()), |lines| lines.end(wall_time, stop.is_requested()));
+        let lines = lines.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean);
+        let kept = self.kept.map_or(Ok(()), Kept::end);
+        lines.worse(kept.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean))
+    }
+}
+
+impl Observer for Keepers {
+    fn finished(&self, job: usize, report: &CaseReport) {
+        if let Some(lines) = &self.lines {
+            lines.finished(job, report);
+        }
+        if let Some(kept) = &self.kept {
+            kept.finished(job, report);
+        }
     }
 }
 
@@ -167,43 +205,28 @@ fn played(
     args: &Args,
     options: &Options,
     outputs: &Outputs,
-    lines: Option<ShardLines>,
+    keepers: Keepers,
     stop: &Stop,
 ) -> Exit {
     let progress = Progress::new(jobs);
-    let played = play(jobs, options, stop, &Both(&progress, observer(lines.as_ref())));
+    let played = play(jobs, options, stop, &Both(&progress, &keepers));
     drop(progress);
     match played {
-        Ok(report) => {
-            let exit = tell(&report, outputs, args.stacks);
-            exit.worse(ended(lines, report.wall_time, stop))
-        }
+        Ok(report) => tell(&report, outputs, args.stacks).worse(keepers.end(report.wall_time, stop)),
         Err(error) => fail(Exit::Harness, &error),
     }
 }
 
-fn observer(lines: Option<&ShardLines>) -> &dyn Observer {
-    lines.map_or(&Silent, |lines| lines)
-}
-
-fn ended(lines: Option<ShardLines>, wall_time: Duration, stop: &Stop) -> Exit {
-    let ended = sharing::end(lines, wall_time, stop.is_requested());
-    ended.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean)
-}
-
 /// Plays every job with every seed; the table says how many ended clean.
-fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, lines: Option<ShardLines>, stop: &Stop) -> Exit {
+fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, keepers: Keepers, stop: &Stop) -> Exit {
     let shard = args.sharing.shard();
     let progress = Progress::with_seeds(jobs, seeds);
-    let observer = Both(&progress, observer(lines.as_ref()));
-    let played = play_seeds(jobs, &args.options(), seeds, shard, stop, &observer);
+    let played = play_seeds(jobs, &args.options(), seeds, shard, stop, &Both(&progress, &keepers));
     drop(progress);
-    let report = match played {
-        Ok(report) => report,
-        Err(error) => return fail(Exit::Harness, &error),
-    };
-    let exit = tell_seeds(&report, args.json.as_ref());
-    exit.worse(ended(lines, report.wall_time, stop))
+    match played {
+        Ok(report) => tell_seeds(&report, args.json.as_ref()).worse(keepers.end(report.wall_time, stop)),
+        Err(error) => fail(Exit::Harness, &error),
+    }
 }
 
 fn tell_seeds(report: &seeds::SeedsReport, json: Option<&PathBuf>) -> Exit {

@@ -1,7 +1,6 @@
 //! The options of `run` with which several machines share one run.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use watertight::runner::{Deal, Job, Options, SHARDS_MAX, Shard, ShardLines, Whole, WriteError, commit};
 
@@ -48,11 +47,6 @@ impl Sharing {
         let whole = Whole::of(jobs, options, seeds, commit(self.commit.as_deref()));
         ShardLines::begin(path, self.shard(), whole).map(Some)
     }
-}
-
-/// Ends the file of lines, if there is one.
-pub fn end(lines: Option<ShardLines>, wall_time: Duration, interrupted: bool) -> Result<(), WriteError> {
-    lines.map_or(Ok(()), |lines| lines.end(wall_time, interrupted))
 }
 
 fn from_zero(text: &str) -> Result<Shard, String> {

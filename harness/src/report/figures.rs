@@ -204,9 +204,13 @@ pub fn sensitivity(verdict: &ResourceVerdict) -> Option<String> {
 
 /// The same without the bytes.
 pub fn sensitivity_in_units(verdict: &ResourceVerdict) -> Option<String> {
-    let units = |count: f64| format!("{} {}", plain(count), unit(verdict.resource, count));
-    let (things, rate) = rare(verdict.sensitivity_per_cycle?, units);
-    Some(format!("{things} {rate}"))
+    verdict.sensitivity_per_cycle.map(|least| rate(verdict.resource, least))
+}
+
+/// A leak of so many units a cycle: `1 task per 33 cycles`.
+pub fn rate(resource: Resource, per_cycle: f64) -> String {
+    let (things, rate) = rare(per_cycle, |count| format!("{} {}", plain(count), unit(resource, count)));
+    format!("{things} {rate}")
 }
 
 /// A rate as a whole number of things, or as one thing in so many cycles. Rounded to the worse side.

@@ -122,6 +122,7 @@ fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {
         wall_time: Duration::from_millis(412),
         plan: Some(plan()),
         timeline,
+        soak: None,
     }
 }
 

@@ -62,7 +62,7 @@ pub fn text(report: &RunReport, look: Look) -> String {
         out.push('\n');
     }
     for case in report.cases.iter().filter(|case| case.is_plain()) {
-        for note in &case.notes {
+        for note in case.notes.iter().cloned().chain(case.soak.iter().flat_map(|soak| soak.lines())) {
             let _ = writeln!(out, "note: {}: {note}", case.test_name());
         }
     }
@@ -131,6 +131,9 @@ pub fn block(case: &CaseReport, look: Look) -> String {
     }
     for note in case.notes.iter().filter(|note| !is_said(case, note)) {
         let _ = writeln!(out, "  note: {}", note.replace('\n', "\n    "));
+    }
+    for line in case.soak.iter().flat_map(|soak| soak.lines()) {
+        let _ = writeln!(out, "  {}", look.fit(&line));
     }
     let length = format!("{} of {}", figures::time(case.scenario_time), case.target);
     let played = format!("played {length} in {}", figures::time(case.wall_time));
@@ -315,7 +318,7 @@ fn indent(text: &str) -> String {
 
 /// Columns as wide as their widest cell, two spaces apart; `right` lists those with figures. The last text column is
 /// cut when the terminal is too narrow.
-pub(super) fn lay_out(
+pub(crate) fn lay_out(
     rows: &[Vec<String>],
     right: &[usize],
     look: Look,
@@ -356,7 +359,7 @@ fn cut(text: &str, width: usize) -> String {
     }
 }
 
-pub(super) fn style(exit: Exit) -> Style {
+pub(crate) fn style(exit: Exit) -> Style {
     let color = match exit {
         Exit::Clean => AnsiColor::Green,
         Exit::Inconclusive => AnsiColor::Yellow,
@@ -369,7 +372,7 @@ fn warning() -> Style {
     AnsiColor::Yellow.on_default()
 }
 
-pub(super) fn faint() -> Style {
+pub(crate) fn faint() -> Style {
     Style::new().dimmed()
 }
 

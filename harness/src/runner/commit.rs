@@ -12,9 +12,19 @@ pub fn commit(told: Option<&str>) -> Option<String> {
     told.map(str::to_owned).or_else(by_pipeline).or_else(by_git).filter(|commit| !commit.is_empty())
 }
 
+/// The commit that git knows by `name`: a branch, a tag, `HEAD~1`.
+pub fn named_commit(name: &str) -> Option<String> {
+    // A name that begins like an option would be one.
+    rev_parse(&["--verify", "--quiet", "--end-of-options", &format!("{name}^{{commit}}")])
+}
+
 fn by_git() -> Option<String> {
+    rev_parse(&["HEAD"])
+}
+
+fn rev_parse(arguments: &[&str]) -> Option<String> {
     let mut git = Command::new("git");
-    git.args(["rev-parse", "HEAD"]).stdin(Stdio::null()).stderr(Stdio::null());
+    git.arg("rev-parse").args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
     let output = git.output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
 }

@@ -88,8 +88,10 @@ pub struct Figure {
     pub name: &'static str,
     /// What it is; `None`: not measured.
     pub value: Option<u64>,
-    is_bytes: bool,
-    is_peak: bool,
+    /// Whether it is in bytes, or a count.
+    pub is_bytes: bool,
+    /// Whether it is the most at any time, or what was held at rest.
+    pub is_peak: bool,
     slack: u64,
 }
 
@@ -155,13 +157,19 @@ impl Resting {
 }
 
 impl Figure {
+    /// Units that chance alone may move it by, where figures are sampled.
+    pub(crate) const fn slack(&self) -> u64 {
+        self.slack
+    }
+
     /// How far above `accepted` it may be.
-    fn room(&self, accepted: u64, tolerance: Tolerance) -> u64 {
+    pub(crate) fn room(&self, accepted: u64, tolerance: Tolerance) -> u64 {
         let share = if self.is_peak { tolerance.peak } else { tolerance.rest };
         ((accepted as f64 * share.0) as u64).max(self.slack)
     }
 
-    fn amount(&self, value: u64) -> String {
+    /// `value` in its unit.
+    pub(crate) fn amount(&self, value: u64) -> String {
         if self.is_bytes { figures::bytes(value) } else { figures::grouped(value) }
     }
 

@@ -23,6 +23,9 @@ pub const NOTES: &str = "FAKE_NOTES";
 /// What a child prints before it is asked anything; unset: nothing.
 pub const GARBAGE: &str = "FAKE_GARBAGE";
 
+/// How many tasks a child holds at rest; unset: four.
+pub const TASKS: &str = "FAKE_TASKS";
+
 /// What a cycle is said to take.
 pub const WALL_TIME_PER_CYCLE: Duration = Duration::from_millis(3);
 
@@ -156,11 +159,12 @@ fn note(name: &str, pid: u32) {
 }
 
 fn record(cycle: usize) -> CycleRecord {
+    let tasks = std::env::var(TASKS).ok().and_then(|tasks| tasks.parse().ok()).unwrap_or(4);
     CycleRecord {
         cycle,
         at: Duration::from_secs(30 * (cycle as u64 + 1)),
         settled_after: Some(Duration::from_secs(1)),
-        census: Census { tasks: Some(4), ..Census::default() },
+        census: Census { tasks: Some(tasks), ..Census::default() },
     }
 }
 
@@ -205,5 +209,6 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
             planned,
             ended,
         },
+        soak: None,
     }
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod endings;
 mod fake;
+mod history;
 mod outputs;
 mod shards;
 mod stopping;
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> = [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS].concat();
+    let all: Vec<(&str, fn())> =
+        [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS, history::TESTS].concat();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             // A panic is a failure, as libtest has it.
