@@ -6,6 +6,7 @@ mod accept;
 mod check;
 mod gallery;
 mod list;
+mod live;
 mod plan;
 mod progress;
 mod run;

@@ -9,6 +9,7 @@ mod inventory;
 mod mutant;
 pub(crate) mod network;
 mod pace;
+mod phases;
 mod parties;
 mod plant;
 mod player;
@@ -27,7 +28,7 @@ pub use process::{EXEC_ROLE, exec_role};
 use watertight_probe::heap::Testimony;
 
 use crate::explain::SiteSnapshot;
-use crate::runner::{Event, Stop};
+use crate::runner::{Event, PhaseBegun, Stop};
 use crate::scenario::Scenario;
 use crate::scenario::model::{EngineKind, PeerSpec};
 use crate::seed::Seed;
@@ -55,6 +56,11 @@ pub struct Wanted<'a> {
 pub trait Observer {
     /// The run is about to begin and will have so many cycles, warm-up included.
     fn planned(&mut self, cycles: usize);
+
+    /// A phase has begun; only in engines whose time a person can watch.
+    fn phase(&mut self, phase: PhaseBegun) {
+        let _ = phase;
+    }
 
     /// A cycle has settled.
     fn cycle(&mut self, record: &CycleRecord);

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::explain::{self, Finding};
 use crate::report::CaseReport;
 use crate::resource::Resource;
-use crate::runner::{Event, Message, PlayError, Player, RunRequest, Stop};
+use crate::runner::{Event, Message, PhaseBegun, PlayError, Player, RunRequest, Stop};
 use crate::scenario::model::PeerSpec;
 use crate::scenario::{Case, Overrides, Scenario, load_checked};
 use crate::timeline::CycleRecord;
@@ -75,6 +75,10 @@ struct Teller<'a>(&'a mut dyn FnMut(Message));
 impl Observer for Teller<'_> {
     fn planned(&mut self, cycles: usize) {
         (self.0)(Message::Planned { cycles });
+    }
+
+    fn phase(&mut self, phase: PhaseBegun) {
+        (self.0)(Message::Phase(phase));
     }
 
     fn cycle(&mut self, record: &CycleRecord) {
