@@ -23,6 +23,9 @@ pub mod verdict;
 pub mod report;
 pub mod runner;
 
+#[cfg(feature = "store")]
+pub mod store;
+
 pub mod gallery;
 pub mod watch;
 

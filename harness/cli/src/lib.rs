@@ -14,6 +14,8 @@ mod schema;
 mod screen;
 mod sensitivity;
 mod serve;
+mod soak;
+mod soak_progress;
 mod watch;
 
 use std::ffi::OsString;
@@ -63,6 +65,8 @@ enum Command {
     Plan(plan::Args),
     /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
     Schema(schema::Args),
+    /// Play scenarios for a time and keep everything that is measured: overnight, and worth reading in the morning
+    Soak(Box<soak::Args>),
     /// Is it true what clean runs say that they would have seen? Plants it, with many seeds, and counts how often it is
     Sensitivity(sensitivity::Args),
     /// List scenarios: names, engines, tags, cases
@@ -85,6 +89,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
+        Command::Soak(args) => soak::run(&args, parts.library),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
         Command::Watch(args) => watch::watch(&args),

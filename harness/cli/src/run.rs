@@ -176,7 +176,7 @@ fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, stop: &Stop) -> Exit {
 }
 
 /// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
-fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
+pub(crate) fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
     let text = terminal::text(report, Look { width: screen::width(), color: true, stacks });
     let mut exit = report.exit;
     if outputs.takes_stdout() {

@@ -8,11 +8,12 @@ use tokio::time::{Instant, sleep_until};
 use super::checks::{Checks, Counted};
 use super::inventory::Inventory;
 use super::mutant::Mutant;
-use super::{CycleCounts, Mutation, Observer, Plant, phases};
+use super::{CycleCounts, Mutation, Observer, Plant, Soaking, phases, soak};
 use crate::census::Census;
+use crate::explain::SiteSnapshot;
 use crate::runner::{PhaseBegun, Stop};
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{CycleRecord, Ended, Trimmed};
+use crate::timeline::{Audit, CycleRecord, Ended, Trimmed};
 use crate::verdict::PANICS_GAUGE;
 
 /// Censuses taken over one watch window; the record keeps their floor.
@@ -79,6 +80,12 @@ pub(super) trait Stage {
         None
     }
 
+    /// Puts names to inventories: sites of what grew between the first and the last, and where tasks wait.
+    async fn named(&mut self, inventories: &[Inventory]) -> Named;
+
+    /// What so many counted cycles have shown: did the load land, did the disturbance disturb.
+    async fn controls(&mut self, cycles: usize) -> Vec<Audit>;
+
     /// Counting starts: what parties have done so far is not the load of the counted cycles.
     async fn warm_up_is_over(&mut self) -> Result<(), Ended>;
 
@@ -98,12 +105,25 @@ pub(super) struct Script<'a> {
     pub stop: &'a Stop,
     /// What is broken on purpose.
     pub mutation: Option<Mutation>,
+    /// Until when, in the place of a count.
+    pub soak: Option<Soaking<'a>>,
+}
+
+/// What inventories hold, by name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub snapshots: Vec<SiteSnapshot>,
+    /// The await stack of one task for each place that has live tasks.
+    pub awaits: Vec<(String, Vec<String>)>,
 }
 
 /// What was measured.
 #[derive(Debug, Default)]
 pub(super) struct Played {
+    /// Empty for a soak, whose cycles are told and not held.
     pub cycles: Vec<CycleRecord>,
+    /// How many were played.
+    pub done: usize,
     pub peak: Census,
     pub trimmed: Option<Trimmed>,
     pub ended: Option<Ended>,
@@ -113,6 +133,13 @@ pub(super) struct Played {
     pub checks: Checks,
 }
 
+impl Played {
+    /// Counted cycles that were played.
+    pub(super) fn counted(&self, counts: CycleCounts) -> usize {
+        self.done.saturating_sub(counts.warm_up)
+    }
+}
+
 /// Plays every cycle of the script; what was measured before an early end is kept.
 pub(super) async fn play<S: Stage>(
     stage: &mut S,
@@ -120,9 +147,12 @@ pub(super) async fn play<S: Stage>(
     observer: &mut dyn Observer,
 ) -> Played {
     let mut played = Played { cycles: room_for_records(script.counts.planned()), ..Played::default() };
-    let ended = match script.mutation {
-        None => play_cycles(stage, script, observer, &mut played).await,
-        Some(mutation) => play_cycles(&mut Mutant::new(stage, mutation), script, observer, &mut played).await,
+    let ended = match (script.mutation, script.soak) {
+        (_, Some(soaking)) => soak::play(stage, script, soaking, observer, &mut played).await,
+        (None, None) => play_cycles(stage, script, observer, &mut played).await,
+        (Some(mutation), None) => {
+            play_cycles(&mut Mutant::new(stage, mutation), script, observer, &mut played).await
+        }
     };
     played.ended = ended.err();
     if played.ended.is_none() {
@@ -164,6 +194,7 @@ async fn play_cycles<S: Stage>(
         stage.tell_events(cycle, observer);
         observer.cycle(&record);
         played.cycles.push(record);
+        played.done += 1;
         if cycle + 1 == script.counts.warm_up {
             played.checks.show_canary(stage).await?;
         }
@@ -193,7 +224,7 @@ fn takes_inventory(cycle: usize, counts: CycleCounts) -> bool {
     after.contains(&done)
 }
 
-async fn one_cycle<S: Stage>(
+pub(super) async fn one_cycle<S: Stage>(
     stage: &mut S,
     script: &Script<'_>,
     cycle: usize,

@@ -15,6 +15,7 @@ mod plant;
 mod player;
 mod process;
 mod sim;
+mod soak;
 mod storm;
 
 use std::time::Duration;
@@ -28,7 +29,8 @@ pub use process::{EXEC_ROLE, exec_role};
 use watertight_probe::heap::Testimony;
 
 use crate::explain::SiteSnapshot;
-use crate::runner::{Event, PhaseBegun, Stop};
+use crate::report::soak::{Capture, Checkpoint};
+use crate::runner::{Asked, Event, PhaseBegun, Stop};
 use crate::scenario::Scenario;
 use crate::scenario::model::{EngineKind, PeerSpec};
 use crate::seed::Seed;
@@ -50,6 +52,26 @@ pub struct Wanted<'a> {
     pub stop: &'a Stop,
     /// What of the harness is broken on purpose: for tests of its own controls.
     pub mutation: Option<Mutation>,
+    /// Play for a time in the place of a number of cycles.
+    pub soak: Option<Soaking<'a>>,
+}
+
+impl Wanted<'_> {
+    /// Cycles whose draws are not drawn again.
+    fn cycles_before(&self) -> usize {
+        self.soak.map_or(0, |soaking| soaking.cycles_before)
+    }
+}
+
+/// A run with a clock in the place of a count. What it measures goes to the observer as it comes, and is not held.
+#[derive(Debug, Clone, Copy)]
+pub struct Soaking<'a> {
+    /// How long it lasts, in scenario time at the engine's pace; the cycle in flight is played to its end.
+    pub lasts: Duration,
+    /// Cycles that earlier segments of the same soak have played: their draws are not drawn again.
+    pub cycles_before: usize,
+    /// Asked after each cycle: whether a capture is wanted.
+    pub asked: &'a Asked,
 }
 
 /// Hears of a run while it goes on.
@@ -67,6 +89,12 @@ pub trait Observer {
 
     /// Something happened in scenario time; only if [`Wanted::events`].
     fn event(&mut self, event: Event);
+
+    /// What was measured beside cycles up to now; only of a soak.
+    fn checkpoint(&mut self, _checkpoint: Checkpoint) {}
+
+    /// What the target holds now; only of a soak, where it was asked for.
+    fn capture(&mut self, _capture: Capture) {}
 }
 
 /// What a run measured, before anybody judges it.
@@ -139,6 +167,8 @@ pub fn play<W: World>(
     observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
     let counts = CycleCounts::of(scenario, wanted.engine);
+    // A soak counts cycles until its time is over.
+    let counts = if wanted.soak.is_some() { CycleCounts { counted: 0, ..counts } } else { counts };
     observer.planned(counts.planned());
     match wanted.engine {
         EngineKind::Sim => sim::play(world, scenario, counts, wanted, observer),

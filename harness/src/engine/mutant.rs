@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::Plant;
-use super::cycle::Stage;
+use super::cycle::{Named, Stage};
 use super::inventory::Inventory;
 use crate::census::Census;
 use crate::chaos::{Change, Fault};
 use crate::scenario::plan::PlannedEvent;
-use crate::timeline::Ended;
+use crate::timeline::{Audit, Ended};
 use crate::world::{BoxFuture, BoxStream, Dial};
 
 /// What is broken. No command asks for one: the harness's own tests do.
@@ -111,6 +111,14 @@ impl<S: Stage> Stage for Mutant<'_, S> {
 
     async fn inventory(&mut self) -> Result<Inventory, Ended> {
         self.stage.inventory().await
+    }
+
+    async fn named(&mut self, inventories: &[Inventory]) -> Named {
+        self.stage.named(inventories).await
+    }
+
+    async fn controls(&mut self, cycles: usize) -> Vec<Audit> {
+        self.stage.controls(cycles).await
     }
 
     async fn warm_up_is_over(&mut self) -> Result<(), Ended> {

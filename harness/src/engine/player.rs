@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Measured, Observer, PlayFailure, Wanted, play};
+use super::{Measured, Observer, PlayFailure, Soaking, Wanted, play};
 use crate::exit::Exit;
-use crate::explain::{self, Finding};
+use crate::explain;
 use crate::report::CaseReport;
-use crate::resource::Resource;
-use crate::runner::{Event, Message, PhaseBegun, PlayError, Player, RunRequest, Stop};
+use crate::report::soak::{Capture, Checkpoint, Ground};
+use crate::runner::{
+    Asked, Event, Message, PhaseBegun, PlayError, Player, RunRequest, SoakMessage, Stop,
+};
 use crate::scenario::model::PeerSpec;
 use crate::scenario::{Case, Overrides, Scenario, load_checked};
 use crate::timeline::CycleRecord;
-use crate::verdict::{self, Entries, Judgement, Outcome, Rules};
+use crate::verdict::{self, Entries, Judged, Rules};
 use crate::world::{World, problems};
 
 /// Plays the cases of one world.
@@ -30,18 +32,69 @@ impl<W: World> Player for WorldPlayer<W> {
         out: &mut dyn FnMut(Message),
     ) -> Result<CaseReport, PlayError> {
         let case = load(&self.0, request)?;
-        let wanted = Wanted {
-            engine: request.engine,
-            seed: request.seed.unwrap_or(crate::seed::Seed(case.scenario.seed)),
-            plants: &request.plants,
-            events: request.events,
-            stop,
-            mutation: request.mutation,
-        };
+        let wanted = wanted(&case, request, stop);
         let started = std::time::Instant::now();
         let mut measured = play(&self.0, &case.scenario, wanted, &mut Teller(out)).map_err(play_error)?;
         measured.testimony.take().into_iter().for_each(|said| out(Message::Testimony(Box::new(said))));
         Ok(report(&case, request, wanted, measured, started.elapsed()))
+    }
+
+    fn soak(
+        &self,
+        request: &RunRequest,
+        stop: &Stop,
+        asked: &Asked,
+        out: &mut dyn FnMut(Message),
+    ) -> Result<(), PlayError> {
+        let case = load(&self.0, request)?;
+        let soaking = request.soak.as_ref().map(|soak| Soaking {
+            lasts: soak.lasts,
+            cycles_before: soak.cycles_before,
+            asked,
+        });
+        let wanted = Wanted { soak: soaking, ..wanted(&case, request, stop) };
+        out(SoakMessage::Ground(ground(&case.scenario, request)).into());
+        let measured = play(&self.0, &case.scenario, wanted, &mut Teller(out)).map_err(play_error)?;
+        out(SoakMessage::Checkpoint(last_checkpoint(measured)).into());
+        Ok(())
+    }
+}
+
+fn wanted<'a, P: PeerSpec>(case: &Case<P>, request: &'a RunRequest, stop: &'a Stop) -> Wanted<'a> {
+    Wanted {
+        engine: request.engine,
+        seed: request.seed.unwrap_or(crate::seed::Seed(case.scenario.seed)),
+        plants: &request.plants,
+        events: request.events,
+        stop,
+        mutation: request.mutation,
+        soak: None,
+    }
+}
+
+/// What whoever judges a soak must know of its scenario.
+fn ground<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest) -> Ground {
+    Ground {
+        rules: Rules { baseline: request.baseline.clone(), ..Rules::from(&scenario.expect) },
+        leak: scenario.expect.leak.clone(),
+        outcome: scenario.expect.outcome,
+        ignore: scenario.ignore.clone(),
+        target: target(scenario),
+        exact: request.engine == crate::scenario::model::EngineKind::Sim,
+        warm_up: super::CycleCounts::of(scenario, request.engine).warm_up,
+    }
+}
+
+/// What a soak measured beside its cycles, all of it.
+fn last_checkpoint(measured: Measured) -> Checkpoint {
+    let timeline = measured.timeline;
+    Checkpoint {
+        at: measured.scenario_time,
+        peak: timeline.peak,
+        audit: timeline.audit,
+        trimmed: timeline.trimmed,
+        ended: timeline.ended,
+        notes: measured.notes,
     }
 }
 
@@ -88,6 +141,14 @@ impl Observer for Teller<'_> {
     fn event(&mut self, event: Event) {
         (self.0)(Message::Event(event));
     }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        (self.0)(SoakMessage::Checkpoint(checkpoint).into());
+    }
+
+    fn capture(&mut self, capture: Capture) {
+        (self.0)(SoakMessage::Capture(capture).into());
+    }
 }
 
 fn report<W: PeerSpec>(
@@ -122,31 +183,17 @@ fn report<W: PeerSpec>(
         scenario_time: measured.scenario_time,
         wall_time,
         timeline: measured.timeline,
+        soak: None,
     }
 }
 
-/// What the judge says, once what is put up with is out of the way.
-struct Judged {
-    judgement: Judgement,
-    findings: Vec<Finding>,
-    /// What was ignored, in sentences.
-    ignored: Vec<String>,
-}
-
 fn judged<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest, measured: &Measured) -> Judged {
-    let mut rules = Rules { baseline: request.baseline.clone(), ..Rules::from(&scenario.expect) };
-    let first = verdict::judge(&measured.timeline, &rules);
-    let mut findings = findings(&first, measured);
-    let entries = Entries { own: &scenario.ignore, shared: &request.ignore, today: request.today };
+    let rules = Rules { baseline: request.baseline.clone(), ..Rules::from(&scenario.expect) };
+    let mut findings = explain::survivors(&measured.snapshots);
+    explain::add_awaits(&mut findings, &measured.awaits);
     let growing = explain::still_growing(&measured.snapshots);
-    let ignoring = verdict::ignoring(entries, measured.timeline.exact, &first, growing, &mut findings);
-    let judgement = if ignoring.resources.is_empty() {
-        first
-    } else {
-        rules.ignore(&ignoring.resources);
-        verdict::judge(&measured.timeline, &rules)
-    };
-    Judged { judgement, findings, ignored: ignoring.notes }
+    let entries = Entries { own: &scenario.ignore, shared: &request.ignore, today: request.today };
+    verdict::judge_and_name(&measured.timeline, 1, rules, entries, findings, growing)
 }
 
 fn target<P: PeerSpec>(scenario: &Scenario<P>) -> String {
@@ -156,22 +203,4 @@ fn target<P: PeerSpec>(scenario: &Scenario<P>) -> String {
         Some(defect) => format!("{name} ({defect})"),
         None => name,
     }
-}
-
-/// Names what stayed behind, in resources that rose: a clean row needs no culprit, and noise is none.
-fn findings(judgement: &Judgement, measured: &Measured) -> Vec<Finding> {
-    let rose = |resource: Resource| {
-        judgement.resources.iter().any(|row| {
-            row.resource == resource
-                && (row.stepped()
-                    || !matches!(row.outcome, Outcome::Clean | Outcome::Retained | Outcome::Inconclusive))
-        })
-    };
-    let mut findings = explain::survivors(&measured.snapshots);
-    findings.retain(|finding| rose(finding.resource));
-    for finding in findings.iter_mut().filter(|finding| finding.resource == Resource::Tasks) {
-        let awaits = measured.awaits.iter().find(|(place, _)| *place == finding.site);
-        finding.stack = awaits.map(|(_, stack)| stack.clone()).unwrap_or_default();
-    }
-    explain::rank(findings)
 }

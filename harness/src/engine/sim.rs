@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use watertight_probe::{Canary, Tenant, fds, frames, heap, panics, plant, process, tasks, tenant};
 
 use super::audit::{self, Acts, Reading};
-use super::cycle::{self, Played, Script, Stage};
+use super::cycle::{self, Named, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Observer, Plant, Planted, PlayFailure, Wanted, mutant};
@@ -28,7 +28,7 @@ use crate::explain;
 use crate::runner::Event;
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{Ended, Timeline, Trimmed};
+use crate::timeline::{Audit, Ended, Timeline, Trimmed};
 use crate::world::{
     BoxFuture, BoxStream, Dial, Party, SIM_TARGET_ADDRESS, SIM_TARGET_PARTY, SIM_WORLD_PARTY, Seat, Setting,
     SimTarget, World,
@@ -98,9 +98,9 @@ async fn run<W: World>(
     observer: &mut dyn Observer,
 ) -> Result<Measured, PlayFailure> {
     let mut sim = Sim::start(world, setting, tenants, wanted).await?;
-    let plan = |cycle| Plan::compile(setting.scenario, wanted.seed, cycle);
-    let Wanted { plants, stop, mutation, .. } = wanted;
-    let script = Script { plan: &plan, counts, plants, stop, mutation };
+    let plan = |cycle| Plan::compile(setting.scenario, wanted.seed, cycle + wanted.cycles_before());
+    let Wanted { plants, stop, mutation, soak, .. } = wanted;
+    let script = Script { plan: &plan, counts, plants, stop, mutation, soak };
     let began = tokio::time::Instant::now();
     let played = cycle::play(&mut sim, &script, observer).await;
     Ok(sim.measured(played, counts, began.elapsed()).await)
@@ -229,18 +229,11 @@ impl<'w, W: World> Sim<'w, W> {
     async fn measured(mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
         // Before anything moves again.
         let testimony = self.testimony();
-        let mut audit = match self.read().await {
-            Ok(after) => {
-                audit::audits(self.setting.scenario, &self.counted_from, &after, counted(&played, counts))
-            }
-            Err(_) => Vec::new(),
-        };
+        let mut audit = self.controls(played.counted(counts)).await;
         audit.extend(played.checks.audits());
-        let awaits = if inventory::rose(&played.inventories) { awaits().await } else { Vec::new() };
-        let grown = inventory::grown_stacks(&played.inventories);
-        let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
+        let Named { snapshots, awaits } = self.named(&played.inventories).await;
         Measured {
-            snapshots: inventory::named(&played.inventories, &stacks),
+            snapshots,
             awaits,
             notes: notes().into_iter().chain(testimony.as_ref().map(explain::alike)).collect(),
             testimony,
@@ -257,11 +250,6 @@ impl<'w, W: World> Sim<'w, W> {
             },
         }
     }
-}
-
-/// Counted cycles that were played.
-pub(super) fn counted(played: &Played, counts: CycleCounts) -> usize {
-    played.cycles.len().saturating_sub(counts.warm_up)
 }
 
 /// How long a task dump may take; on the paused clock that is no time at all unless something is stuck.
@@ -423,6 +411,20 @@ impl<W: World> Stage for Sim<'_, W> {
         let spawned = |site: &heap::SiteCount| Some((site.spawner, tasks::spawned_at(site.spawner)?));
         let spawners = heap.iter().filter_map(spawned).collect();
         Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), spawners, tasks: live, fds })
+    }
+
+    async fn named(&mut self, inventories: &[Inventory]) -> Named {
+        let awaits = if inventory::rose(inventories) { awaits().await } else { Vec::new() };
+        let grown = inventory::grown_stacks(inventories);
+        let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
+        Named { snapshots: inventory::named(inventories, &stacks), awaits }
+    }
+
+    async fn controls(&mut self, cycles: usize) -> Vec<Audit> {
+        match self.read().await {
+            Ok(after) => audit::audits(self.setting.scenario, &self.counted_from, &after, cycles),
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn trim(&mut self) -> Option<Trimmed> {

@@ -68,6 +68,14 @@ impl<'de> Deserialize<'de> for Finding {
     }
 }
 
+/// Gives each finding of tasks the stack on which one of them waits, by the line that spawned them.
+pub fn add_awaits(findings: &mut [Finding], awaits: &[(String, Vec<String>)]) {
+    for finding in findings.iter_mut().filter(|finding| finding.resource == Resource::Tasks) {
+        let awaits = awaits.iter().find(|(place, _)| *place == finding.site);
+        finding.stack = awaits.map(|(_, stack)| stack.clone()).unwrap_or_default();
+    }
+}
+
 fn is_none(count: &usize) -> bool {
     *count == 0
 }

@@ -75,6 +75,7 @@ fn case(scenario: &str, timeline: Timeline, rules: &Rules) -> CaseReport {
         scenario_time: Duration::from_secs(1_890),
         wall_time: Duration::from_millis(412),
         timeline,
+        soak: None,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod json;
 pub mod junit;
 pub mod openmetrics;
 pub mod seeds;
+pub mod soak;
 pub mod terminal;
 
 #[cfg(test)]
@@ -65,6 +66,9 @@ pub struct CaseReport {
     pub wall_time: Duration,
     /// The measurements themselves.
     pub timeline: Timeline,
+    /// What a soak has to say beside its verdict; `None`: it was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<Box<soak::Soak>>,
 }
 
 impl CaseReport {
@@ -76,7 +80,8 @@ impl CaseReport {
 
     /// Cycles that were judged.
     pub fn counted_cycles(&self) -> usize {
-        self.timeline.cycles.len().saturating_sub(self.timeline.warm_up)
+        let counted = || self.timeline.cycles.len().saturating_sub(self.timeline.warm_up);
+        self.soak.as_ref().map_or_else(counted, |soak| soak.cycles)
     }
 
     /// Whether a table row says all there is to say: it ended well and needs no second look.

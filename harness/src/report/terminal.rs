@@ -62,7 +62,7 @@ pub fn text(report: &RunReport, look: Look) -> String {
         out.push('\n');
     }
     for case in report.cases.iter().filter(|case| case.is_plain()) {
-        for note in &case.notes {
+        for note in case.notes.iter().cloned().chain(case.soak.iter().flat_map(|soak| soak.lines())) {
             let _ = writeln!(out, "note: {}: {note}", case.test_name());
         }
     }
@@ -131,6 +131,9 @@ pub fn block(case: &CaseReport, look: Look) -> String {
     }
     for note in case.notes.iter().filter(|note| !is_said(case, note)) {
         let _ = writeln!(out, "  note: {}", note.replace('\n', "\n    "));
+    }
+    for line in case.soak.iter().flat_map(|soak| soak.lines()) {
+        let _ = writeln!(out, "  {}", look.fit(&line));
     }
     let length = format!("{} of {}", figures::time(case.scenario_time), case.target);
     let played = format!("played {length} in {}", figures::time(case.wall_time));

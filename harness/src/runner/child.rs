@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::runner::message::LINE_BYTES_MAX;
-use crate::runner::{Message, RunRequest, Stop, roles};
+use crate::runner::{Message, RunRequest, SoakMessage, Stop, asked, roles};
 
 /// How long a child may take to end once it has said its last word.
 const EXIT_GRACE: Duration = Duration::from_secs(5);
@@ -71,6 +71,8 @@ pub(super) struct Ending {
 pub(super) enum How {
     /// It has judged its case.
     Done(Box<CaseReport>),
+    /// It has soaked and told everything.
+    Over,
     /// It had nothing to judge.
     Failed { exit: Exit, error: String },
     /// It ended without a last message.
@@ -90,7 +92,7 @@ pub(super) struct ChildRun {
     /// The group that the child leads; what it starts belongs to it.
     group: Pid,
     /// Held open: its end tells the child that the parent is gone.
-    _stdin: ChildStdin,
+    stdin: ChildStdin,
     lines: Lines,
     stderr: Option<ChildStderr>,
     tail: VecDeque<u8>,
@@ -118,7 +120,7 @@ impl ChildRun {
         Ok(Self {
             child,
             group,
-            _stdin: stdin,
+            stdin,
             lines,
             stderr,
             tail: VecDeque::new(),
@@ -147,7 +149,14 @@ impl ChildRun {
         }
     }
 
-    fn terminate(&mut self) {
+    /// Asks for a capture, between two cycles.
+    pub async fn ask_for_capture(&mut self) {
+        // One that has ended takes none: how it ended is what it says next.
+        let _ = self.stdin.write_all(&[asked::CAPTURE]).await;
+    }
+
+    /// Asks it to end, and kills it where it does not in time.
+    pub fn terminate(&mut self) {
         self.kill_at = Some(Instant::now() + self.limits.grace);
         // Gone already: its end is read from its pipe.
         let _ = kill_process(self.group, Signal::TERM);
@@ -170,6 +179,7 @@ impl ChildRun {
         };
         match Message::decode(self.lines.read, &text) {
             Ok(Message::Done(report)) => self.end(How::Done(report)).await,
+            Ok(Message::Soak(said)) if *said == SoakMessage::Over => self.end(How::Over).await,
             Ok(Message::Failed { exit, error }) => self.end(How::Failed { exit, error }).await,
             Ok(message) => Step::Message(message),
             // A message cut short by a crash has no end of line: the crash is the news.

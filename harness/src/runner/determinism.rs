@@ -114,6 +114,7 @@ fn told(step: Step) -> Result<Option<Message>, Comparison> {
                 None => Ok(None),
             };
         }
+        How::Over => (Exit::Harness, "a run soaked".to_owned()),
         How::Failed { exit, error } => (exit, error),
         How::Crashed(how) => (Exit::Harness, format!("a run {how}\n{stderr}")),
         How::Garbage(what) => (Exit::Harness, what),

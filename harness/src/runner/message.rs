@@ -8,6 +8,7 @@ use watertight_probe::heap::Testimony;
 
 use crate::exit::Exit;
 use crate::report::CaseReport;
+use crate::report::soak::{Capture, Checkpoint, Ground};
 use crate::timeline::CycleRecord;
 
 /// The longest line that is read. A report travels without its cycles, so only its findings and notes can make it long.
@@ -32,6 +33,8 @@ pub enum Message {
     Testimony(Box<Testimony>),
     /// Last: the case has been judged.
     Done(Box<CaseReport>),
+    /// What only a soak has to say.
+    Soak(Box<SoakMessage>),
     /// Last: there is nothing to judge.
     Failed {
         /// What the case ends with: bad usage, or a harness that failed.
@@ -50,6 +53,26 @@ pub struct PhaseBegun {
     pub name: String,
     /// Its faults, each with its place: `flap plc`.
     pub faults: Vec<String>,
+}
+
+/// What a child that soaks tells beside its cycles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoakMessage {
+    /// First: what it is to be judged by.
+    Ground(Ground),
+    /// What was measured beside cycles up to now.
+    Checkpoint(Checkpoint),
+    /// What the target holds now.
+    Capture(Capture),
+    /// Last: everything was told, and the parent judges it.
+    Over,
+}
+
+impl From<SoakMessage> for Message {
+    fn from(message: SoakMessage) -> Self {
+        Self::Soak(Box::new(message))
+    }
 }
 
 /// Something that happened, as two equal runs must tell it equally.

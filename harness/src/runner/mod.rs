@@ -5,6 +5,7 @@
 //! its own case only. What a run measures and how it is judged is not decided here.
 
 mod again;
+mod asked;
 mod baselines;
 mod child;
 mod control;
@@ -18,20 +19,23 @@ mod request;
 pub mod roles;
 mod seeds;
 mod select;
+#[cfg(feature = "store")]
+pub mod soak;
 mod stop;
 mod unjudged;
 mod worlds;
 
+pub use asked::Asked;
 pub use baselines::{Baselines, Shelf, path_beside};
 pub use child::Limits;
 pub use control::Control;
 pub use determinism::{Comparison, Difference};
 pub use library::{CaseInfo, Library, LibraryError};
-pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message, PhaseBegun};
+pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message, PhaseBegun, SoakMessage};
 pub use output::{Outputs, WriteError};
 pub use play::{Observer, Options, Silent, check_determinism, play, play_one};
 pub use player::{PlayError, Player};
-pub use request::{Explain, RunRequest};
+pub use request::{Explain, RunRequest, SoakRequest};
 pub use seeds::{SensitivityRow, play_seeds, sensitivity};
 pub use select::{Engines, Job, SelectError, Selection, read_all, select};
 pub use stop::Stop;

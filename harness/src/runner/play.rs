@@ -118,6 +118,7 @@ impl Options {
                 EngineKind::Sim => Network::Host,
             },
             mutation: self.mutation,
+            soak: None,
             replay: self.replay(job),
         }
     }
@@ -269,7 +270,7 @@ impl Slots {
     }
 
     /// Waits for a slot.
-    async fn take(&self, engine: EngineKind) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn take(&self, engine: EngineKind) -> Option<SemaphorePermit<'_>> {
         let slots = match engine {
             EngineKind::Sim => &self.sim,
             EngineKind::Process => &self.wall_clock,

@@ -10,7 +10,7 @@ use watertight_probe::heap;
 use crate::engine::network::{self, Entered};
 use crate::exit::Exit;
 use crate::report::CaseReport;
-use crate::runner::{Explain, Message, RunRequest, Stop};
+use crate::runner::{Asked, Explain, Message, RunRequest, SoakMessage, Stop};
 
 /// Bytes collected before a message goes out; a longer one goes out in pieces. Held for the whole run, so that telling a
 /// cycle neither takes nor frees heap while the heap is counted.
@@ -31,6 +31,20 @@ pub trait Player: Sync {
         stop: &Stop,
         out: &mut dyn FnMut(Message),
     ) -> Result<CaseReport, PlayError>;
+
+    /// Plays what is asked for until [`RunRequest::soak`] says that it is over, and tells everything that is to be judged.
+    ///
+    /// Begins with [`SoakMessage::Ground`]; `asked` is looked at between cycles. Holds nothing that grows with the run.
+    fn soak(
+        &self,
+        request: &RunRequest,
+        stop: &Stop,
+        asked: &Asked,
+        out: &mut dyn FnMut(Message),
+    ) -> Result<(), PlayError> {
+        let _ = (stop, asked, out);
+        Err(PlayError::Usage(format!("{}: this world plays no soaks", request.file.display())))
+    }
 }
 
 /// Why there is nothing to judge.
@@ -73,7 +87,7 @@ struct Opened {
     request: RunRequest,
     /// The network that it has got, or why it has none.
     network: Result<Entered, String>,
-    stop: Stop,
+    ends: (Stop, Asked),
     out: BufWriter<File>,
 }
 
@@ -82,7 +96,7 @@ fn open() -> io::Result<Opened> {
     let request = read_request(&mut io::stdin().lock())?;
     // While this thread is the only one.
     let network = network::enter(request.network);
-    Ok(Opened { request, network, stop: Stop::on_parent()?, out })
+    Ok(Opened { request, network, ends: Stop::on_parent()?, out })
 }
 
 /// Takes standard output for messages alone: what the target prints goes to standard error from here on.
@@ -116,19 +130,29 @@ fn witness(explain: &Explain) -> io::Result<Option<TempDir>> {
 }
 
 fn play(player: &dyn Player, opened: Opened) -> io::Result<Exit> {
-    let Opened { request, network, stop, out } = opened;
+    let Opened { request, network, ends: (stop, asked), out } = opened;
     let _profile = witness(&request.explain)?;
     let mut teller = Teller { out, cycles: 0, broken: None };
-    let tell = &mut |message| {
+    if let Err(error) = network {
+        let exit = Exit::Harness;
+        teller.tell(&Message::Failed { exit, error });
+        return teller.broken.map_or(Ok(exit), Err);
+    }
+    let mut out = |message| {
         teller.tell(&message);
         if teller.broken.is_some() {
             stop.request();
         }
     };
-    let played = match network {
-        Ok(entered) => player.play(&request, &stop, tell).map(|report| noting(report, &entered)),
-        Err(why) => Err(PlayError::Harness(why)),
-    };
+    if request.soak.is_some() {
+        let (exit, last) = match player.soak(&request, &stop, &asked, &mut out) {
+            Ok(()) => (Exit::Clean, SoakMessage::Over.into()),
+            Err(error) => (error.exit(), Message::Failed { exit: error.exit(), error: error.to_string() }),
+        };
+        teller.tell(&last);
+        return teller.broken.map_or(Ok(exit), Err);
+    }
+    let played = player.play(&request, &stop, &mut out);
     // The engine has asked it already, unless it does not know how to.
     heap::finish_dhat();
     let (exit, last) = match played {
@@ -137,14 +161,6 @@ fn play(player: &dyn Player, opened: Opened) -> io::Result<Exit> {
     };
     teller.tell(&last);
     teller.broken.map_or(Ok(exit), Err)
-}
-
-/// A storm in the machine's network is no less a storm, but its reader shall know.
-fn noting(mut report: CaseReport, entered: &Entered) -> CaseReport {
-    if let Entered::Refused(why) = entered {
-        report.notes.push(format!("{why}: its connections were counted among those of the machine"));
-    }
-    report
 }
 
 struct Teller {

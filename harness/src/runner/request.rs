@@ -1,6 +1,7 @@
 //! What a child is asked to play: one JSON line on its standard input.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,9 @@ pub struct RunRequest {
     /// What of the harness is broken on purpose: only its own tests ask for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutation: Option<Mutation>,
+    /// Play for a time in the place of a number of cycles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<SoakRequest>,
     /// The command that repeats this run, without the number of its cycles: what a run shows says how many are needed.
     pub replay: String,
 }
@@ -60,6 +64,15 @@ impl RunRequest {
             None => self.replay.clone(),
         }
     }
+}
+
+/// One segment of a soak.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoakRequest {
+    /// How long it lasts, in scenario time.
+    pub lasts: Duration,
+    /// Cycles that earlier segments have played.
+    pub cycles_before: usize,
 }
 
 /// Which witness attributes the heap.

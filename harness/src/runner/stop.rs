@@ -10,6 +10,7 @@ use rustix::process::{Signal, getpid, kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::exit::Exit;
+use crate::runner::Asked;
 
 /// How long a child may take to end in order once its parent is gone.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
@@ -40,12 +41,15 @@ impl Stop {
     ///
     /// Call it once the request has been read. A child that has not ended [`ORPHAN_GRACE`] after its parent is killed
     /// together with its process group, so that nothing it started outlives it.
-    pub(super) fn on_parent() -> io::Result<Self> {
+    ///
+    /// What the parent asks for meanwhile is told by the other value.
+    pub(super) fn on_parent() -> io::Result<(Self, Asked)> {
         let stop = Self::default();
         signal_hook::flag::register(SIGTERM, Arc::clone(&stop.0))?;
-        let orphaned = stop.clone();
-        thread::Builder::new().name("parent-watch".to_owned()).spawn(move || watch_parent(&orphaned))?;
-        Ok(stop)
+        let (orphaned, asked) = (stop.clone(), Asked::default());
+        let hears = asked.clone();
+        thread::Builder::new().name("parent-watch".to_owned()).spawn(move || watch_parent(&orphaned, &hears))?;
+        Ok((stop, asked))
     }
 
     /// Asks for an end.
@@ -59,10 +63,12 @@ impl Stop {
     }
 }
 
-/// Blocks on standard input, which the parent keeps open and silent, until it ends.
-fn watch_parent(stop: &Stop) {
+/// Blocks on standard input, which the parent keeps open, until it ends.
+fn watch_parent(stop: &Stop, asked: &Asked) {
     let mut byte = [0];
-    while matches!(io::stdin().lock().read(&mut byte), Ok(1..)) {}
+    while matches!(io::stdin().lock().read(&mut byte), Ok(1..)) {
+        asked.hear(byte[0]);
+    }
     stop.request();
     thread::sleep(ORPHAN_GRACE);
     // A child leads its own group (see `child`): this ends what it started, and then itself.

@@ -39,6 +39,7 @@ pub(super) fn conclude(
             return *report;
         }
         How::Failed { exit, error } => (exit, error),
+        How::Over => (Exit::Harness, "the child soaked, and was to run".to_owned()),
         How::Crashed(how) => (Exit::Harness, format!("the child run {how}")),
         How::Garbage(what) => (Exit::Harness, what),
         How::Hung(silence) => {
@@ -100,5 +101,6 @@ pub(super) fn unplayed(job: &Job, request: &RunRequest, exit: Exit, headline: St
             planned: 0,
             ended: None,
         },
+        soak: None,
     }
 }

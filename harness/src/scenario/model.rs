@@ -332,7 +332,7 @@ pub struct Recovery {
 }
 
 /// A leak that must be found.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedLeak {
     /// The resource that must be judged `Leak`.
@@ -342,7 +342,7 @@ pub struct ExpectedLeak {
 }
 
 /// An outcome that must be reached, beside a leak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpectedOutcome {
     /// RSS rises while live heap is flat.

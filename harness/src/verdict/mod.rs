@@ -18,7 +18,9 @@ mod baseline;
 mod controls;
 mod detection;
 mod expectation;
+mod evidence;
 mod ignoring;
+mod judged;
 mod resource;
 mod rises;
 pub mod rule;
@@ -38,8 +40,10 @@ mod traces;
 
 pub use baseline::{Baseline, Figure, Resting, Tolerance};
 pub use controls::PANICS_GAUGE;
+pub use evidence::{Evidence, evidence};
 pub use expectation::expectation;
 pub use ignoring::{Entries, Ignoring, ignoring, is_used};
+pub use judged::{Judged, judge_and_name};
 pub use rules::{ResourceRules, Rules};
 pub use sensitivity::smallest_leak_seen;
 
@@ -138,6 +142,12 @@ impl Judgement {
 
 /// Judges the counted cycles of `timeline` under `rules`.
 pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
+    judge_floors(timeline, rules, 1)
+}
+
+/// Judges a timeline each of whose counted entries is the floor of `each` cycles, as a long soak's is: the same rules over
+/// fewer points. Figures are given in cycles.
+pub fn judge_floors(timeline: &Timeline, rules: &Rules, each: usize) -> Judgement {
     let counted = timeline.cycles.get(timeline.warm_up..).unwrap_or_default();
     let no_growth = controls::no_growth(timeline, counted);
     let heap_is_ignored = rules.of(Resource::Heap).ignored;
@@ -146,10 +156,13 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let mut resources: Vec<ResourceVerdict> = Vec::new();
     for kind in Resource::ALL {
         let heap = resources.iter().find(|verdict| verdict.resource == Resource::Heap && verdict.measured());
-        let mut verdict = resource::judge(context, kind, rules.of(kind), heap);
+        let of = rules.of(kind);
+        let of = ResourceRules { grow: of.grow * each.max(1) as f64, ..of };
+        let mut verdict = resource::judge(context, kind, of, heap);
         if verdict.outcome == Outcome::Leak {
-            verdict.detected_after = detection::detected_after(timeline, counted, kind, rules.of(kind));
+            verdict.detected_after = detection::detected_after(timeline, counted, kind, of);
         }
+        in_cycles(&mut verdict, each);
         if let Some(baseline) = &rules.baseline {
             baseline::compare(&mut verdict, &resting, baseline);
         }
@@ -168,8 +181,8 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let by_run = complaint.map_or(Outcome::Clean, |complaint| complaint.outcome);
     let headline = match (worst, complaint) {
         (_, Some(complaint)) if by_run >= by_resource => complaint.text.clone(),
-        (Some(worst), _) if by_resource > Outcome::Clean => headline(worst, counted.len()),
-        _ => clean_headline(&resources, counted.len()),
+        (Some(worst), _) if by_resource > Outcome::Clean => headline(worst, counted.len() * each),
+        _ => clean_headline(&resources, counted.len() * each),
     };
     let steps = resources.iter().filter(|verdict| verdict.stepped());
     let notes = complaints.iter().map(|complaint| complaint.text.clone()).filter(|text| *text != headline);
@@ -178,6 +191,21 @@ pub fn judge(timeline: &Timeline, rules: &Rules) -> Judgement {
     let baseline = rules.baseline.as_ref().filter(|_| is_judged);
     let notes = notes.chain(baseline.and_then(|baseline| baseline::far_below(&resting, baseline))).collect();
     Judgement { outcome: by_resource.max(by_run), headline, resources, notes }
+}
+
+/// Turns figures per entry into figures per cycle, of which each entry stands for so many.
+fn in_cycles(verdict: &mut ResourceVerdict, each: usize) {
+    let per = each.max(1) as f64;
+    verdict.growth_per_cycle /= per;
+    let rates = [
+        &mut verdict.growth_bytes_per_cycle,
+        &mut verdict.sensitivity_per_cycle,
+        &mut verdict.sensitivity_bytes_per_cycle,
+    ];
+    rates.into_iter().flatten().for_each(|rate| *rate /= per);
+    for cycles in [&mut verdict.since_cycle, &mut verdict.detected_after].into_iter().flatten() {
+        *cycles *= each;
+    }
 }
 
 /// Whether a row weighs on the case: a resource that was never measured does not, one with gaps does.

@@ -90,7 +90,14 @@ fn figures_of(context: Context<'_>, resource: Resource, units: &[i64], bytes: &[
     }
 }
 
-/// Counts decide. Bytes without counts decide only where they keep rising: a `Vec` that doubles holds one block.
+/// What the growth of `resource` comes to, and why, without what a clean run would have seen.
+pub(super) fn growth(context: Context<'_>, resource: Resource, rules: ResourceRules) -> (Outcome, String) {
+    let units = less_allowance(&series(context.counted, |census| census.count(resource)), rules.grow);
+    let bytes = series(context.counted, |census| census.bytes(resource));
+    let (trend, why) = decisive(&units, &bytes, rules, context.timeline.exact);
+    if rules.ignored { (Outcome::Clean, why) } else { (outcome(trend.shape), why) }
+}
+
 fn judge_growth(
     context: Context<'_>,
     verdict: &mut ResourceVerdict,
@@ -100,7 +107,26 @@ fn judge_growth(
 ) {
     let exact = context.timeline.exact;
     let units = less_allowance(units, rules.grow);
-    let by_units = trend(&units, exact);
+    let (shown, why) = decisive(&units, bytes, rules, exact);
+    verdict.outcome = outcome(shown.shape);
+    verdict.since_cycle = shown.since;
+    verdict.why = why;
+    if verdict.outcome == Outcome::Saturating && !rules.saturate {
+        verdict.outcome = Outcome::OverBudget;
+        verdict.why += "; the scenario forbids saturation here";
+    }
+    if rules.ignored && verdict.outcome > Outcome::Clean {
+        (verdict.outcome, verdict.why) = (Outcome::Clean, format!("{IGNORED}{}", verdict.why));
+    } else if verdict.outcome == Outcome::Clean {
+        verdict.sensitivity_per_cycle =
+            sensitivity::smallest_leak_seen(&units, exact).map(|least| least + rules.grow);
+        verdict.sensitivity_bytes_per_cycle = sensitivity::smallest_leak_seen(bytes, exact);
+    }
+}
+
+/// Counts decide. Bytes without counts decide only where they keep rising: a `Vec` that doubles holds one block.
+fn decisive(units: &[i64], bytes: &[i64], rules: ResourceRules, exact: bool) -> (Trend, String) {
+    let by_units = trend(units, exact);
     // An allowance is in units; what it costs in bytes is not known, so bytes are left to the ceilings then.
     let by_bytes =
         if rules.grow > 0.0 { None } else { Some(trend(bytes, exact)).filter(|_| !bytes.is_empty()) };
@@ -115,20 +141,8 @@ fn judge_growth(
         Some(_) => (by_units, "blocks: ", String::new()),
         None => (by_units, "", String::new()),
     };
-    verdict.outcome = outcome(shown.shape);
-    verdict.since_cycle = shown.since;
-    verdict.why = format!("{label}{}{aside}", shown.why);
-    if verdict.outcome == Outcome::Saturating && !rules.saturate {
-        verdict.outcome = Outcome::OverBudget;
-        verdict.why += "; the scenario forbids saturation here";
-    }
-    if rules.ignored && verdict.outcome > Outcome::Clean {
-        (verdict.outcome, verdict.why) = (Outcome::Clean, format!("{IGNORED}{}", verdict.why));
-    } else if verdict.outcome == Outcome::Clean {
-        verdict.sensitivity_per_cycle =
-            sensitivity::smallest_leak_seen(&units, exact).map(|least| least + rules.grow);
-        verdict.sensitivity_bytes_per_cycle = sensitivity::smallest_leak_seen(bytes, exact);
-    }
+    let why = format!("{label}{}{aside}", shown.why);
+    (shown, why)
 }
 
 /// How much a trend has to say: of blocks and bytes, the one that says more is shown, blocks first.

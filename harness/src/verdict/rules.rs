@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::Baseline;
 use crate::resource::Resource;
 use crate::scenario::model::Expect;
 
 /// Budgets and allowances. The default is the strictest without a ceiling: nothing grows, nothing panics.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// By resource; a resource that is not here is judged by [`ResourceRules::default`].
     pub resources: IndexMap<Resource, ResourceRules>,
@@ -22,7 +23,7 @@ pub struct Rules {
 }
 
 /// What one resource may do. Ceilings are counts, or bytes for heap and RSS.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ResourceRules {
     /// The most at any sample.
     pub peak_max: Option<u64>,
@@ -46,6 +47,13 @@ impl Rules {
     /// The rules for `resource`.
     pub fn of(&self, resource: Resource) -> ResourceRules {
         self.resources.get(&resource).copied().unwrap_or_default()
+    }
+
+    /// The rules for entries each of which stands for so many cycles: what may grow in a cycle may grow so much more in one.
+    pub fn for_entries(&self, each: usize) -> Self {
+        let mut rules = self.clone();
+        rules.resources.values_mut().for_each(|of| of.grow *= each.max(1) as f64);
+        rules
     }
 
     /// Puts up with the growth of `resources`.

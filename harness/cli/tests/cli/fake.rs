@@ -204,5 +204,6 @@ fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<Cycl
             planned,
             ended,
         },
+        soak: None,
     }
 }

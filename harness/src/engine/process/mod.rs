@@ -21,7 +21,7 @@ pub use program::{EXEC_ROLE, exec_role};
 use self::program::Running;
 use self::wiring::Wiring;
 use super::audit::{self, Acts, Reading};
-use super::cycle::{self, Played, Script, Stage};
+use super::cycle::{self, Named, Played, Script, Stage};
 use super::inventory::{self, Inventory, NamedFd};
 use super::network::{self, Kernel, Limits};
 use super::storm::Storms;
@@ -32,7 +32,7 @@ use crate::chaos::toxics::kill;
 use crate::scenario::Scenario;
 use crate::scenario::model::PeerSpec;
 use crate::scenario::plan::{Plan, PlannedEvent};
-use crate::timeline::{Ended, Timeline, Trimmed};
+use crate::timeline::{Audit, Ended, Timeline, Trimmed};
 use crate::world::{Party, Program, Seat, ServerPlace, Setting, World};
 
 /// How long programs that the run started may take to end in order, once it is over.
@@ -73,9 +73,9 @@ async fn run<W: World>(
         Err(Unstarted::Ended(ended)) => return Ok(nothing_measured(counts, ended)),
     };
     let paced = pace::paced(setting.scenario, setting.pace);
-    let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle);
-    let Wanted { plants, stop, mutation, .. } = wanted;
-    let script = Script { plan: &plan, counts, plants, stop, mutation };
+    let plan = |cycle| Plan::compile(&paced, wanted.seed, cycle + wanted.cycles_before());
+    let Wanted { plants, stop, mutation, soak, .. } = wanted;
+    let script = Script { plan: &plan, counts, plants, stop, mutation, soak };
     let began = Instant::now();
     let played = cycle::play(&mut live, &script, observer).await;
     let lasted = began.elapsed();
@@ -280,27 +280,13 @@ impl<'w, W: World> Live<'w, W> {
 
     /// Puts names to what was played, as far as the target still lives to be asked.
     async fn measured(&mut self, played: Played, counts: CycleCounts, lasted: Duration) -> Measured {
-        let cycles = played.cycles.len().saturating_sub(counts.warm_up);
-        let mut audit = match self.read().await {
-            Ok(after) if cycles > 0 => {
-                audit::audits(self.setting.scenario, &self.counted_from, &after, cycles)
-            }
-            _ => Vec::new(),
-        };
+        let mut audit = self.controls(played.counted(counts)).await;
         audit.extend(played.checks.audits());
-        let kernel = Kernel::read();
-        audit.extend(self.limits.audits(&kernel));
-        self.notes.extend(self.limits.notes(&kernel));
-        let rose = inventory::rose(&played.inventories);
-        let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
-        let probe = sampler.and_then(Sampler::probe);
-        let grown = inventory::grown_stacks(&played.inventories);
-        let sites: Vec<u32> = grown.values().copied().collect();
-        let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
-        let stacks = inventory::by_stack(&grown, asked.flatten().collect());
-        let awaits = probe.map(awaits).unwrap_or_default();
+        self.notes.extend(self.limits.notes(&Kernel::read()));
+        self.notes.extend(network::why_not_own());
+        let Named { snapshots, awaits } = self.named(&played.inventories).await;
         Measured {
-            snapshots: inventory::named(&played.inventories, &stacks),
+            snapshots,
             awaits,
             testimony: None,
             notes: std::mem::take(&mut self.notes),
@@ -465,6 +451,29 @@ impl<W: World> Stage for Live<'_, W> {
             let tasks = probe.tasks().map_err(blind)?;
             Ok(Inventory { cycle: 0, heap: sites.sites, tenants, spawners: sites.spawners, tasks, fds })
         })
+    }
+
+    async fn named(&mut self, inventories: &[Inventory]) -> Named {
+        let rose = inventory::rose(inventories);
+        let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
+        let probe = sampler.and_then(Sampler::probe);
+        let grown = inventory::grown_stacks(inventories);
+        let sites: Vec<u32> = grown.values().copied().collect();
+        let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
+        let stacks = inventory::by_stack(&grown, asked.flatten().collect());
+        let awaits = probe.map(awaits).unwrap_or_default();
+        Named { snapshots: inventory::named(inventories, &stacks), awaits }
+    }
+
+    async fn controls(&mut self, cycles: usize) -> Vec<Audit> {
+        let mut audits = match self.read().await {
+            Ok(after) if cycles > 0 => {
+                audit::audits(self.setting.scenario, &self.counted_from, &after, cycles)
+            }
+            _ => Vec::new(),
+        };
+        audits.extend(self.limits.audits(&Kernel::read()));
+        audits
     }
 
     async fn trim(&mut self) -> Option<Trimmed> {
