@@ -7,6 +7,7 @@ mod check;
 mod gallery;
 mod list;
 mod live;
+mod metrics;
 mod plan;
 mod progress;
 mod run;

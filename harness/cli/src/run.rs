@@ -1,5 +1,6 @@
 //! `run`: play, judge, report.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::units::Time;
 
+use crate::metrics::{Beside, RunMetrics};
 use crate::progress::Progress;
 use crate::{parse_set, screen};
 
@@ -77,6 +79,9 @@ pub struct Args {
     /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Serve what goes on as metrics, on this address; any but loopback needs a token in WATERTIGHT_EXPORT_TOKEN
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["seeds", "check_determinism"])]
+    metrics: Option<SocketAddr>,
     /// Ask a second witness: play each case twice again, shortened, under dhat, after N and 2N cycles; its JSON goes into the report's folder
     #[arg(long, value_name = "WITNESS", requires = "report")]
     explain: Option<WitnessArg>,
@@ -150,8 +155,12 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     if let Some(seeds) = args.seeds {
         return with_seeds(&jobs, args, seeds, &stop);
     }
+    let metrics = RunMetrics::new(&jobs);
+    if let Err(error) = metrics.serve(args.metrics) {
+        return fail(Exit::Usage, &error);
+    }
     let progress = Progress::new(&jobs);
-    let played = play(&jobs, &options, &stop, &progress);
+    let played = play(&jobs, &options, &stop, &Beside(&progress as &dyn Observer, &metrics));
     drop(progress);
     match played {
         Ok(report) => tell(&report, &outputs, args.stacks),

@@ -38,7 +38,8 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
 }
 
 fn draw_title(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let left = format!(" {} · {}", state.doing, state.title);
+    let place = state.place.map(|(page, of)| format!(" ({page} of {of})")).unwrap_or_default();
+    let left = format!(" {} · {}{place}", state.doing, state.title);
     let right = format!("{} · {} ", state.progress, time(whole_seconds(state)));
     let room = usize::from(area.width).saturating_sub(left.chars().count() + right.chars().count());
     let text = if room == 0 { left } else { format!("{left}{}{right}", " ".repeat(room)) };
@@ -159,7 +160,10 @@ fn now_lines(state: &State) -> Vec<Line<'_>> {
 }
 
 fn draw_foot(state: &State, frame: &mut Frame<'_>, area: Rect) {
-    let keys = " q end  p pause  ↑↓ choose  ";
+    let keys = match state.place {
+        Some(_) => " q end  p pause  ↑↓ choose  ←→ case  ",
+        None => " q end  p pause  ↑↓ choose  ",
+    };
     let line = Line::from(vec![Span::from(keys).bold(), Span::from(state.caution).dim()]);
     frame.render_widget(line, area);
 }

@@ -4,6 +4,7 @@
 //! listens to keys.
 
 mod draw;
+mod soaking;
 mod state;
 
 use std::io::{self, IsTerminal};
@@ -16,6 +17,9 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use watertight::runner::Stop;
 
+use crate::screen;
+
+pub use soaking::Soaking;
 pub use state::{State, Tone};
 
 /// How long keys are waited for between two looks at whether there is something to draw.
@@ -24,9 +28,32 @@ const KEY_POLL: Duration = Duration::from_millis(100);
 /// The view while it is shown. Dropping it gives the terminal back.
 #[derive(Debug)]
 pub struct Live {
-    state: Arc<Mutex<State>>,
+    album: Arc<Mutex<Album>>,
     over: Arc<AtomicBool>,
     shown: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// A page for each case, one of which is shown.
+#[derive(Debug)]
+struct Album {
+    pages: Vec<State>,
+    shown: usize,
+}
+
+impl Album {
+    fn page(&mut self) -> Option<&mut State> {
+        self.pages.get_mut(self.shown)
+    }
+
+    /// Turns so many pages on, round and round.
+    fn turn(&mut self, by: usize) {
+        self.shown = (self.shown + by) % self.pages.len().max(1);
+        let place = (self.pages.len() > 1).then(|| (self.shown + 1, self.pages.len()));
+        if let Some(page) = self.page() {
+            page.place = place;
+            page.force();
+        }
+    }
 }
 
 /// Whether there is a terminal to draw on, and keys to listen to.
@@ -35,31 +62,39 @@ pub fn has_terminal() -> bool {
 }
 
 impl Live {
-    /// Shows `state` from now on; `q` and Ctrl-C ask `stop` for an end, and from then on the terminal is as it was before.
+    /// Shows `pages` from now on, the first of them at first; `q` and Ctrl-C ask `stop` for an end, and from then on the
+    /// terminal is as it was before; `farewell` is said there, if there is something to say.
     ///
     /// # Errors
     /// Those of the terminal.
-    pub fn show(state: State, stop: &Stop) -> io::Result<Self> {
+    pub fn show(pages: Vec<State>, stop: &Stop, farewell: &'static str) -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
-        let (state, over) = (Arc::new(Mutex::new(state)), Arc::new(AtomicBool::new(false)));
+        let mut album = Album { pages, shown: 0 };
+        album.turn(0);
+        let (album, over) = (Arc::new(Mutex::new(album)), Arc::new(AtomicBool::new(false)));
         let thread = {
-            let (state, over, stop) = (Arc::clone(&state), Arc::clone(&over), stop.clone());
+            let (album, over, stop) = (Arc::clone(&album), Arc::clone(&over), stop.clone());
             move || {
-                let shown = play(terminal, &state, &over, &stop);
-                ratatui::try_restore().and(shown)
+                let shown = play(terminal, &album, &over, &stop);
+                let restored = ratatui::try_restore().and(shown);
+                if stop.is_requested() && !farewell.is_empty() {
+                    screen::err(farewell);
+                }
+                restored
             }
         };
         match std::thread::Builder::new().name("live view".to_owned()).spawn(thread) {
-            Ok(shown) => Ok(Self { state, over, shown: Some(shown) }),
+            Ok(shown) => Ok(Self { album, over, shown: Some(shown) }),
             Err(error) => ratatui::try_restore().and(Err(error)),
         }
     }
 
-    /// Changes what is shown.
-    pub fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = lock(&self.state);
-        change(&mut state);
-        state.touch();
+    /// Changes page `at`.
+    pub fn change(&self, at: usize, change: impl FnOnce(&mut State)) {
+        if let Some(page) = lock(&self.album).pages.get_mut(at) {
+            change(page);
+            page.touch();
+        }
     }
 }
 
@@ -71,22 +106,20 @@ impl Drop for Live {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Draws what has changed, until it is over or somebody asks for an end.
-fn play(mut terminal: DefaultTerminal, state: &Mutex<State>, over: &AtomicBool, stop: &Stop) -> io::Result<()> {
+fn play(mut terminal: DefaultTerminal, album: &Mutex<Album>, over: &AtomicBool, stop: &Stop) -> io::Result<()> {
     let mut drawn = None;
     while !over.load(Ordering::Relaxed) && !stop.is_requested() {
-        let changed = lock(state).to_be_drawn(drawn);
-        if let Some(version) = changed {
-            terminal.draw(|frame| draw::draw(&lock(state), frame))?;
-            drawn = Some(version);
+        if let Some(page) = to_be_drawn(album, &mut drawn) {
+            terminal.draw(|frame| draw::draw(&page, frame))?;
         }
         if event::poll(KEY_POLL)? {
             match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => on_key(key, &mut lock(state), stop),
+                Event::Key(key) if key.kind != KeyEventKind::Release => on_key(key, &mut lock(album), stop),
                 Event::Resize(..) => drawn = None,
                 _ => {}
             }
@@ -95,14 +128,31 @@ fn play(mut terminal: DefaultTerminal, state: &Mutex<State>, over: &AtomicBool, 
     Ok(())
 }
 
-fn on_key(key: KeyEvent, state: &mut State, stop: &Stop) {
+/// The page that is shown, if it has changed: a copy, since a terminal may be slow and nobody is to wait for it.
+fn to_be_drawn(album: &Mutex<Album>, drawn: &mut Option<(usize, u64)>) -> Option<State> {
+    let mut album = lock(album);
+    let shown = album.shown;
+    let page = album.page()?;
+    let version = (shown, page.version());
+    (drawn.replace(version) != Some(version)).then(|| page.clone())
+}
+
+fn on_key(key: KeyEvent, album: &mut Album, stop: &Stop) {
     let is_interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Char('q') | KeyCode::Esc => stop.request(),
         _ if is_interrupt => stop.request(),
-        KeyCode::Char('p' | ' ') => state.pause_or_go_on(),
-        KeyCode::Down | KeyCode::Right | KeyCode::Tab | KeyCode::Char('j') => state.select_next(),
-        KeyCode::Up | KeyCode::Left | KeyCode::BackTab | KeyCode::Char('k') => state.select_previous(),
+        KeyCode::Right | KeyCode::Tab => album.turn(1),
+        KeyCode::Left | KeyCode::BackTab => album.turn(album.pages.len().saturating_sub(1)),
+        code => album.page().into_iter().for_each(|page| on_page_key(code, page)),
+    }
+}
+
+fn on_page_key(code: KeyCode, page: &mut State) {
+    match code {
+        KeyCode::Char('p' | ' ') => page.pause_or_go_on(),
+        KeyCode::Down | KeyCode::Char('j') => page.select_next(),
+        KeyCode::Up | KeyCode::Char('k') => page.select_previous(),
         _ => {}
     }
 }
@@ -111,10 +161,11 @@ fn on_key(key: KeyEvent, state: &mut State, stop: &Stop) {
 mod tests {
     use super::*;
 
-    fn press(code: KeyCode, modifiers: KeyModifiers) -> (State, bool) {
-        let (mut state, stop) = (state::tests::watching(), Stop::never());
-        on_key(KeyEvent::new(code, modifiers), &mut state, &stop);
-        (state, stop.is_requested())
+    fn press(code: KeyCode, modifiers: KeyModifiers) -> (Album, bool) {
+        let pages = vec![state::tests::watching(), State::default(), State::default()];
+        let (mut album, stop) = (Album { pages, shown: 0 }, Stop::never());
+        on_key(KeyEvent::new(code, modifiers), &mut album, &stop);
+        (album, stop.is_requested())
     }
 
     #[test]
@@ -125,10 +176,26 @@ mod tests {
     }
 
     #[test]
+    fn pages_are_turned_round_and_round() {
+        let shown = |code| press(code, KeyModifiers::NONE).0.shown;
+        assert_eq!((shown(KeyCode::Right), shown(KeyCode::Left)), (1, 2));
+    }
+
+    #[test]
+    fn a_page_is_drawn_again_when_it_has_changed_or_another_is_shown() {
+        let album = Mutex::new(press(KeyCode::Home, KeyModifiers::NONE).0);
+        let mut drawn = None;
+        assert!(to_be_drawn(&album, &mut drawn).is_some());
+        assert!(to_be_drawn(&album, &mut drawn).is_none(), "nothing has changed");
+        lock(&album).turn(1);
+        assert!(to_be_drawn(&album, &mut drawn).is_some());
+    }
+
+    #[test]
     fn arrows_choose_and_p_pauses() {
-        let selected = |code| press(code, KeyModifiers::NONE).0.selected();
+        let selected = |code| press(code, KeyModifiers::NONE).0.pages[0].selected();
         assert_eq!((selected(KeyCode::Down), selected(KeyCode::Up), selected(KeyCode::Home)), (1, 2, 0));
         let (paused, _) = press(KeyCode::Char('p'), KeyModifiers::NONE);
-        assert!(paused.is_paused());
+        assert!(paused.pages[0].is_paused());
     }
 }

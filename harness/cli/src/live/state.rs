@@ -34,6 +34,8 @@ pub struct State {
     pub details: Vec<String>,
     /// What a reader must know to understand the figures.
     pub caution: &'static str,
+    /// Which page of how many, where there are more.
+    pub(super) place: Option<(usize, usize)>,
     notes: VecDeque<String>,
     selected: usize,
     paused: bool,
@@ -181,13 +183,13 @@ impl State {
     }
 
     /// Somebody wants to see what has changed, paused or not.
-    fn force(&mut self) {
+    pub(super) fn force(&mut self) {
         self.version += 1;
     }
 
-    /// The version to be drawn, if it is not the one that is `drawn`.
-    pub(super) fn to_be_drawn(&self, drawn: Option<u64>) -> Option<u64> {
-        (drawn != Some(self.version)).then_some(self.version)
+    /// Rises with everything that is to be drawn.
+    pub(super) const fn version(&self) -> u64 {
+        self.version
     }
 }
 
@@ -242,10 +244,10 @@ pub mod tests {
     fn a_paused_picture_is_drawn_for_keys_alone() {
         let mut state = watching();
         state.pause_or_go_on();
-        let drawn = state.to_be_drawn(None);
+        let drawn = state.version();
         state.touch();
-        assert_eq!(state.to_be_drawn(drawn), None);
+        assert_eq!(state.version(), drawn);
         state.select_next();
-        assert!(state.to_be_drawn(drawn).is_some());
+        assert!(state.version() > drawn);
     }
 }

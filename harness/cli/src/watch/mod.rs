@@ -121,7 +121,7 @@ impl Shown {
         match args {
             Args { json: true, .. } => Ok(Self::Json),
             Args { plain: false, .. } if live::has_terminal() => {
-                Live::show(view::begin(seen, args.lasts.map(|lasts| lasts.0)), stop).map(Self::Live)
+                Live::show(vec![view::begin(seen, args.lasts.map(|lasts| lasts.0))], stop, "").map(Self::Live)
             }
             _ => Ok(Self::Plain),
         }
@@ -132,7 +132,7 @@ impl Shown {
             Self::Plain => screen::out(&lines::plain(seen)),
             Self::Json => screen::out(&lines::json(seen)),
             Self::Live(live) => {
-                live.change(|state| view::look(state, seen));
+                live.change(0, |state| view::look(state, seen));
                 Exit::Clean
             }
         }
@@ -141,7 +141,7 @@ impl Shown {
     /// Something went wrong, and the watch goes on.
     fn missed(&self, said: String) {
         match self {
-            Self::Live(live) => live.change(|state| state.note(said)),
+            Self::Live(live) => live.change(0, |state| state.note(said)),
             _ => screen::err(&said),
         }
     }
