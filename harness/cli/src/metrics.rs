@@ -62,7 +62,9 @@ impl RunMetrics {
     }
 
     fn change(&self, job: usize, change: impl FnOnce(&mut Case)) {
-        self.lock().get_mut(job).into_iter().for_each(change);
+        if let Some(case) = self.lock().get_mut(job) {
+            change(case);
+        }
     }
 }
 
