@@ -1,5 +1,6 @@
 //! `run`: play, judge, report.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::units::Time;
 
+use crate::metrics::{Beside, RunMetrics};
 use crate::progress::Progress;
 use crate::sharing::Sharing;
 use crate::{parse_set, screen};
@@ -78,6 +80,9 @@ pub struct Args {
     /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Serve what goes on as metrics, on this address; any but loopback needs a token in WATERTIGHT_EXPORT_TOKEN
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["seeds", "check_determinism"])]
+    metrics: Option<SocketAddr>,
     /// Ask a second witness: play each case twice again, shortened, under dhat, after N and 2N cycles; its JSON goes into the report's folder
     #[arg(long, value_name = "WITNESS", requires = "report")]
     explain: Option<WitnessArg>,
@@ -208,8 +213,13 @@ fn played(
     keepers: Keepers,
     stop: &Stop,
 ) -> Exit {
+    let metrics = RunMetrics::new(jobs);
+    if let Err(error) = metrics.serve(args.metrics) {
+        return fail(Exit::Usage, &error);
+    }
     let progress = Progress::new(jobs);
-    let played = play(jobs, options, stop, &Both(&progress, &keepers));
+    let seen = Beside(&progress as &dyn Observer, &metrics);
+    let played = play(jobs, options, stop, &Both(&seen, &keepers));
     drop(progress);
     match played {
         Ok(report) => tell(&report, outputs, args.stacks).worse(keepers.end(report.wall_time, stop)),

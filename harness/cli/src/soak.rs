@@ -1,18 +1,21 @@
 //! `soak`: play for a time, keep everything, judge it when the time is over.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use watertight::engine::Plant;
 use watertight::exit::Exit;
-use watertight::runner::soak::{OnLeak, SoakOptions, soak};
-use watertight::runner::{Library, Limits, Options, Outputs, Selection, Shelf, Stop, commit, select};
+use watertight::runner::soak::{Listener, OnLeak, SoakOptions, soak};
+use watertight::runner::{Job, Library, Limits, Options, Outputs, Selection, Shelf, Stop, commit, select};
 use watertight::scenario::IgnoreFile;
 use watertight::seed::Seed;
 use watertight::store::DEFAULT_PATH;
 use watertight::units::Time;
 
+use crate::live;
+use crate::metrics::{Beside, RunMetrics};
 use crate::parse_set;
 use crate::run::{EngineArg, fail, selection, tell};
 use crate::soak_progress::SoakProgress;
@@ -83,6 +86,12 @@ pub struct Args {
     /// Put up with the leaks that this file names
     #[arg(long, value_name = "FILE")]
     ignore: Option<PathBuf>,
+    /// Serve what goes on as metrics, on this address; any but loopback needs a token in WATERTIGHT_EXPORT_TOKEN
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+    /// No live view, also on a terminal
+    #[arg(long)]
+    plain: bool,
     /// The commit that was built, for comparisons over commits [default: as GitHub, GitLab or git have it]
     #[arg(long, value_name = "ID", env = "WATERTIGHT_COMMIT")]
     commit: Option<String>,
@@ -121,9 +130,17 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Ok(stop) => stop,
         Err(error) => return fail(Exit::Harness, &error),
     };
-    let progress = SoakProgress::new(&jobs);
-    let soaked = soak(&jobs, &options, &stop, &progress);
-    drop(progress);
+    let metrics = RunMetrics::new(&jobs);
+    if let Err(error) = metrics.serve(args.metrics) {
+        return fail(Exit::Usage, &error);
+    }
+    let shown = match args.shown(&jobs, &stop) {
+        Ok(shown) => shown,
+        Err(error) => return fail(Exit::Harness, &error),
+    };
+    let soaked = soak(&jobs, &options, &stop, &Beside(&*shown, &metrics));
+    // The terminal is as it was before the report is printed.
+    drop(shown);
     match soaked {
         Ok(report) => tell(&report, &outputs, args.stacks),
         Err(error) => fail(error.exit(), &error),
@@ -131,6 +148,13 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
 }
 
 impl Args {
+    fn shown(&self, jobs: &[Job], stop: &Stop) -> std::io::Result<Box<dyn Listener>> {
+        match live::has_terminal() && !self.plain {
+            true => Ok(Box::new(live::Soaking::show(jobs, stop)?)),
+            false => Ok(Box::new(SoakProgress::new(jobs))),
+        }
+    }
+
     fn options(&self, run: Options) -> SoakOptions {
         let run = Options {
             overrides: self.set.clone(),

@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep_until};
 use super::checks::{Checks, Counted};
 use super::inventory::Inventory;
 use super::mutant::Mutant;
-use super::{CycleCounts, Mutation, Observer, Plant, Soaking, soak};
+use super::{CycleCounts, Mutation, Observer, Plant, Soaking, phases, soak};
 use crate::census::Census;
 use crate::explain::SiteSnapshot;
-use crate::runner::Stop;
+use crate::runner::{PhaseBegun, Stop};
 use crate::scenario::plan::{Plan, PlannedEvent};
 use crate::timeline::{Audit, CycleRecord, Ended, Trimmed};
 use crate::verdict::PANICS_GAUGE;
@@ -190,7 +190,7 @@ async fn play_cycles<S: Stage>(
         played.checks.show_canary(stage).await?;
     }
     for cycle in 0..script.counts.planned() {
-        let record = one_cycle(stage, script, cycle, began, played).await?;
+        let record = one_cycle(stage, script, cycle, began, played, observer).await?;
         stage.tell_events(cycle, observer);
         observer.cycle(&record);
         played.cycles.push(record);
@@ -230,14 +230,16 @@ pub(super) async fn one_cycle<S: Stage>(
     cycle: usize,
     began: Instant,
     played: &mut Played,
+    observer: &mut dyn Observer,
 ) -> Result<CycleRecord, Ended> {
     let (start, peak) = (Instant::now(), &mut played.peak);
     for plant in script.plants.iter().filter(|plant| plant.is_due(cycle, script.counts.warm_up)) {
         stage.plant(plant).await?;
     }
     let plan = (script.plan)(cycle);
-    disturb(stage, &plan, peak).await?;
+    disturb(stage, &plan, peak, observer).await?;
     let healed = Instant::now();
+    tell::<S>(observer, || phases::settling(&plan));
     let too_early = script.mutation == Some(Mutation::CensusTooEarly);
     let settled = too_early || settle(stage, &plan, peak).await?;
     let settled_after = settled.then(|| healed.elapsed());
@@ -254,13 +256,34 @@ pub(super) async fn one_cycle<S: Stage>(
 }
 
 /// Carries out the plan's events at their times, sampling for the high-water mark in between.
-async fn disturb<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<(), Ended> {
+async fn disturb<S: Stage>(
+    stage: &mut S,
+    plan: &Plan,
+    peak: &mut Census,
+    observer: &mut dyn Observer,
+) -> Result<(), Ended> {
     let start = Instant::now();
+    let mut ahead = plan.phases.iter().enumerate().peekable();
     for event in &plan.events {
+        while let Some((number, phase)) = ahead.next_if(|(_, phase)| phase.from <= event.at) {
+            sample_until(stage, start + phase.from, peak).await?;
+            tell::<S>(observer, || phases::begun(plan, number));
+        }
         sample_until(stage, start + event.at, peak).await?;
         stage.carry_out(event).await?;
     }
+    for (number, phase) in ahead {
+        sample_until(stage, start + phase.from, peak).await?;
+        tell::<S>(observer, || phases::begun(plan, number));
+    }
     sample_until(stage, start + plan.disturbed_for, peak).await
+}
+
+/// Where nobody could watch, nobody is told: a message is an allocation, and in sim the heap is shared with the target.
+fn tell<S: Stage>(observer: &mut dyn Observer, phase: impl FnOnce() -> PhaseBegun) {
+    if !S::EXACT {
+        observer.phase(phase());
+    }
 }
 
 async fn sample_until<S: Stage>(stage: &mut S, until: Instant, peak: &mut Census) -> Result<(), Ended> {

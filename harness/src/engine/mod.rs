@@ -9,6 +9,7 @@ mod inventory;
 mod mutant;
 pub(crate) mod network;
 mod pace;
+mod phases;
 mod parties;
 mod plant;
 mod player;
@@ -29,7 +30,7 @@ use watertight_probe::heap::Testimony;
 
 use crate::explain::SiteSnapshot;
 use crate::report::soak::{Capture, Checkpoint};
-use crate::runner::{Asked, Event, Stop};
+use crate::runner::{Asked, Event, PhaseBegun, Stop};
 use crate::scenario::Scenario;
 use crate::scenario::model::{EngineKind, PeerSpec};
 use crate::seed::Seed;
@@ -77,6 +78,11 @@ pub struct Soaking<'a> {
 pub trait Observer {
     /// The run is about to begin and will have so many cycles, warm-up included.
     fn planned(&mut self, cycles: usize);
+
+    /// A phase has begun; only in engines whose time a person can watch.
+    fn phase(&mut self, phase: PhaseBegun) {
+        let _ = phase;
+    }
 
     /// A cycle has settled.
     fn cycle(&mut self, record: &CycleRecord);

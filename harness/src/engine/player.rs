@@ -7,7 +7,9 @@ use crate::exit::Exit;
 use crate::explain;
 use crate::report::soak::{Capture, Checkpoint, Ground};
 use crate::report::{CaseReport, CyclePlan};
-use crate::runner::{Asked, Event, Message, PlayError, Player, RunRequest, SoakMessage, Stop};
+use crate::runner::{
+    Asked, Event, Message, PhaseBegun, PlayError, Player, RunRequest, SoakMessage, Stop,
+};
 use crate::scenario::model::PeerSpec;
 use crate::scenario::{Case, Overrides, Scenario, load_checked};
 use crate::timeline::CycleRecord;
@@ -127,6 +129,10 @@ struct Teller<'a>(&'a mut dyn FnMut(Message));
 impl Observer for Teller<'_> {
     fn planned(&mut self, cycles: usize) {
         (self.0)(Message::Planned { cycles });
+    }
+
+    fn phase(&mut self, phase: PhaseBegun) {
+        (self.0)(Message::Phase(phase));
     }
 
     fn cycle(&mut self, record: &CycleRecord) {

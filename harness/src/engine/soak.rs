@@ -81,7 +81,7 @@ impl Soak<'_> {
         let warm_up = self.script.counts.warm_up;
         while self.began.elapsed() < self.soaking.lasts || played.done <= warm_up {
             let (cycle, from) = (played.done, self.began.elapsed());
-            let record = self.cycle(stage, cycle, played).await?;
+            let record = self.cycle(stage, cycle, observer, played).await?;
             if !S::EXACT {
                 self.tell_plan(cycle, from, observer);
             }
@@ -105,14 +105,15 @@ impl Soak<'_> {
         &mut self,
         stage: &mut S,
         cycle: usize,
+        observer: &mut dyn Observer,
         played: &mut Played,
     ) -> Result<CycleRecord, Ended> {
         if S::EXACT {
-            return one_cycle(stage, self.script, cycle, self.began, played).await;
+            return one_cycle(stage, self.script, cycle, self.began, played, observer).await;
         }
         tokio::select! {
             biased;
-            played = one_cycle(stage, self.script, cycle, self.began, played) => played,
+            played = one_cycle(stage, self.script, cycle, self.began, played, observer) => played,
             () = overdue(self.script.stop) => Err(Ended::Interrupted),
         }
     }

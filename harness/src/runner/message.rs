@@ -23,6 +23,8 @@ pub enum Message {
         /// Warm-up included.
         cycles: usize,
     },
+    /// A phase has begun; only where time passes as on the clock of a person who watches.
+    Phase(PhaseBegun),
     /// A cycle has settled.
     Cycle(CycleRecord),
     /// Something happened in scenario time; only when [`super::RunRequest::events`] asks for it.
@@ -40,6 +42,17 @@ pub enum Message {
         /// Why.
         error: String,
     },
+}
+
+/// What the target goes through from now on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseBegun {
+    /// The cycle, counted from 0, warm-up included.
+    pub cycle: usize,
+    /// The phase's name in the scenario.
+    pub name: String,
+    /// Its faults, each with its place: `flap plc`.
+    pub faults: Vec<String>,
 }
 
 /// What a child that soaks tells beside its cycles.
@@ -114,8 +127,10 @@ mod tests {
         };
         let event = Event { cycle: 3, at: Duration::from_secs(1), what: "plc: cut\n\"quoted\"".to_owned() };
         let failed = Message::Failed { exit: Exit::Usage, error: "no such case".to_owned() };
+        let begun = PhaseBegun { cycle: 3, name: "storm".to_owned(), faults: vec!["flap plc".to_owned()] };
+        let phase = Message::Phase(begun);
         for message in
-            [Message::Planned { cycles: 105 }, Message::Cycle(cycle), Message::Event(event), failed]
+            [Message::Planned { cycles: 105 }, phase, Message::Cycle(cycle), Message::Event(event), failed]
         {
             let line = serde_json::to_vec(&message).unwrap();
             assert!(!line.contains(&b'\n'), "a message is one line");

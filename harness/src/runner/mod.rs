@@ -42,7 +42,7 @@ pub use determinism::{Comparison, Difference};
 pub use kept::Kept;
 pub use library::{CaseInfo, Library, LibraryError};
 pub use merge::{MergeError, Merged, merge};
-pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message, SoakMessage};
+pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message, PhaseBegun, SoakMessage};
 pub use ndjson::{Both, ShardLines};
 pub use output::{Outputs, WriteError};
 pub use play::{Observer, Options, Silent, check_determinism, play, play_one};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::report::{CaseReport, json};
 use crate::runner::shard_file::{Begin, End, Mark, VERSION, Whole};
-use crate::runner::{Observer, Shard, WriteError};
+use crate::runner::{Observer, PhaseBegun, Shard, WriteError};
 use crate::timeline::{CycleRecord, Timeline};
 
 /// Writes a shard's file, case by case. After the first write that fails nothing more is written: the end tells of it.
@@ -92,6 +92,11 @@ impl Observer for Both<'_> {
     fn started(&self, job: usize) {
         self.0.started(job);
         self.1.started(job);
+    }
+
+    fn phase(&self, job: usize, phase: &PhaseBegun) {
+        self.0.phase(job, phase);
+        self.1.phase(job, phase);
     }
 
     fn cycle(&self, job: usize, record: &CycleRecord, planned: usize) {

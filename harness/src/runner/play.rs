@@ -18,7 +18,7 @@ use crate::runner::child::{ChildRun, Step};
 use crate::runner::control::{self, Control};
 use crate::runner::determinism::compare;
 use crate::runner::unjudged::{Heard, conclude, unplayed};
-use crate::runner::{Comparison, Explain, Job, Limits, Message, RunRequest, Stop};
+use crate::runner::{Comparison, Explain, Job, Limits, Message, PhaseBegun, RunRequest, Stop};
 use crate::scenario::model::EngineKind;
 use crate::scenario::{Ignore, IgnoreFile};
 use crate::seed::Seed;
@@ -168,6 +168,10 @@ pub trait Observer {
     /// A child has been started for it.
     fn started(&self, job: usize) {
         let _ = job;
+    }
+    /// A phase of its cycle has begun; not in sim, where no time passes that anybody could watch.
+    fn phase(&self, job: usize, phase: &PhaseBegun) {
+        let _ = (job, phase);
     }
     /// A cycle has settled, of so many.
     fn cycle(&self, job: usize, record: &CycleRecord, planned: usize) {
@@ -370,6 +374,7 @@ impl Turn<'_> {
     fn hear(self, heard: &mut Heard, message: Message) {
         match message {
             Message::Planned { cycles } => heard.planned = cycles,
+            Message::Phase(phase) => self.observer.phase(self.index, &phase),
             Message::Cycle(record) => {
                 self.observer.cycle(self.index, &record, heard.planned);
                 heard.cycles.push(record);

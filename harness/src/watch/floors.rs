@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::verdict::{slope, windows};
 
-/// Buckets that are kept. When they are full, neighbours become one: a watch of days takes no more room than one of minutes.
+/// Buckets that trends are read from. When all are full, neighbours become one: a watch of days takes no more room than one
+/// of minutes.
 const BUCKETS_MAX: usize = 60;
 
 /// Before so many figures nothing is said: half of them are the warm-up, and the others must fill two rounds of windows.
@@ -16,6 +17,8 @@ const FIGURES_MIN: usize = 4 * windows::WINDOWS;
 #[derive(Debug, Clone)]
 pub struct Floors {
     buckets: Vec<i64>,
+    /// Buckets that are kept.
+    room: usize,
     /// Figures that a bucket holds, and those that the last one has so far.
     width: usize,
     in_last: usize,
@@ -26,8 +29,7 @@ pub struct Floors {
 
 impl Default for Floors {
     fn default() -> Self {
-        let buckets = Vec::with_capacity(BUCKETS_MAX);
-        Self { buckets, width: 1, in_last: 0, first: None, now: None }
+        Self::with_room(BUCKETS_MAX)
     }
 }
 
@@ -72,6 +74,17 @@ impl Trend {
 }
 
 impl Floors {
+    /// Keeps so many buckets, at least two: more of them make a finer curve.
+    pub fn with_room(room: usize) -> Self {
+        let room = room.max(2) / 2 * 2;
+        Self { buckets: Vec::with_capacity(room), room, width: 1, in_last: 0, first: None, now: None }
+    }
+
+    /// The minima of equal stretches, from the first look to now.
+    pub fn buckets(&self) -> &[i64] {
+        &self.buckets
+    }
+
     /// Takes in the next figure.
     pub fn note(&mut self, figure: u64) {
         let figure = i64::try_from(figure).unwrap_or(i64::MAX);
@@ -87,9 +100,11 @@ impl Floors {
     }
 
     fn begin_bucket(&mut self, figure: i64) {
-        if self.buckets.len() == BUCKETS_MAX {
-            let pairs = self.buckets.chunks(2).filter_map(|pair| pair.iter().min().copied());
-            self.buckets = pairs.collect();
+        if self.buckets.len() == self.room {
+            for at in 0..self.room / 2 {
+                self.buckets[at] = self.buckets[2 * at].min(self.buckets[2 * at + 1]);
+            }
+            self.buckets.truncate(self.room / 2);
             self.width *= 2;
         }
         self.buckets.push(figure);

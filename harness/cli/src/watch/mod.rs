@@ -1,6 +1,7 @@
 //! `watch`: a process that runs anyway, looked at from beside it.
 
 mod lines;
+mod view;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use watertight::runner::Stop;
 use watertight::units::Time;
 use watertight::watch::{Place, Seen, Watch, WatchError, page};
 
+use crate::live::{self, Live};
 use crate::run::fail;
 use crate::{screen, serve};
 
@@ -87,7 +89,11 @@ pub fn watch(args: &Args) -> Exit {
     if let Err(error) = args.export.map_or(Ok(()), |address| export(address, &shared)) {
         return fail(Exit::Usage, &error);
     }
-    Round { args, watch, stop, shared, began: Instant::now() }.play()
+    let shown = match Shown::of(args, watch.seen(), &stop) {
+        Ok(shown) => shown,
+        Err(error) => return fail(Exit::Harness, &error),
+    };
+    Round { args, watch, stop, shared, shown, began: Instant::now() }.play()
 }
 
 /// One that does not answer may do so in a minute; nothing else gets better by waiting.
@@ -103,32 +109,86 @@ fn export(address: SocketAddr, seen: &Arc<Mutex<Seen>>) -> Result<(), serve::Ser
     Ok(())
 }
 
+/// Where looks are shown.
+enum Shown {
+    Plain,
+    Json,
+    Live(Live),
+}
+
+impl Shown {
+    fn of(args: &Args, seen: &Seen, stop: &Stop) -> std::io::Result<Self> {
+        match args {
+            Args { json: true, .. } => Ok(Self::Json),
+            Args { plain: false, .. } if live::has_terminal() => {
+                Live::show(vec![view::begin(seen, args.lasts.map(|lasts| lasts.0))], stop, "").map(Self::Live)
+            }
+            _ => Ok(Self::Plain),
+        }
+    }
+
+    fn look(&self, seen: &Seen) -> Exit {
+        match self {
+            Self::Plain => screen::out(&lines::plain(seen)),
+            Self::Json => screen::out(&lines::json(seen)),
+            Self::Live(live) => {
+                live.change(0, |state| view::look(state, seen));
+                Exit::Clean
+            }
+        }
+    }
+
+    /// Something went wrong, and the watch goes on.
+    fn missed(&self, said: String) {
+        match self {
+            Self::Live(live) => live.change(0, |state| state.note(said)),
+            _ => screen::err(&said),
+        }
+    }
+}
+
 /// A watch while it goes on.
 struct Round<'a> {
     args: &'a Args,
     watch: Watch,
     stop: Stop,
     shared: Arc<Mutex<Seen>>,
+    shown: Shown,
     began: Instant,
 }
 
 impl Round<'_> {
     fn play(mut self) -> Exit {
-        let mut exit = self.tell_head();
+        let mut exit = match self.shown {
+            Shown::Plain => screen::out(&lines::head(self.watch.seen())),
+            _ => Exit::Clean,
+        };
+        let lost = self.play_looks(&mut exit);
+        let is_json = matches!(self.shown, Shown::Json);
+        // The terminal is as it was before anything is printed.
+        drop(self.shown);
+        if !is_json {
+            exit = exit.worse(screen::out(&lines::summary(self.watch.seen(), self.began.elapsed())));
+        }
+        exit.worse(lost.map_or(Exit::Clean, |error| tell_lost(&error, self.began.elapsed())))
+    }
+
+    /// Looks until it is over; why it cannot go on, if that is so.
+    fn play_looks(&mut self, exit: &mut Exit) -> Option<WatchError> {
         let mut misses = 0;
         let mut due = self.began;
-        while exit == Exit::Clean && self.goes_on(due) {
+        while *exit == Exit::Clean && self.goes_on(due) {
             match self.look() {
-                Ok(told) => (exit, misses) = (told, 0),
+                Ok(told) => (*exit, misses) = (told, 0),
                 Err(error) if error.may_pass() && misses + 1 < MISSES_MAX => {
                     misses += 1;
-                    screen::err(&format!("no answer, {misses} of {MISSES_MAX}: {error}"));
+                    self.shown.missed(format!("no answer, {misses} of {MISSES_MAX}: {error}"));
                 }
-                Err(error) => exit = self.lost(&error),
+                Err(error) => return Some(error),
             }
             due = (due + self.args.every.0).max(Instant::now());
         }
-        exit.worse(self.tell_end())
+        None
     }
 
     /// Waits for the next look; `false`: there is to be none.
@@ -151,30 +211,13 @@ impl Round<'_> {
         let looked = self.watch.look();
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(self.watch.seen());
         looked?;
-        let seen = self.watch.seen();
-        let text = if self.args.json { lines::json(seen) } else { lines::plain(seen) };
-        Ok(screen::out(&text))
+        Ok(self.shown.look(self.watch.seen()))
     }
+}
 
-    fn lost(&self, error: &WatchError) -> Exit {
-        let lasted = watertight::report::figures::time(self.began.elapsed());
-        screen::err(&format!("watched for {lasted}: {error}"));
-        Exit::Inconclusive
-    }
-
-    fn tell_head(&self) -> Exit {
-        match self.args.json {
-            true => Exit::Clean,
-            false => screen::out(&lines::head(self.watch.seen())),
-        }
-    }
-
-    fn tell_end(&self) -> Exit {
-        match self.args.json {
-            true => Exit::Clean,
-            false => screen::out(&lines::summary(self.watch.seen(), self.began.elapsed())),
-        }
-    }
+fn tell_lost(error: &WatchError, lasted: Duration) -> Exit {
+    screen::err(&format!("after {}: {error}", watertight::report::figures::time(lasted)));
+    Exit::Inconclusive
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ mod bench;
 mod endings;
 mod fake;
 mod history;
+mod networks;
 mod outputs;
 mod shards;
 mod stopping;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -34,14 +36,29 @@ fn main() -> ExitCode {
 
 fn trials() -> Vec<Trial> {
     let all: Vec<(&str, fn())> =
-        [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS, history::TESTS].concat();
-    let trial = |(name, test): (&str, fn())| {
-        Trial::test(name, move || {
-            // A panic is a failure, as libtest has it.
-            std::panic::catch_unwind(test).map_err(|panic| Failed::from(said(&*panic)))
-        })
-    };
-    all.into_iter().map(trial).collect()
+        [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS, history::TESTS, watching::TESTS].concat();
+    let promtool = (!is_program("promtool")).then_some("promtool: ci/setup.sh");
+    let needy = [needing(promtool, watching::PROMTOOL), needing(networks::missing(), networks::OWN)];
+    all.into_iter().map(trial).chain(needy).collect()
+}
+
+fn trial((name, test): (&'static str, fn())) -> Trial {
+    Trial::test(name, move || {
+        // A panic is a failure, as libtest has it.
+        std::panic::catch_unwind(test).map_err(|panic| Failed::from(said(&*panic)))
+    })
+}
+
+/// Without what it needs a test is skipped by name, with the reason; under `WATERTIGHT_REQUIRE=all` it fails.
+fn needing(missing: Option<&str>, test: (&'static str, fn())) -> Trial {
+    let must_have_all = std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all");
+    let kind = missing.map_or_else(String::new, |what| format!("needs {what}"));
+    trial(test).with_kind(kind).with_ignored_flag(missing.is_some() && !must_have_all)
+}
+
+fn is_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> String {

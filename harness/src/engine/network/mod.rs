@@ -7,7 +7,7 @@ mod namespace;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,12 +58,20 @@ impl fmt::Display for Network {
     }
 }
 
-/// Whether [`enter`] has taken this process out of the machine's network.
-static IS_OWN: AtomicBool = AtomicBool::new(false);
+/// Where [`enter`] has taken this process.
+static ENTERED: OnceLock<Entered> = OnceLock::new();
 
 /// Whether what this process plays has a network of its own.
 pub(super) fn is_own() -> bool {
-    IS_OWN.load(Ordering::Relaxed)
+    ENTERED.get() == Some(&Entered::Own)
+}
+
+/// Why it has none, for the reader of its report: a storm in the machine's network is no less a storm, but others feel it.
+pub(super) fn why_not_own() -> Option<String> {
+    match ENTERED.get()? {
+        Entered::Refused(why) => Some(format!("{why}: its connections were made in the machine's")),
+        _ => None,
+    }
 }
 
 /// What became of the wish for a network.

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::sync::atomic::Ordering;
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 use rustix::process::{getegid, geteuid};
 use rustix::thread::UnshareFlags;
 
-use super::{Entered, IS_OWN, Network};
+use super::{ENTERED, Entered, Network};
 
 /// Takes this thread, and those that it will start, to the network that is wanted. Call it before there are others: where only a
 /// user namespace permits it, the system insists on that.
@@ -17,6 +16,13 @@ use super::{Entered, IS_OWN, Network};
 /// # Errors
 /// A sentence: a network of its own was asked for, and there is none.
 pub(crate) fn enter(network: Network) -> Result<Entered, String> {
+    let entered = try_enter(network)?;
+    // Only in tests there is a second time, on threads of their own.
+    let _ = ENTERED.set(entered.clone());
+    Ok(entered)
+}
+
+fn try_enter(network: Network) -> Result<Entered, String> {
     if network == Network::Host {
         return Ok(Entered::Host);
     }
@@ -63,7 +69,6 @@ const REQUEST_BYTES: u32 = 16 + 16;
 /// The way back is shut by now, so a network without loopback is a failure, however mild the wish for one was.
 fn open() -> Result<Entered, String> {
     loopback_up().map_err(|error| format!("loopback of the run's own network does not come up: {error}"))?;
-    IS_OWN.store(true, Ordering::Relaxed);
     Ok(Entered::Own)
 }
 

@@ -324,6 +324,7 @@ impl<'w, W: World> Live<'w, W> {
         let mut audit = self.controls(played.counted(counts)).await;
         audit.extend(played.checks.audits());
         self.notes.extend(self.limits.notes(&Kernel::read()));
+        self.notes.extend(network::why_not_own());
         let Named { snapshots, awaits } = self.named(&played.inventories).await;
         Measured {
             snapshots,

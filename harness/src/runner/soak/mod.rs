@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::report::soak::Capture;
 use crate::report::{CaseReport, RunReport};
 use crate::runner::play::{Slots, runtime};
-use crate::runner::{Event, Job, Options, Stop};
+use crate::runner::{Event, Job, Options, PhaseBegun, Stop};
 use crate::store::{Store, StoreError};
 use crate::timeline::CycleRecord;
 use crate::verdict::Evidence;
@@ -79,6 +79,10 @@ pub trait Listener {
     /// A segment has begun.
     fn began(&self, job: usize, so_far: &SoFar) {
         let _ = (job, so_far);
+    }
+    /// A phase of a cycle has begun; on the wall clock alone.
+    fn phase(&self, job: usize, phase: &PhaseBegun) {
+        let _ = (job, phase);
     }
     /// A cycle has settled, and is kept.
     fn cycle(&self, job: usize, record: &CycleRecord, so_far: &SoFar) {

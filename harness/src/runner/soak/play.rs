@@ -171,6 +171,10 @@ impl Playing<'_, '_, '_> {
     async fn hear(&mut self, message: Message) -> Result<(), StoreError> {
         match message {
             Message::Cycle(record) => self.cycle(&record).await,
+            Message::Phase(phase) => {
+                self.turn.listener.phase(self.turn.index, &phase);
+                Ok(())
+            }
             Message::Event(event) => {
                 self.turn.listener.event(self.turn.index, &event);
                 Ok(())
