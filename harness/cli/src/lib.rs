@@ -4,10 +4,12 @@
 
 mod accept;
 mod check;
+mod formats;
 mod gallery;
 mod list;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod screen;
@@ -50,6 +52,8 @@ Exit codes:
 enum Command {
     /// Play scenarios and judge them
     Run(Box<run::Args>),
+    /// Tell a report that was saved as JSON, and write it in other formats
+    Report(report::Args),
     /// Play every defect, its healthy twin and what only looks like a leak: what is found, what is cried about
     Gallery(gallery::Args),
     /// Play scenarios and accept what they hold at rest into `baselines.yaml` beside them
@@ -75,6 +79,7 @@ pub fn main(parts: Parts<'_>) -> ExitCode {
 pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> ExitCode {
     let exit = match Cli::parse_from(args).command {
         Command::Run(args) => run::run(&args, parts.library),
+        Command::Report(args) => report::report(&args),
         Command::Gallery(args) => gallery::gallery(&args, parts.library),
         Command::Accept(args) => accept::accept(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),

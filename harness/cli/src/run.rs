@@ -6,17 +6,18 @@ use std::time::Duration;
 use clap::ValueEnum;
 use watertight::engine::Plant;
 use watertight::exit::Exit;
-use watertight::report::terminal::{self, Look};
-use watertight::report::{RunReport, seeds};
+use watertight::report::seeds;
+use watertight::report::terminal::Look;
 use watertight::runner::{
-    Engines, Job, Library, Limits, Observer, Options, Outputs, Selection, Shelf, Stop, check_determinism,
-    play, play_seeds, select,
+    Engines, Job, Library, Limits, Observer, Options, Selection, Shelf, Stop, check_determinism, play,
+    play_seeds, select,
 };
 use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::units::Time;
 
+use crate::formats::Formats;
 use crate::progress::Progress;
 use crate::{parse_set, screen};
 
@@ -49,7 +50,7 @@ pub struct Args {
     seed: Option<u64>,
     /// Play each case with every seed from 1 to N; only those that do not end well are told of one by one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    #[arg(conflicts_with_all = ["seed", "report", "explain"])]
+    #[arg(conflicts_with_all = ["seed", "report", "html", "markdown", "sarif", "junit", "explain"])]
     seeds: Option<u64>,
     /// Count this many cycles in the place of each scenario's own (warm-up stays)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=10_000_000))]
@@ -71,18 +72,9 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "10m")]
     timeout: Time,
 
-    /// Write report.json, junit.xml, report.txt and a timeline of each case into this folder
-    #[arg(long, value_name = "DIR")]
-    report: Option<PathBuf>,
-    /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Ask a second witness: play each case twice again, shortened, under dhat, after N and 2N cycles; its JSON goes into the report's folder
     #[arg(long, value_name = "WITNESS", requires = "report")]
     explain: Option<WitnessArg>,
-    /// Show whole call stacks, not only the frames of your own code (the JSON report always has them)
-    #[arg(long)]
-    stacks: bool,
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
@@ -97,8 +89,11 @@ pub struct Args {
     #[arg(long, conflicts_with = "plant")]
     control: bool,
     /// Play each case twice with one seed, and compare what the two runs tell, line by line
-    #[arg(long, conflicts_with_all = ["json", "report", "explain", "seeds", "control"])]
+    #[arg(long, conflicts_with_all = ["json", "report", "html", "markdown", "sarif", "junit", "explain", "seeds", "control"])]
     check_determinism: bool,
+
+    #[command(flatten)]
+    formats: Formats,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -132,8 +127,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Err(errors) => return fail(Exit::Usage, &errors),
     };
     let options = Options { ignore, baselines, ..args.options() };
-    let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
-    if let Err(error) = outputs.prepare() {
+    if let Err(error) = args.formats.outputs().prepare() {
         return fail(Exit::Harness, &error);
     }
     let stop = match Stop::on_signals() {
@@ -150,7 +144,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     let played = play(&jobs, &options, &stop, &progress);
     drop(progress);
     match played {
-        Ok(report) => tell(&report, &outputs, args.stacks),
+        Ok(report) => args.formats.tell(&report),
         Err(error) => fail(Exit::Harness, &error),
     }
 }
@@ -165,25 +159,12 @@ fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, stop: &Stop) -> Exit {
         Err(error) => return fail(Exit::Harness, &error),
     };
     let text = seeds::text(&report, Look { width: screen::width(), color: true, stacks: false });
-    let Some(json) = &args.json else { return report.exit.worse(screen::out(&text)) };
-    let written = Outputs { json: Some(json.clone()), folder: None }.write_seeds(&report);
+    if args.formats.json.is_none() {
+        return report.exit.worse(screen::out(&text));
+    }
+    let written = args.formats.outputs().write_seeds(&report);
     screen::err(&text);
     report.exit.worse(written.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean))
-}
-
-/// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
-fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
-    let text = terminal::text(report, Look { width: screen::width(), color: true, stacks });
-    let mut exit = report.exit;
-    if outputs.takes_stdout() {
-        screen::err(&text);
-    } else {
-        exit = exit.worse(screen::out(&text));
-    }
-    for error in outputs.write(report) {
-        exit = exit.worse(fail(Exit::Harness, &error));
-    }
-    exit
 }
 
 fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
@@ -245,7 +226,7 @@ impl Args {
             plants: self.plant.clone(),
             control: self.control,
             mutation: default.mutation,
-            dhat: self.explain.and(self.report.clone()),
+            dhat: self.explain.and(self.formats.report.clone()),
             jobs: self.jobs.map_or(default.jobs, usize::from),
             wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),
             limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },

@@ -9,9 +9,14 @@ use serde::{Deserialize, Serialize};
 pub mod environment;
 pub mod figures;
 pub mod gallery;
+pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markdown;
+pub mod place;
 pub mod plan;
+pub mod sarif;
 pub mod seeds;
 pub mod terminal;
 

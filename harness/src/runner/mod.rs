@@ -28,7 +28,7 @@ pub use control::Control;
 pub use determinism::{Comparison, Difference};
 pub use library::{CaseInfo, Library, LibraryError};
 pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message};
-pub use output::{Outputs, WriteError};
+pub use output::{Format, Outputs, WriteError};
 pub use play::{Observer, Options, Silent, check_determinism, play, play_one};
 pub use player::{PlayError, Player};
 pub use request::{Explain, RunRequest};
