@@ -25,6 +25,8 @@ PROGRAMS=(
     ip:iproute2
     chromium:chromium
     go:golang-go
+    node:nodejs
+    npm:npm
 )
 POLICY=/usr/sbin/policy-rc.d
 
@@ -105,6 +107,17 @@ install_schemas() {
     .venv/bin/pip install --quiet "check-jsonschema==$CHECK_JSONSCHEMA" "kubernetes-validate==$KUBERNETES_VALIDATE"
 }
 
+# What opens the HTML report in a browser and judges it; versions and checksums stand in the lock file. Neither brings a
+# browser or runs anything on installation.
+install_browser_tools() {
+    if [ -d ci/browser/node_modules/axe-core ] && [ -d ci/browser/node_modules/playwright-core ]; then
+        echo "setup: axe and playwright are there"
+        return
+    fi
+    echo "setup: axe and playwright into ci/browser/node_modules"
+    npm ci --prefix ci/browser --ignore-scripts --no-audit --no-fund --silent
+}
+
 # libsnap7 (C++) as a wheel carries it: for the table of answers and the speed table alone.
 install_libsnap7() {
     [ -x .venv/libsnap7/bin/python ] && return
@@ -118,6 +131,7 @@ install_python_snap7
 install_python_snap7_tests
 install_grafana_sdk
 install_schemas
+install_browser_tools
 if [ "${1-}" = interop ]; then
     install_libsnap7
 fi

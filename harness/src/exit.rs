@@ -15,7 +15,9 @@ use crate::report::Expected;
 use crate::verdict::Outcome;
 
 /// How a run ends, as a pipeline sees it. Worst first when several apply: see [`Exit::worse`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// 0: everything bounded, or everything as the scenario expects.

@@ -5,6 +5,7 @@
 mod accept;
 mod check;
 mod compare;
+mod formats;
 mod gallery;
 mod history;
 mod list;
@@ -13,6 +14,7 @@ mod merge;
 mod metrics;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod screen;
@@ -60,6 +62,8 @@ Exit codes:
 enum Command {
     /// Play scenarios and judge them
     Run(Box<run::Args>),
+    /// Tell a report that was saved as JSON, and write it in other formats
+    Report(report::Args),
     /// Join what several machines played, each its part of one run, into one report with one exit code
     Merge(merge::Args),
     /// How what cases hold at rest, and what they would have seen, went from commit to commit
@@ -95,6 +99,7 @@ pub fn main(parts: Parts<'_>) -> ExitCode {
 pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> ExitCode {
     let exit = match Cli::parse_from(args).command {
         Command::Run(args) => run::run(&args, parts.library),
+        Command::Report(args) => report::report(&args),
         Command::Merge(args) => merge::run(&args),
         Command::History(args) => history::run(&args),
         Command::Compare(args) => compare::run(&args),

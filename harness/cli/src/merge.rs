@@ -8,9 +8,10 @@ use watertight::exit::Exit;
 use watertight::report::RunReport;
 use watertight::report::seeds::{self, SeedsReport};
 use watertight::report::terminal::Look;
-use watertight::runner::{Merged, Outputs, SHARDS_MAX, ShardFile, ShardFileError, merge};
+use watertight::runner::{Format, Merged, Outputs, SHARDS_MAX, ShardFile, ShardFileError, merge};
 
-use crate::run::{fail, tell};
+use crate::formats::Formats;
+use crate::run::fail;
 use crate::screen;
 
 const EXAMPLES: &str = "\
@@ -30,20 +31,13 @@ pub struct Args {
     /// Expect the files of a run that so many machines share
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
     expect_shards: Option<u32>,
-    /// Write the reports that `run --report` writes into this folder; with many seeds each case stands there with its worst run
-    #[arg(long, value_name = "DIR")]
-    report: Option<PathBuf>,
-    /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Show whole call stacks, not only the frames of your own code
-    #[arg(long)]
-    stacks: bool,
+    #[command(flatten)]
+    formats: Formats,
 }
 
 /// Reads, joins, tells: the exit code that one run of everything would have had.
 pub fn run(args: &Args) -> Exit {
-    let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
+    let outputs = args.formats.outputs();
     if let Err(error) = outputs.prepare() {
         return fail(Exit::Harness, &error);
     }
@@ -52,7 +46,7 @@ pub fn run(args: &Args) -> Exit {
         Err(error) => return fail(Exit::Usage, &error),
     };
     match merge(files, &empty, args.expect_shards) {
-        Ok(Merged::Run(report)) => tell(&report, &outputs, args.stacks),
+        Ok(Merged::Run(report)) => args.formats.tell(&report),
         Ok(Merged::Seeds { seeds, worst }) => tell_seeds(&seeds, &worst, outputs),
         Err(error) => fail(error.exit(), &error),
     }
@@ -93,7 +87,7 @@ fn open(path: &Path) -> Result<Option<ShardFile>, ShardFileError> {
     ShardFile::read(path.to_owned(), BufReader::new(opened?))
 }
 
-/// Rows on the screen and in the JSON; the folder has each case with its worst run.
+/// Rows on the screen and in the JSON; every other format has each case with its worst run.
 fn tell_seeds(seeds: &SeedsReport, worst: &RunReport, outputs: Outputs) -> Exit {
     let look = Look { width: screen::width(), color: true, stacks: false };
     let problems = worst.problems.iter().map(|problem| format!("problem: {problem}\n"));
@@ -107,6 +101,6 @@ fn tell_seeds(seeds: &SeedsReport, worst: &RunReport, outputs: Outputs) -> Exit 
     if let Err(error) = outputs.write_seeds(seeds) {
         exit = exit.worse(fail(Exit::Harness, &error));
     }
-    let folder = Outputs { json: None, ..outputs };
-    folder.write(worst).iter().fold(exit, |exit, error| exit.worse(fail(Exit::Harness, error)))
+    let others = outputs.files.iter().filter(|(format, _)| *format != Format::Json).cloned().collect();
+    Outputs { files: others, ..outputs }.write(worst).iter().fold(exit, |exit, error| exit.worse(fail(Exit::Harness, error)))
 }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use clap::ValueEnum;
 use watertight::engine::{Network, Plant};
 use watertight::exit::Exit;
-use watertight::report::terminal::{self, Look};
-use watertight::report::{CaseReport, RunReport, seeds};
+use watertight::report::terminal::Look;
+use watertight::report::{CaseReport, seeds};
 use watertight::runner::{
-    Both, Engines, Job, Kept, Library, Limits, Observer, Options, Outputs, Selection, ShardLines, Shelf,
-    Stop, check_determinism, commit, play, play_seeds, select,
+    Both, Engines, Job, Kept, Library, Limits, Observer, Options, Selection, ShardLines, Shelf, Stop,
+    check_determinism, commit, play, play_seeds, select,
 };
 use watertight::scenario::IgnoreFile;
 use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::units::Time;
 
+use crate::formats::Formats;
 use crate::metrics::{Beside, RunMetrics};
 use crate::progress::Progress;
 use crate::sharing::Sharing;
@@ -52,7 +53,7 @@ pub struct Args {
     seed: Option<u64>,
     /// Play each case with every seed from 1 to N; only those that do not end well are told of one by one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    #[arg(conflicts_with_all = ["seed", "report", "explain"])]
+    #[arg(conflicts_with_all = ["seed", "report", "html", "markdown", "sarif", "junit", "explain"])]
     seeds: Option<u64>,
     /// Count this many cycles in the place of each scenario's own (warm-up stays)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=10_000_000))]
@@ -74,21 +75,12 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "10m")]
     timeout: Time,
 
-    /// Write report.json, junit.xml, report.txt and a timeline of each case into this folder
-    #[arg(long, value_name = "DIR")]
-    report: Option<PathBuf>,
-    /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Serve what goes on as metrics, on this address; any but loopback needs a token in WATERTIGHT_EXPORT_TOKEN
     #[arg(long, value_name = "ADDR", conflicts_with_all = ["seeds", "check_determinism"])]
     metrics: Option<SocketAddr>,
     /// Ask a second witness: play each case twice again, shortened, under dhat, after N and 2N cycles; its JSON goes into the report's folder
     #[arg(long, value_name = "WITNESS", requires = "report")]
     explain: Option<WitnessArg>,
-    /// Show whole call stacks, not only the frames of your own code (the JSON report always has them)
-    #[arg(long)]
-    stacks: bool,
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
@@ -107,13 +99,16 @@ pub struct Args {
     #[arg(long, conflicts_with = "plant")]
     control: bool,
     /// Play each case twice with one seed, and compare what the two runs tell, line by line
-    #[arg(long, conflicts_with_all = ["json", "report", "explain", "seeds", "control"])]
+    #[arg(long, conflicts_with_all = ["json", "report", "html", "markdown", "sarif", "junit", "explain", "seeds", "control"])]
     check_determinism: bool,
     /// Keep each report in this file, for `watertight history` and `compare`; several runs may share it
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
     #[command(flatten)]
     sharing: Sharing,
+
+    #[command(flatten)]
+    formats: Formats,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -149,8 +144,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Err(errors) => return fail(Exit::Usage, &errors),
     };
     let options = Options { ignore, baselines, ..args.options() };
-    let outputs = Outputs { json: args.json.clone(), folder: args.report.clone() };
-    if let Err(error) = outputs.prepare() {
+    if let Err(error) = args.formats.outputs().prepare() {
         return fail(Exit::Harness, &error);
     }
     let stop = match Stop::on_signals() {
@@ -166,7 +160,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     };
     match args.seeds {
         Some(seeds) => with_seeds(&jobs, args, seeds, keepers, &stop),
-        None => played(&args.sharing.share(&jobs), args, &options, &outputs, keepers, &stop),
+        None => played(&args.sharing.share(&jobs), args, &options, keepers, &stop),
     }
 }
 
@@ -209,7 +203,6 @@ fn played(
     jobs: &[Job],
     args: &Args,
     options: &Options,
-    outputs: &Outputs,
     keepers: Keepers,
     stop: &Stop,
 ) -> Exit {
@@ -222,7 +215,7 @@ fn played(
     let played = play(jobs, options, stop, &Both(&seen, &keepers));
     drop(progress);
     match played {
-        Ok(report) => tell(&report, outputs, args.stacks).worse(keepers.end(report.wall_time, stop)),
+        Ok(report) => args.formats.tell(&report).worse(keepers.end(report.wall_time, stop)),
         Err(error) => fail(Exit::Harness, &error),
     }
 }
@@ -234,32 +227,19 @@ fn with_seeds(jobs: &[Job], args: &Args, seeds: u64, keepers: Keepers, stop: &St
     let played = play_seeds(jobs, &args.options(), seeds, shard, stop, &Both(&progress, &keepers));
     drop(progress);
     match played {
-        Ok(report) => tell_seeds(&report, args.json.as_ref()).worse(keepers.end(report.wall_time, stop)),
+        Ok(report) => tell_seeds(&report, &args.formats).worse(keepers.end(report.wall_time, stop)),
         Err(error) => fail(Exit::Harness, &error),
     }
 }
 
-fn tell_seeds(report: &seeds::SeedsReport, json: Option<&PathBuf>) -> Exit {
+fn tell_seeds(report: &seeds::SeedsReport, formats: &Formats) -> Exit {
     let text = seeds::text(report, Look { width: screen::width(), color: true, stacks: false });
-    let Some(json) = json else { return report.exit.worse(screen::out(&text)) };
-    let written = Outputs { json: Some(json.clone()), folder: None }.write_seeds(report);
+    if formats.json.is_none() {
+        return report.exit.worse(screen::out(&text));
+    }
+    let written = formats.outputs().write_seeds(report);
     screen::err(&text);
     report.exit.worse(written.map_or_else(|error| fail(Exit::Harness, &error), |()| Exit::Clean))
-}
-
-/// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
-pub(crate) fn tell(report: &RunReport, outputs: &Outputs, stacks: bool) -> Exit {
-    let text = terminal::text(report, Look { width: screen::width(), color: true, stacks });
-    let mut exit = report.exit;
-    if outputs.takes_stdout() {
-        screen::err(&text);
-    } else {
-        exit = exit.worse(screen::out(&text));
-    }
-    for error in outputs.write(report) {
-        exit = exit.worse(fail(Exit::Harness, &error));
-    }
-    exit
 }
 
 fn compare_all(jobs: &[Job], options: &Options, stop: &Stop) -> Exit {
@@ -322,7 +302,7 @@ impl Args {
             control: self.control,
             network: self.network,
             mutation: default.mutation,
-            dhat: self.explain.and(self.report.clone()),
+            dhat: self.explain.and(self.formats.report.clone()),
             jobs: self.jobs.map_or(default.jobs, usize::from),
             wall_clock_jobs: self.jobs.map_or(default.wall_clock_jobs, usize::from),
             limits: Limits { silence: self.timeout.0.max(Duration::from_millis(1)), ..Limits::default() },

@@ -8,16 +8,17 @@ use clap::ValueEnum;
 use watertight::engine::Plant;
 use watertight::exit::Exit;
 use watertight::runner::soak::{Listener, OnLeak, SoakOptions, soak};
-use watertight::runner::{Job, Library, Limits, Options, Outputs, Selection, Shelf, Stop, commit, select};
+use watertight::runner::{Job, Library, Limits, Options, Selection, Shelf, Stop, commit, select};
 use watertight::scenario::IgnoreFile;
 use watertight::seed::Seed;
 use watertight::store::DEFAULT_PATH;
 use watertight::units::Time;
 
+use crate::formats::Formats;
 use crate::live;
 use crate::metrics::{Beside, RunMetrics};
 use crate::parse_set;
-use crate::run::{EngineArg, fail, selection, tell};
+use crate::run::{EngineArg, fail, selection};
 use crate::soak_progress::SoakProgress;
 
 const EXAMPLES: &str = "\
@@ -71,15 +72,8 @@ pub struct Args {
     #[arg(long, value_name = "LEAK")]
     plant: Vec<Plant>,
 
-    /// Write report.json, junit.xml, report.txt and a timeline of each case into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Write the whole report as JSON; `-` is standard output, the table then goes to standard error
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Show whole call stacks, not only the frames of your own code
-    #[arg(long)]
-    stacks: bool,
+    #[command(flatten)]
+    formats: Formats,
     /// Judge plainly: the exit code is the outcome's, whatever the scenarios expect
     #[arg(long)]
     no_expect: bool,
@@ -122,8 +116,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
         Err(errors) => return fail(Exit::Usage, &errors),
     };
     let options = args.options(Options { ignore, baselines, ..Options::default() });
-    let outputs = Outputs { json: args.json.clone(), folder: args.out.clone() };
-    if let Err(error) = outputs.prepare() {
+    if let Err(error) = args.formats.outputs().prepare() {
         return fail(Exit::Harness, &error);
     }
     let stop = match Stop::on_signals() {
@@ -142,7 +135,7 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     // The terminal is as it was before the report is printed.
     drop(shown);
     match soaked {
-        Ok(report) => tell(&report, &outputs, args.stacks),
+        Ok(report) => args.formats.tell(&report),
         Err(error) => fail(error.exit(), &error),
     }
 }

@@ -75,6 +75,7 @@ pub fn unit(resource: Resource, count: f64) -> &'static str {
 pub fn time(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
+        0 if span.is_zero() => "0 s".to_owned(),
         0 if span.as_millis() == 0 => format!("{} µs", span.as_micros()),
         0 => format!("{} ms", span.as_millis()),
         1..=9 => trim_zeros(format!("{:.2}", span.as_secs_f64())) + " s",

@@ -310,7 +310,8 @@ pub fn harness_failure() -> CaseReport {
     report.exit = Exit::Harness;
     report.headline = "the child run was ended by signal 9; 0 of 45 cycles measured".to_owned();
     (report.resources, report.audit, report.plan) = (vec![], vec![], None);
-    report.notes = vec!["its standard error ended with:\nthread 'main' panicked: <no room> & so on".to_owned()];
+    report.notes =
+        vec!["its standard error ended with:\nthread 'main' panicked: <no room> & so on".to_owned()];
     report
 }
 
@@ -343,5 +344,10 @@ pub fn every_case() -> Vec<CaseReport> {
 
 /// Every kind of run.
 pub fn all() -> Vec<RunReport> {
-    vec![run(every_case()), run(vec![clean("flapping-network")]), empty(), RunReport { problems: vec![], ..empty() }]
+    vec![
+        run(every_case()),
+        run(vec![clean("flapping-network")]),
+        empty(),
+        RunReport { problems: vec![], ..empty() },
+    ]
 }

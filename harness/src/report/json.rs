@@ -134,7 +134,10 @@ mod tests {
         let value = serde_json::to_value(fixtures::run(vec![fixtures::inconclusive()])).expect("JSON");
         let case = &value["cases"][0];
         assert_eq!(value["wall_time_seconds"], 1.87);
-        assert_eq!((&case["scenario_time_seconds"], &case["wall_time_seconds"]), (&1_890.0.into(), &0.412.into()));
+        assert_eq!(
+            (&case["scenario_time_seconds"], &case["wall_time_seconds"]),
+            (&1_890.0.into(), &0.412.into())
+        );
         let cycle = &case["timeline"]["cycles"][23];
         assert_eq!((&cycle["at_seconds"], &cycle["settled_after_seconds"]), (&1_008.0.into(), &Value::Null));
         assert!(!value.to_string().contains("nanos"));

@@ -91,11 +91,7 @@ impl CyclePlan {
                 name: settle.map_or_else(String::new, |phase| phase.name.clone()),
                 within: settle.and_then(|phase| phase.within).map_or(Duration::ZERO, |time| time.0),
                 watch: settle.and_then(|phase| phase.watch).map_or(WATCH, |time| time.0),
-                until: settle
-                    .and_then(|phase| phase.until.clone())
-                    .unwrap_or_default()
-                    .into_iter()
-                    .collect(),
+                until: settle.and_then(|phase| phase.until.clone()).unwrap_or_default().into_iter().collect(),
             },
             budgets: budgets(&Rules::from(&scenario.expect)),
         }

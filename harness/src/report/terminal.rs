@@ -96,7 +96,7 @@ fn row(case: &CaseReport) -> Vec<String> {
 }
 
 /// The outcome, and what was expected where that matters.
-fn ending(case: &CaseReport) -> String {
+pub(super) fn ending(case: &CaseReport) -> String {
     let outcome = figures::outcome(case.outcome);
     let is_good = Exit::from(case.outcome) == Exit::Clean;
     match &case.expected {
@@ -114,7 +114,7 @@ fn is_declared(outcome: Outcome, expected: &Expected) -> bool {
 }
 
 /// The sensitivities that fit a table: tasks, fds and heap blocks.
-fn seen(case: &CaseReport) -> String {
+pub(super) fn seen(case: &CaseReport) -> String {
     let seen = figures::sensitivities(&case.resources);
     if seen.is_empty() { "-".to_owned() } else { seen }
 }
@@ -160,11 +160,16 @@ pub fn head(case: &CaseReport, look: Look) -> String {
     if let Some(first) = culprit {
         let _ = writeln!(out, "  id      {}", first.fingerprint());
     }
-    if let Some(expected) = case.expected.as_ref().filter(|expected| !expected.met) {
-        let _ = writeln!(out, "  wanted  {}", expected.what);
+    if let Some(wanted) = wanted(case) {
+        let _ = writeln!(out, "  wanted  {wanted}");
     }
     let _ = writeln!(out, "  replay  {}", look.paint(Style::new().bold(), &case.replay));
     out
+}
+
+/// What the scenario expects, where that did not come true.
+pub(super) fn wanted(case: &CaseReport) -> Option<&str> {
+    case.expected.as_ref().filter(|expected| !expected.met).map(|expected| expected.what.as_str())
 }
 
 /// ` in module::function`, where there is room for it beside the site.
@@ -178,7 +183,7 @@ fn function(finding: &Finding, look: Look) -> String {
 const LABEL_WIDTH: usize = 10;
 
 /// Why the outcome is believed, where the headline does not say it: the figures, and what was checked about the run.
-fn reason(case: &CaseReport) -> Option<String> {
+pub(super) fn reason(case: &CaseReport) -> Option<String> {
     let judged = case.resources.iter().filter(|verdict| verdict.measured());
     let worst = judged.min_by_key(|verdict| std::cmp::Reverse(verdict.outcome))?;
     let is_said = case.outcome == Outcome::Clean || case.headline.ends_with(&worst.why);
@@ -235,7 +240,7 @@ fn resources(verdicts: &[ResourceVerdict], look: Look) -> String {
     out
 }
 
-fn resource_row(verdict: &ResourceVerdict) -> Vec<String> {
+pub(super) fn resource_row(verdict: &ResourceVerdict) -> Vec<String> {
     let resource = verdict.resource;
     let at_rest = match (verdict.at_rest_bytes, verdict.at_rest) {
         (Some(bytes), _) => figures::bytes(bytes),
@@ -293,7 +298,8 @@ fn stack(finding: &Finding, look: Look) -> String {
     out
 }
 
-fn summary(report: &RunReport, look: Look) -> String {
+/// The whole run in one line: how many cases passed, how long it took, the exit code.
+pub(super) fn summary(report: &RunReport, look: Look) -> String {
     let count = |exit| report.cases.iter().filter(|case| case.exit == exit).count();
     let of = |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}"));
     let failed = report.cases.len() - count(Exit::Clean);

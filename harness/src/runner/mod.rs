@@ -44,7 +44,7 @@ pub use library::{CaseInfo, Library, LibraryError};
 pub use merge::{MergeError, Merged, merge};
 pub use message::{Event, GarbageError, LINE_BYTES_MAX, Message, PhaseBegun, SoakMessage};
 pub use ndjson::{Both, ShardLines};
-pub use output::{Outputs, WriteError};
+pub use output::{Format, Outputs, WriteError};
 pub use play::{Observer, Options, Silent, check_determinism, play, play_one};
 pub use player::{PlayError, Player};
 pub use request::{Explain, RunRequest, SoakRequest};

@@ -11,6 +11,7 @@ mod controls;
 mod gallery;
 mod language;
 mod mutants;
+mod pages;
 mod processes;
 mod targets;
 
@@ -97,6 +98,8 @@ fn trials() -> Result<Vec<Trial>, String> {
     trials.extend(processes::ALL.map(|(name, test)| waiting_trial("fault", name, test, &shared)));
     trials.extend(language::ALL.map(|(name, test)| reading_trial("language", name, test)));
     trials.extend(gallery::ALL.map(|(name, test)| reading_trial("gallery", name, test)));
+    trials.extend(pages::ALL.map(|(name, test)| reading_trial("pages", name, test)));
+    trials.push(browser_trial(&shared));
     for job in jobs {
         if is_tagged(&job, "gate") && job.engine == EngineKind::Sim {
             trials.push(trial(job.clone(), Explain::Dhat { json: None }, &shared));
@@ -174,6 +177,15 @@ fn waiting_trial(subject: &str, name: &str, test: Test, shared: &Arc<Shared>) ->
 /// A test that only reads files.
 fn reading_trial(subject: &str, name: &str, test: Test) -> Trial {
     Trial::test(format!("{subject}::{name}"), move || test().map_err(Failed::from))
+}
+
+/// The one that needs a browser: ignored with the reason where there is none.
+fn browser_trial(shared: &Shared) -> Trial {
+    let (name, test) = pages::IN_A_BROWSER;
+    let missing = pages::missing();
+    reading_trial("pages", name, test)
+        .with_kind(missing.map_or(String::new(), |file| format!("needs {file}")))
+        .with_ignored_flag(missing.is_some() && !shared.must_have_all)
 }
 
 fn text(report: &CaseReport) -> String {

@@ -18,6 +18,12 @@ pub const TESTS: &[(&str, fn())] = &[
     ),
     ("outputs::a_folder_that_cannot_be_made_ends_4_before_anything_is_played", a_folder_that_cannot_be_made),
     ("outputs::a_report_folder_holds_report_and_timelines", a_report_folder_holds_report_and_timelines),
+    (
+        "outputs::a_saved_report_is_told_again_in_every_form_and_ends_as_it_did",
+        a_saved_report_is_told_again_in_every_form_and_ends_as_it_did,
+    ),
+    ("outputs::a_job_of_github_is_annotated_and_summed_up", a_job_of_github_is_annotated_and_summed_up),
+    ("outputs::every_report_holds_to_the_published_schema", every_report_holds_to_the_published_schema),
     ("outputs::a_reader_that_has_gone_ends_nothing", a_reader_that_has_gone_ends_nothing),
     (
         "outputs::accept_writes_what_cases_hold_beside_them_and_run_reads_it",
@@ -42,6 +48,10 @@ fn bad_usage_ends_2_and_says_what_was_expected() {
         (vec!["run", "a.yaml", "--filter", "no-such"], "none of 1 cases"),
         (vec!["run", "a.yaml", "--jobs", "0"], "1..=256"),
         (vec!["run", "a.yaml", "--seeds", "3", "--seed", "7"], "cannot be used with"),
+        (vec!["run", "a.yaml", "--seeds", "3", "--html", "a.html"], "cannot be used with"),
+        (vec!["run", "a.yaml", "--github=often"], "possible values: auto, always, never"),
+        (vec!["report", "no-such.json"], "cannot read no-such.json: No such file"),
+        (vec!["report", "Cargo.toml"], "Cargo.toml: not a report of `watertight run`"),
     ] {
         let ran = bench.run(&args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
@@ -100,12 +110,65 @@ fn a_report_folder_holds_report_and_timelines() {
     assert!(junit.contains(r#"<testcase name="sim::clean""#), "{junit}");
     let text = std::fs::read_to_string(folder.join("report.txt")).unwrap();
     assert!(text.contains("clean") && !text.contains('\u{1b}'), "{text}");
+    for (file, begins) in
+        [("report.html", "<!DOCTYPE html>"), ("report.md", "## Watertight: "), ("report.sarif", "{\n")]
+    {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(text.starts_with(begins), "{file}: {text}");
+    }
     let report = std::fs::read_to_string(folder.join("report.json")).unwrap();
     let report: RunReport = serde_json::from_str(&report).unwrap();
     // This binary has no allocator of dhat's, so its absence must be said. The real one is asked in `scenarios/tests`.
     let expected = "dhat: no answer: it wrote no profile";
     let notes = &report.cases[0].notes;
     assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
+}
+
+fn a_saved_report_is_told_again_in_every_form_and_ends_as_it_did() {
+    let bench = Bench::new();
+    let (json, html, sarif) = (bench.path("a.json"), bench.path("a.html"), bench.path("a.sarif"));
+    let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let first = bench.run(&["run", "fake/clean.yaml", "fake/leak.yaml", "--json", &path(&json)]);
+    let again = bench.run(&["report", &path(&json), "--html", &path(&html), "--sarif", &path(&sarif)]);
+    assert_eq!((first.code, again.code), (Some(1), Some(1)), "{}", again.stderr);
+    assert_eq!(first.stdout, again.stdout);
+    assert!(std::fs::read_to_string(html).unwrap().contains("leak ends as told"));
+    assert!(std::fs::read_to_string(sarif).unwrap().contains("\"uri\": \"fake/leak.yaml\""));
+    let piped = bench.run(&["report", &path(&json), "--markdown", "-"]);
+    assert!(piped.stdout.starts_with("## Watertight: 1 passed, 1 failed"), "{}", piped.stdout);
+    assert!(piped.stderr.contains("leak ends as told"), "{}", piped.stderr);
+}
+
+fn a_job_of_github_is_annotated_and_summed_up() {
+    let bench = Bench::new();
+    let summary = bench.path("summary.md");
+    let run = |args: &[&str]| {
+        let mut command = bench.watertight(args);
+        command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let annotation =
+        "::error file=fake/leak.yaml,line=1,title=leak%3A sim%3A%3Aleak::leak ends as told%0Areplay: ";
+    for said in [run(&["run", "fake/leak.yaml"]), run(&["run", "fake/leak.yaml"])] {
+        assert!(said.contains(annotation), "{said}");
+    }
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert_eq!(text.matches("## Watertight: 1 failed").count(), 2, "a step adds to what is there: {text}");
+    assert!(!run(&["run", "fake/leak.yaml", "--github=never"]).contains("::error"));
+    let here = bench.run(&["run", "fake/leak.yaml", "--github"]);
+    assert!(here.stdout.contains(annotation), "{}", here.stdout);
+}
+
+fn every_report_holds_to_the_published_schema() {
+    let bench = Bench::new();
+    let schema: serde_json::Value = serde_json::from_str(&bench.run(&["schema", "--report"]).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for scenario in ["clean", "leak", "crash", "suspect"] {
+        let ran = bench.run(&["run", &format!("fake/{scenario}.yaml"), "--json", "-"]);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert_eq!(errors, [""; 0], "{scenario}");
+    }
 }
 
 fn a_reader_that_has_gone_ends_nothing() {
