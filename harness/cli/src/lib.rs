@@ -8,6 +8,7 @@ mod gallery;
 mod list;
 mod plan;
 mod progress;
+mod proxy;
 mod run;
 mod schema;
 mod screen;
@@ -60,6 +61,8 @@ enum Command {
     Plan(plan::Args),
     /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
     Schema(schema::Args),
+    /// Run the chaos proxy by itself: TCP in front of any server, with faults that a control API adds and heals
+    Proxy(proxy::Args),
     /// Is it true what clean runs say that they would have seen? Plants it, with many seeds, and counts how often it is
     Sensitivity(sensitivity::Args),
     /// List scenarios: names, engines, tags, cases
@@ -80,6 +83,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
+        Command::Proxy(args) => proxy::proxy(&args),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
     };

@@ -6,6 +6,7 @@ mod bench;
 mod endings;
 mod fake;
 mod outputs;
+mod proxy;
 mod stopping;
 
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> = [endings::TESTS, stopping::TESTS, outputs::TESTS].concat();
+    let all: Vec<(&str, fn())> = [endings::TESTS, stopping::TESTS, outputs::TESTS, proxy::TESTS].concat();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             // A panic is a failure, as libtest has it.
