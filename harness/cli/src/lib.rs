@@ -14,6 +14,7 @@ mod merge;
 mod metrics;
 mod plan;
 mod progress;
+mod proxy;
 mod report;
 mod run;
 mod schema;
@@ -82,6 +83,8 @@ enum Command {
     Schema(schema::Args),
     /// Play scenarios for a time and keep everything that is measured: overnight, and worth reading in the morning
     Soak(Box<soak::Args>),
+    /// Run the chaos proxy by itself: TCP in front of any server, with faults that a control API adds and heals
+    Proxy(proxy::Args),
     /// Is it true what clean runs say that they would have seen? Plants it, with many seeds, and counts how often it is
     Sensitivity(sensitivity::Args),
     /// List scenarios: names, engines, tags, cases
@@ -109,6 +112,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
         Command::Soak(args) => soak::run(&args, parts.library),
+        Command::Proxy(args) => proxy::proxy(&args),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
         Command::List(args) => list::list(&args, parts.library),
         Command::Watch(args) => watch::watch(&args),

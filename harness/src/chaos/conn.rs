@@ -24,6 +24,17 @@ pub(super) enum Step<T> {
     Park(Option<Instant>),
 }
 
+/// Which way bytes went, or must go.
+#[derive(Debug)]
+pub(super) enum Way<T> {
+    /// Past the lane, and what came of it.
+    Past(T),
+    /// Past the lane too, once that is empty.
+    Behind,
+    /// Through the lane: something plays a part.
+    Through,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Conn {
@@ -101,6 +112,11 @@ impl Conn {
 
     pub(super) fn link(&self) -> &Arc<Link> {
         &self.link
+    }
+
+    /// When it was established.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// How a fault ended this connection, if one did.
@@ -199,6 +215,31 @@ impl Conn {
         step
     }
 
+    /// Hands on what `side` writes past its lane, where neither time nor a fault plays a part: `pass` moves bytes to the far
+    /// end, leaves in the lane what that does not take at once, and says how many it took.
+    ///
+    /// As long as it is under way no fault takes hold; the waker is kept for the one that does next.
+    pub(super) fn pass_with<T>(
+        &self,
+        side: Side,
+        cx: &mut Context<'_>,
+        pass: impl FnOnce(&mut Lane, &mut Context<'_>) -> (usize, T),
+    ) -> Way<T> {
+        let mut state = self.lock();
+        if !state.is_calm(side) {
+            return Way::Through;
+        }
+        let lane = &mut state.lanes[side.writes() as usize];
+        if !lane.is_empty() {
+            return Way::Behind;
+        }
+        let (count, passed) = pass(lane, cx);
+        lane.pass(count);
+        self.link.counters().delivered(side.writes(), count);
+        keep(&mut state.ends[side as usize].writer, cx);
+        Way::Past(passed)
+    }
+
     fn write_step(
         &self,
         state: &mut State,
@@ -241,10 +282,7 @@ impl Conn {
     ) -> Step<T> {
         let end = &mut state.ends[side as usize];
         let slot = if writer { &mut end.writer } else { &mut end.reader };
-        match slot {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *slot = Some(cx.waker().clone()),
-        }
+        keep(slot, cx);
         let cut = self.cut_due(state, at.unwrap_or(self.opened)).map(|(at, ..)| at);
         Step::Park(match (at, cut) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -380,8 +418,8 @@ impl Conn {
             return;
         }
         match cut {
-            Cut::Fin(direction) => state.lanes[direction as usize].finish(now),
-            Cut::Close => state.lanes.iter_mut().for_each(|lane| lane.finish(now)),
+            Cut::Fin(direction) => state.lanes[direction as usize].end(now),
+            Cut::Close => state.lanes.iter_mut().for_each(|lane| lane.end(now)),
             Cut::Reset => {
                 state.lanes.iter_mut().for_each(Lane::release);
                 [Side::Client, Side::Server].into_iter().for_each(|side| state.reset(side));
@@ -412,7 +450,22 @@ impl Drop for Conn {
     }
 }
 
+fn keep(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
 impl State {
+    /// Whether neither time nor a fault nor an end plays a part in what `side` writes.
+    fn is_calm(&self, side: Side) -> bool {
+        let (mine, theirs) = (&self.ends[side as usize], &self.ends[side.other() as usize]);
+        let is_whole = |end: &End| !(end.dropped || end.dead || end.reset);
+        let lane = &self.lanes[side.writes() as usize];
+        self.cut.is_none() && is_whole(mine) && is_whole(theirs) && self.is_plain() && !lane.is_finished()
+    }
+
     fn is_plain(&self) -> bool {
         self.lanes.iter().all(Lane::is_plain)
     }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::Serialize;
+
 use crate::chaos::Fault;
 use crate::chaos::toxics::flap::DownMode;
 use crate::chaos::toxics::half_open::Gone;
 
 /// What all faults of one kind did on one link, those that are still at work apart.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Effect {
     /// Spells, each from a fault's beginning to its end, in which it did what its kind is there for.
     pub spells: u64,
@@ -16,7 +18,7 @@ pub struct Effect {
     pub cut: u64,
     /// Connects that it refused, and times that it had nobody listen.
     pub refused: u64,
-    /// Connects that waited for its end.
+    /// Connects that waited for its end, and accepted connections that waited to be served.
     pub hung: u64,
     /// Connections of which it took one end away.
     pub taken: u64,
@@ -46,6 +48,7 @@ impl Effect {
             Proof::Cut => self.cut,
             Proof::CutOrRefused => self.cut + self.refused,
             Proof::Refused => self.refused,
+            Proof::Hung => self.hung,
             Proof::Taken => self.taken,
             Proof::Delayed => self.bytes_delayed,
             Proof::Withheld => self.bytes_withheld,
@@ -64,6 +67,8 @@ pub(crate) enum Proof {
     CutOrRefused,
     /// A connect was refused.
     Refused,
+    /// A connect, or an accepted connection, waited.
+    Hung,
     /// A connection lost one of its ends.
     Taken,
     /// Bytes came later.
@@ -83,6 +88,7 @@ impl Proof {
             Self::Cut => "times connections were cut",
             Self::CutOrRefused => "times connections were cut or refused",
             Self::Refused => "times connects were refused",
+            Self::Hung => "times connections waited to be served",
             Self::Taken => "times peers were taken away",
             Self::Delayed => "times bytes were delayed",
             Self::Withheld => "times bytes were withheld",
@@ -95,15 +101,21 @@ impl Proof {
 /// What shows that `fault` worked.
 pub(crate) const fn proof(fault: &Fault) -> Proof {
     match fault {
-        Fault::Reset(_) | Fault::Close(_) => Proof::Cut,
+        Fault::Reset(_) | Fault::Close(_) | Fault::HalfClose(_) | Fault::Limit(_) => Proof::Cut,
         Fault::Refuse(_) => Proof::Refused,
         Fault::Flap(flap) => match flap.mode {
             DownMode::Reset | DownMode::Close => Proof::CutOrRefused,
             DownMode::Refuse => Proof::Refused,
-            DownMode::Blackhole => Proof::WithheldOrHung,
+            DownMode::Blackhole | DownMode::AcceptHang => Proof::WithheldOrHung,
         },
-        Fault::Latency(_) => Proof::Delayed,
-        Fault::Bandwidth(_) | Fault::Stall(_) | Fault::SlowRead(_) => Proof::Withheld,
+        Fault::AcceptHang(_) | Fault::AcceptDelay(_) => Proof::Hung,
+        Fault::Latency(_) | Fault::Retransmit(_) => Proof::Delayed,
+        Fault::Bandwidth(_)
+        | Fault::Stall(_)
+        | Fault::SlowRead(_)
+        | Fault::Mute(_)
+        | Fault::Slice(_)
+        | Fault::Coalesce(_) => Proof::Withheld,
         Fault::Blackhole(_) => Proof::WithheldOrHung,
         Fault::HalfOpen(half_open) => match half_open.gone {
             Gone::Peer | Gone::Target => Proof::Taken,

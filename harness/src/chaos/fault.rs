@@ -8,18 +8,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chaos::toxic::{Dir, OnHeal, Toxic};
+use crate::chaos::toxics::accept_delay::AcceptDelay;
+use crate::chaos::toxics::accept_hang::AcceptHang;
 use crate::chaos::toxics::bandwidth::Bandwidth;
 use crate::chaos::toxics::blackhole::Blackhole;
 use crate::chaos::toxics::close::Close;
+use crate::chaos::toxics::coalesce::Coalesce;
 use crate::chaos::toxics::flap::Flap;
+use crate::chaos::toxics::half_close::HalfClose;
 use crate::chaos::toxics::half_open::HalfOpen;
 use crate::chaos::toxics::kill::{Kill, Signal, TARGET};
 use crate::chaos::toxics::latency::Latency;
+use crate::chaos::toxics::limit::Limit;
+use crate::chaos::toxics::mute::Mute;
 use crate::chaos::toxics::partition::Partition;
 use crate::chaos::toxics::pause::Pause;
 use crate::chaos::toxics::refuse::Refuse;
 use crate::chaos::toxics::reload::Reload;
 use crate::chaos::toxics::reset::Reset;
+use crate::chaos::toxics::retransmit::Retransmit;
+use crate::chaos::toxics::slice::Slice;
 use crate::chaos::toxics::slow_read::SlowRead;
 use crate::chaos::toxics::stall::Stall;
 use crate::chaos::toxics::storm::{Abandon, Storm};
@@ -36,10 +44,20 @@ pub enum Fault {
     Bandwidth(#[garde(dive)] Bandwidth),
     /// New connections are refused.
     Refuse(#[garde(dive)] Refuse),
+    /// New connections are accepted and not served.
+    AcceptHang(#[garde(dive)] AcceptHang),
+    /// New connections are served later.
+    AcceptDelay(#[garde(dive)] AcceptDelay),
     /// Connections end with a RST.
     Reset(#[garde(dive)] Reset),
     /// Connections end with a FIN.
     Close(#[garde(dive)] Close),
+    /// One direction ends with a FIN, the other goes on.
+    HalfClose(#[garde(dive)] HalfClose),
+    /// Connections carry so much, or last so long, and are closed.
+    Limit(#[garde(dive)] Limit),
+    /// One side falls silent.
+    Mute(#[garde(dive)] Mute),
     /// A peer vanishes without a word.
     HalfOpen(#[garde(dive)] HalfOpen),
     /// Nothing gets through, nobody is told, connections survive.
@@ -48,6 +66,12 @@ pub enum Fault {
     Stall(#[garde(dive)] Stall),
     /// The receiver hardly reads.
     SlowRead(#[garde(dive)] SlowRead),
+    /// What was written together arrives in pieces.
+    Slice(#[garde(dive)] Slice),
+    /// What was written one by one arrives together.
+    Coalesce(#[garde(dive)] Coalesce),
+    /// Packets are lost and sent again.
+    Retransmit(#[garde(dive)] Retransmit),
     /// The link goes down and comes back, over and over.
     Flap(#[garde(dive)] Flap),
     /// Many connections at once, each abandoned half-way.
@@ -145,12 +169,20 @@ impl Fault {
             Self::Latency(_) => "latency",
             Self::Bandwidth(_) => "bandwidth",
             Self::Refuse(_) => "refuse",
+            Self::AcceptHang(_) => "accept_hang",
+            Self::AcceptDelay(_) => "accept_delay",
             Self::Reset(_) => "reset",
             Self::Close(_) => "close",
+            Self::HalfClose(_) => "half_close",
+            Self::Limit(_) => "limit",
+            Self::Mute(_) => "mute",
             Self::HalfOpen(_) => "half_open",
             Self::Blackhole(_) => "blackhole",
             Self::Stall(_) => "stall",
             Self::SlowRead(_) => "slow_read",
+            Self::Slice(_) => "slice",
+            Self::Coalesce(_) => "coalesce",
+            Self::Retransmit(_) => "retransmit",
             Self::Flap(_) => "flap",
             Self::Storm(_) => "storm",
             Self::Kill(_) => "kill",
@@ -189,6 +221,14 @@ impl Fault {
             Self::Reset(fault) => fault,
             Self::Close(fault) => fault,
             Self::HalfOpen(fault) => fault,
+            Self::HalfClose(fault) => fault,
+            Self::Limit(fault) => fault,
+            Self::Mute(fault) => fault,
+            Self::AcceptHang(fault) => fault,
+            Self::AcceptDelay(fault) => fault,
+            Self::Slice(fault) => fault,
+            Self::Coalesce(fault) => fault,
+            Self::Retransmit(fault) => fault,
             Self::Blackhole(fault) => fault,
             Self::Stall(fault) => fault,
             Self::SlowRead(fault) => fault,

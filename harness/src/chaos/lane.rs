@@ -129,6 +129,17 @@ impl Lane {
         self.held.is_empty() && self.base.is_zero() && self.segments.is_empty()
     }
 
+    /// Whether it holds no bytes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.len() == 0
+    }
+
+    /// Counts bytes that went past it.
+    pub(super) fn pass(&mut self, count: usize) {
+        self.entered += count as u64;
+        self.passed += count as u64;
+    }
+
     /// Whether a toxic has hold of it.
     pub(super) fn is_held(&self) -> bool {
         !self.held.is_empty()
@@ -202,6 +213,31 @@ impl Lane {
         }
         let after = self.delay(Chunk { offset: self.entered, bytes: 0 });
         self.fin = Fin::Sent { entered: now, due: self.last_due(now).max(now + after) };
+    }
+
+    /// A fault ends the direction: what its toxics would never let through is lost, and a FIN follows the rest.
+    pub(super) fn end(&mut self, now: Instant) {
+        let left = |held: &Held| {
+            let most = held.passed_before.saturating_add(held.toxic.most()?);
+            Some(most.saturating_sub(self.passed))
+        };
+        if let Some(left) = self.held.iter().filter_map(left).min() {
+            self.keep_first(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        self.finish(now);
+    }
+
+    fn keep_first(&mut self, bytes: usize) {
+        let mut lost = self.ring.len().saturating_sub(bytes);
+        self.ring.truncate_by(lost);
+        while let Some(last) = self.segments.back_mut().filter(|_| lost > 0) {
+            let cut = last.chunk.bytes.min(lost);
+            (last.chunk.bytes, lost) = (last.chunk.bytes - cut, lost - cut);
+            if last.chunk.bytes == 0 {
+                self.segments.pop_back();
+            }
+        }
+        self.ready -= lost;
     }
 
     /// Loses everything that lies in it.
@@ -460,6 +496,20 @@ mod tests {
         assert_eq!(lane.exit(now, now), Exit::Wait(Some(now + 14 * MILLI)));
         lane.heal(id, now);
         assert_eq!(lane.exit(now, now), Exit::Wait(Some(now + 5 * MILLI)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_a_limit_ends_keeps_what_the_limit_allows_and_its_fin_is_not_held_up() {
+        let now = Instant::now();
+        let mut lane = Lane::new(100, 10, 5 * MILLI);
+        lane.push(b"before", now);
+        lane.hold(held("limit: { link: plc, bytes: 9B }", now));
+        lane.push(b"behind", now + MILLI);
+        lane.end(now + MILLI);
+        assert_eq!(lane.exit(now + 9 * MILLI, now), Exit::Bytes(9));
+        assert_eq!(lane.front(), b"beforebeh");
+        lane.consume(9);
+        assert_eq!(lane.exit(now + 9 * MILLI, now), Exit::End);
     }
 
     #[tokio::test(start_paused = true)]

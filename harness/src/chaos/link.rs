@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::chaos::conn::Conn;
+use crate::chaos::door::Welcome;
 use crate::chaos::effect::{Effects, Tally};
 use crate::chaos::fault::{Change, Fault, FaultId};
 use crate::chaos::lane::Entry;
@@ -41,6 +43,8 @@ struct LinkState {
     active: Vec<Arc<Active>>,
     /// By ordinal. A sorted list, not a tree: its memory depends on how many there are, never on who left first.
     conns: Vec<(u64, Weak<Conn>)>,
+    /// Who accepts, while a connection waits that it is not to hear of yet.
+    acceptors: Vec<Waker>,
     /// What faults did that are over.
     effects: Effects,
 }
@@ -52,7 +56,8 @@ pub struct LinkStats {
     pub connections_opened: u64,
     /// Connects that a fault refused. Over TCP the kernel refuses while nothing listens, and counts none.
     pub refused: u64,
-    /// Connects that had to wait for a fault to heal.
+    /// Connects that had to wait for a fault to heal, and accepted connections that had to wait to be served. Over TCP the
+    /// kernel drops connects into a black hole: each attempt counts.
     pub hung: u64,
     /// Connections that a fault reset or closed.
     pub cut: u64,
@@ -70,6 +75,15 @@ pub struct LinkStats {
     pub storm_connections: u64,
     /// Times that a fault took effect, each spell of a flap counted.
     pub faults_begun: u64,
+}
+
+/// Whether the accepting side hears of a connection that a kernel has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reception {
+    /// It does.
+    Now,
+    /// Not before that time, or not before faults change.
+    Later(Option<Instant>),
 }
 
 /// One event on a link.
@@ -130,11 +144,12 @@ impl Active {
         }
     }
 
-    /// Whether no connect gets past it.
-    fn refuses_all(&self) -> bool {
-        self.fault
-            .on_link()
-            .is_some_and(|fault| fault.common().p >= 1.0 && fault.toxic().on_connect() == Admission::Refuse)
+    /// What becomes of every connect, whatever its draw.
+    fn welcome(&self) -> Admission {
+        match self.fault.on_link() {
+            Some(fault) if fault.common().p >= 1.0 => fault.toxic().on_connect(),
+            _ => Admission::Accept,
+        }
     }
 
     fn admission(&self, ordinal: u64) -> Admission {
@@ -189,11 +204,12 @@ impl Link {
             return;
         }
         state.active.push(Arc::clone(&active));
-        let conns = state.alive();
+        let (conns, acceptors) = (state.alive(), std::mem::take(&mut state.acceptors));
         drop(state);
         self.counters.faults_begun.fetch_add(1, Relaxed);
         self.observe(now, 0, LinkEvent::FaultBegun(fault.name()));
         conns.iter().for_each(|conn| conn.hold(&active, now));
+        acceptors.into_iter().for_each(Waker::wake);
         self.changed.notify_waiters();
     }
 
@@ -203,11 +219,12 @@ impl Link {
         let mut state = self.lock();
         let Some(at) = state.active.iter().position(|active| active.id == id) else { return };
         let active = state.active.remove(at);
-        let conns = state.alive();
+        let (conns, acceptors) = (state.alive(), std::mem::take(&mut state.acceptors));
         drop(state);
         self.observe(now, 0, LinkEvent::FaultEnded(active.fault.name()));
         conns.iter().for_each(|conn| conn.heal(&active, now));
         active.tally.end(&active.fault, &mut self.lock().effects);
+        acceptors.into_iter().for_each(Waker::wake);
         self.changed.notify_waiters();
     }
 
@@ -278,34 +295,103 @@ impl Link {
             }
             if !std::mem::replace(&mut hung, true) {
                 self.counters.hung.fetch_add(1, Relaxed);
-                self.blame(ordinal, Admission::Hang, Tally::hung);
+                self.blame(ordinal, |decided| decided == Admission::Hang, Tally::hung);
             }
             changed.await;
         }
     }
 
+    /// Waits until the accepting side may hear of the connect of `ordinal`, which a kernel has accepted already, and says
+    /// whether it goes through.
+    pub(super) async fn receive(&self, ordinal: u64) -> Admission {
+        if self.lock().active.is_empty() {
+            return Admission::Accept;
+        }
+        let accepted = Instant::now();
+        if self.admit(ordinal).await == Admission::Refuse {
+            return Admission::Refuse;
+        }
+        self.count_if_waiting(ordinal);
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.reception(ordinal, accepted, None) {
+                Reception::Now => return Admission::Accept,
+                Reception::Later(None) => changed.await,
+                Reception::Later(Some(at)) => _ = tokio::time::timeout_at(at, changed).await,
+            }
+        }
+    }
+
+    /// Whether the accepting side may hear of the connection `ordinal`, accepted by a kernel at `accepted`. If not, `waker` is
+    /// called when faults change.
+    pub(super) fn reception(&self, ordinal: u64, accepted: Instant, waker: Option<&Waker>) -> Reception {
+        let mut state = self.lock();
+        let waits =
+            state.active.iter().map(|active| active.admission(ordinal)).filter(Admission::is_wait).max();
+        let reception = match waits {
+            None => Reception::Now,
+            Some(Admission::AcceptLate(delay)) if accepted + delay <= Instant::now() => Reception::Now,
+            Some(Admission::AcceptLate(delay)) => Reception::Later(Some(accepted + delay)),
+            Some(_) => Reception::Later(None),
+        };
+        if let Some(waker) = waker.filter(|_| reception != Reception::Now) {
+            if !state.acceptors.iter().any(|known| known.will_wake(waker)) {
+                state.acceptors.push(waker.clone());
+            }
+        }
+        reception
+    }
+
+    /// Counts the connection of `ordinal`, just accepted by a kernel, if the accepting side does not hear of it yet.
+    pub(super) fn count_if_waiting(&self, ordinal: u64) {
+        if self.admission(ordinal).is_wait() {
+            self.counters.hung.fetch_add(1, Relaxed);
+            self.blame(ordinal, |decided| decided.is_wait(), Tally::hung);
+        }
+    }
+
     fn refuse(&self, ordinal: u64) {
         self.counters.refused.fetch_add(1, Relaxed);
-        self.blame(ordinal, Admission::Refuse, Tally::refused);
+        self.blame(ordinal, |decided| decided == Admission::Refuse, Tally::refused);
         self.observe_now(ordinal, LinkEvent::Refused);
     }
 
-    /// Notes with each fault that would have the connect of `ordinal` so `decided` that it did.
-    fn blame(&self, ordinal: u64, decided: Admission, note: fn(&Tally)) {
+    /// Notes with each fault that decided so about the connect of `ordinal` that it did.
+    fn blame(&self, ordinal: u64, guilty: fn(Admission) -> bool, note: fn(&Tally)) {
         let state = self.lock();
-        let guilty = state.active.iter().filter(|active| active.admission(ordinal) == decided);
+        let guilty = state.active.iter().filter(|active| guilty(active.admission(ordinal)));
         guilty.for_each(|active| note(&active.tally));
     }
 
     /// Notes that nobody listens from now on, because a fault refuses every connect.
     pub(super) fn shut(&self) {
-        let state = self.lock();
-        state.active.iter().filter(|active| active.refuses_all()).for_each(|active| active.tally.refused());
+        self.note(Admission::Refuse, Tally::refused);
     }
 
-    /// Whether nothing should listen now: a fault refuses every connect.
-    pub(super) fn refuses_all(&self) -> bool {
-        self.lock().active.iter().any(|active| active.refuses_all())
+    /// Notes that `count` connects were dropped unheard, because a fault has every connect hang.
+    pub(super) fn unheard(&self, count: u64) {
+        self.counters.hung.fetch_add(count, Relaxed);
+        (0..count).for_each(|_| self.note(Admission::Hang, Tally::hung));
+    }
+
+    fn note(&self, welcome: Admission, note: fn(&Tally)) {
+        let state = self.lock();
+        state
+            .active
+            .iter()
+            .filter(|active| active.welcome() == welcome)
+            .for_each(|active| note(&active.tally));
+    }
+
+    /// How connects are received that no draw can spare.
+    pub(super) fn welcome(&self) -> Welcome {
+        match self.lock().active.iter().map(|active| active.welcome()).max() {
+            Some(Admission::Refuse) => Welcome::Refused,
+            Some(Admission::Hang) => Welcome::Silent,
+            _ => Welcome::Open,
+        }
     }
 
     /// Resolves at the next change of faults.

@@ -7,6 +7,7 @@
 //! - [`link`]: all connections between the target and one kind of peer, and the faults at work on them.
 //! - [`sim`]: streams in memory, under the paused clock.
 //! - [`proxy`]: real sockets, on the wall clock.
+//! - [`rig`]: proxies and faults outside of any scenario, changed while they run.
 //!
 //! `kill`, `pause` and `reload` are faults of processes: they have a file in [`toxics`] for their keys, and the engines carry
 //! them out.
@@ -23,12 +24,14 @@
 //! 5. Add it to the list of the contract test, which every toxic passes.
 
 mod conn;
+mod door;
 pub mod effect;
 pub mod fault;
 mod lane;
 pub mod link;
 pub mod proxy;
 mod relay;
+pub mod rig;
 mod ring;
 pub mod sim;
 pub(crate) mod starved;

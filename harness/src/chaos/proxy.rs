@@ -3,36 +3,24 @@
 //! What TCP lets a proxy do, and how it is done:
 //! - a connect refused by the kernel: nothing listens while a fault refuses every connect (the port stays reserved);
 //!   where only some are refused (`p`), or the upstream itself refuses, the connection is accepted and reset;
-//! - a connect that hears nothing: the kernel has accepted it, but nothing is dialled and nothing answers until the
-//!   fault heals; who has hung up by then is forgotten;
+//! - a connect that hears nothing: the kernel drops every SYN while a fault has every connect hang; where only some hang
+//!   (`p`), and where they are to be accepted and not served, the kernel has accepted the connection, but nothing is dialled
+//!   and nothing answers until the fault heals; who has hung up by then is forgotten;
 //! - a RST: `SO_LINGER` 0.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chaos::door::{Door, Knock, kernel_buffer};
 use crate::chaos::link::Link;
 use crate::chaos::relay::{Relay, reset};
 use crate::chaos::starved;
 use crate::chaos::toxic::Admission;
-
-/// Connections that the kernel lets wait to be accepted.
-const BACKLOG: i32 = 1024;
-
-/// The least that a kernel buffer is asked to hold.
-const KERNEL_BUFFER_MIN: usize = 8 * 1024;
-
-/// Memory of one direction of a connection at rest: what one read from a busy socket brings.
-const REST_BYTES: usize = 32 * 1024;
-
-/// How long an accept that failed (no descriptors left) waits before the next.
-const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
 /// A TCP proxy in front of one server. Dropping it ends it at once; [`Proxy::shutdown`] also waits for its tasks.
 #[derive(Debug)]
@@ -56,12 +44,12 @@ impl Proxy {
     /// # Errors
     /// Those of binding and listening.
     pub async fn start(listen: SocketAddr, upstream: SocketAddr, link: Arc<Link>) -> io::Result<Self> {
-        let door = Door::reserve(listen, link.buffer_bytes())?;
-        let addr = door.addr;
-        let listener = if link.refuses_all() { None } else { Some(door.open()?) };
+        let mut door = Door::reserve(listen, link.buffer_bytes())?;
+        let addr = door.addr();
+        door.set(link.welcome())?;
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shared = Arc::new(Shared { link, upstream: Mutex::new(upstream), cancel, tasks });
-        shared.tasks.spawn(accept(Arc::clone(&shared), door, listener));
+        shared.tasks.spawn(accept(Arc::clone(&shared), door));
         Ok(Self { addr, shared })
     }
 
@@ -118,76 +106,38 @@ impl Entrance {
     }
 }
 
-/// A port that stays ours while nothing listens on it.
-///
-/// The keeper is bound and never listens: a connect then finds no listener and is refused by the kernel, and the port is
-/// given to nobody else.
-#[derive(Debug)]
-struct Door {
-    addr: SocketAddr,
-    buffer_bytes: usize,
-    _keeper: Socket,
-}
-
-impl Door {
-    fn reserve(listen: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
-        let keeper = Socket::new(Domain::for_address(listen), Type::STREAM, None)?;
-        keeper.set_reuse_address(true)?;
-        keeper.bind(&listen.into())?;
-        let addr = keeper.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        Ok(Self { addr, buffer_bytes, _keeper: keeper })
-    }
-
-    fn open(&self) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        // Accepted sockets inherit them; set later, the first would come after the window was announced.
-        socket.set_recv_buffer_size(kernel_buffer(self.buffer_bytes))?;
-        socket.set_send_buffer_size(kernel_buffer(self.buffer_bytes))?;
-        socket.bind(&self.addr.into())?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
-    }
-}
-
-async fn accept(shared: Arc<Shared>, door: Door, mut listener: Option<TcpListener>) {
+async fn accept(shared: Arc<Shared>, mut door: Door) {
     loop {
         let changed = shared.link.changed();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        if shared.link.refuses_all() {
-            if listener.take().is_some() {
-                shared.link.shut();
-            }
-        } else if listener.is_none() {
-            listener = door.open().ok();
-        }
+        shared.receive_at(&mut door);
         tokio::select! {
             biased;
             () = shared.cancel.cancelled() => return,
             () = changed => {}
-            client = next_client(listener.as_ref()) => {
-                if let Some(client) = client {
-                    shared.tasks.spawn(serve(Arc::clone(&shared), client));
-                }
-            }
+            knock = door.next() => match knock {
+                Knock::Client(client) => shared.take_in(client),
+                Knock::Unheard(count) => shared.link.unheard(count),
+                Knock::Nothing => {}
+            },
         }
     }
 }
 
-/// The next client; `None` if none could be accepted just now. Never, while the link refuses all.
-async fn next_client(listener: Option<&TcpListener>) -> Option<TcpStream> {
-    match listener {
-        None => std::future::pending().await,
-        Some(listener) => match listener.accept().await {
-            Ok((client, _)) => Some(client),
-            Err(error) => {
-                starved::note(&error);
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                None
-            }
-        },
+impl Shared {
+    /// Opens, silences or shuts the door, as faults want it. A door that could not be opened is tried again.
+    fn receive_at(self: &Arc<Self>, door: &mut Door) {
+        let was_shut = door.is_shut();
+        let accepted = door.set(self.link.welcome()).unwrap_or_default();
+        if door.is_shut() && !was_shut {
+            self.link.shut();
+        }
+        accepted.into_iter().for_each(|client| self.take_in(client));
+    }
+
+    fn take_in(self: &Arc<Self>, client: TcpStream) {
+        self.tasks.spawn(serve(Arc::clone(self), client));
     }
 }
 
@@ -203,7 +153,7 @@ async fn play(shared: &Shared, client: TcpStream) {
     let ordinal = shared.link.next_ordinal();
     let admission = tokio::select! {
         biased;
-        admission = shared.link.admit(ordinal) => admission,
+        admission = shared.link.receive(ordinal) => admission,
         () = hung_up(&client) => return,
     };
     if admission == Admission::Refuse {
@@ -215,7 +165,7 @@ async fn play(shared: &Shared, client: TcpStream) {
             // Small frames must not wait for one another: delay is the toxics' business.
             _ = client.set_nodelay(true);
             _ = server.set_nodelay(true);
-            Relay::new(shared.link.open(ordinal, REST_BYTES), client, server).await;
+            Relay::new(shared.link.open(ordinal, 0), client, server).await;
         }
         Err(_) => reset(client),
     }
@@ -232,11 +182,6 @@ async fn connect(upstream: SocketAddr, buffer_bytes: usize) -> io::Result<TcpStr
     socket.set_recv_buffer_size(bytes)?;
     socket.set_send_buffer_size(bytes)?;
     socket.connect(upstream).await
-}
-
-/// What to ask of the kernel where a link's buffer holds `bytes`.
-fn kernel_buffer(bytes: usize) -> usize {
-    bytes.max(KERNEL_BUFFER_MIN)
 }
 
 /// Resolves when the client has closed without having sent anything.

@@ -1,5 +1,6 @@
 //! One proxied connection: two sockets as the two ends of a [`Conn`], in one task.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::chaos::conn::{Conn, Step};
+use crate::chaos::conn::{Conn, Step, Way};
 use crate::chaos::lane::{Entry, Lane};
 use crate::chaos::timer::Timer;
 use crate::chaos::toxic::{Cut, Side};
@@ -47,8 +49,42 @@ impl Relay {
         Self { conn, ends: [Socket::new(Side::Client, client), Socket::new(Side::Server, server)] }
     }
 
+    /// Carries what `side` writes, past the lane while nothing else plays a part, through it otherwise.
+    fn carry(&mut self, side: Side, cx: &mut Context<'_>) {
+        let [client, server] = &mut self.ends;
+        let (from, to) = if side == Side::Client { (client, server) } else { (server, client) };
+        // What is left in the lane goes first, and then the way past it is free again.
+        let mut was_tried = false;
+        loop {
+            match pass(&self.conn, from, to, cx) {
+                Way::Past(Passed::Some) => was_tried = false,
+                Way::Past(Passed::Dry) => return,
+                Way::Past(Passed::TornAt(end)) => {
+                    return if end == side { from } else { to }.torn(&self.conn);
+                }
+                Way::Past(Passed::End) => {
+                    from.in_done = true;
+                    _ = self.conn.shutdown(side);
+                }
+                Way::Behind if was_tried => return,
+                Way::Behind => {
+                    was_tried = true;
+                    _ = to.pump_out(&self.conn, cx);
+                }
+                Way::Through => {
+                    _ = from.pump_in(&self.conn, cx);
+                    _ = to.pump_out(&self.conn, cx);
+                    return;
+                }
+            }
+        }
+    }
+
     /// Whether there is nothing left to wait for.
     fn is_over(&self) -> bool {
+        if self.ends.iter().all(|end| end.stream.is_some() && !end.in_done && !end.out_done) {
+            return false;
+        }
         let closed = |end: &Socket| end.stream.is_none();
         let done = |end: &Socket| end.in_done && end.out_done || end.stream.is_none();
         if self.ends.iter().all(done) {
@@ -62,18 +98,67 @@ impl Relay {
     }
 }
 
+/// What became of an attempt to hand bytes on past the lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// Some went; there may be more.
+    Some,
+    /// There are none now.
+    Dry,
+    /// There will be none.
+    End,
+    /// The socket at this side is broken.
+    TornAt(Side),
+}
+
+thread_local! {
+    /// Where bytes lie between two sockets: at rest a connection needs no memory for them.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The most that is read at once past a lane.
+const SCRATCH_BYTES: usize = 256 * 1024;
+
+/// One read from `from` and one write to `to`, past the lane if that may be.
+fn pass(conn: &Conn, from: &mut Socket, to: &mut Socket, cx: &mut Context<'_>) -> Way<Passed> {
+    let (from_side, to_side, is_done) = (from.side, to.side, from.in_done || to.out_done);
+    let (Some(from), Some(to), false) = (&mut from.stream, &mut to.stream, is_done) else {
+        return Way::Through;
+    };
+    SCRATCH.with_borrow_mut(|scratch| {
+        let most = conn.link().buffer_bytes().min(SCRATCH_BYTES);
+        if scratch.len() < most {
+            scratch.resize(most, 0);
+        }
+        conn.pass_with(from_side, cx, |lane, cx| {
+            let mut buffer = ReadBuf::new(&mut scratch[..most]);
+            match Pin::new(from).poll_read(cx, &mut buffer) {
+                Poll::Pending => return (0, Passed::Dry),
+                Poll::Ready(Err(_)) => return (0, Passed::TornAt(from_side)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return (0, Passed::End),
+                Poll::Ready(Ok(())) => {}
+            }
+            let bytes = buffer.filled();
+            match Pin::new(to).poll_write(cx, bytes) {
+                Poll::Ready(Err(_)) => (0, Passed::TornAt(to_side)),
+                written => {
+                    let count = if let Poll::Ready(Ok(count)) = written { count } else { 0 };
+                    lane.push(&bytes[count..], conn.opened());
+                    (count, Passed::Some)
+                }
+            }
+        })
+    })
+}
+
 impl Future for Relay {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        // What comes in on one side may at once go out on the other; what goes out makes room. Each call loops until it
-        // would have to wait, and leaves its waker with what it waits for.
-        for end in &mut this.ends {
-            _ = end.pump_in(&this.conn, cx);
-        }
-        for end in &mut this.ends {
-            _ = end.pump_out(&this.conn, cx);
+        // Each call loops until it would have to wait, and leaves its waker with what it waits for.
+        for side in [Side::Client, Side::Server] {
+            this.carry(side, cx);
         }
         if !this.is_over() {
             return Poll::Pending;

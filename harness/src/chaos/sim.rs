@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::chaos::conn::{Conn, Step};
 use crate::chaos::lane::{Entry, Lane};
-use crate::chaos::link::{Link, LinkStats};
+use crate::chaos::link::{Link, LinkStats, Reception};
 use crate::chaos::timer::Timer;
 use crate::chaos::toxic::{Admission, Side};
 use crate::scenario::model::LinkSpec;
@@ -152,6 +153,7 @@ impl SimNet {
         backlog: &Backlog,
     ) -> io::Result<SimStream> {
         let conn = link.open(ordinal, REST_BYTES);
+        link.count_if_waiting(ordinal);
         let (owner, addr): (Arc<str>, Arc<str>) = (owner.into(), addr.into());
         let server_owner = backlog.owner(self, &addr).unwrap_or_else(|| addr.clone());
         let client = self.stream(&conn, Side::Client, owner.clone(), addr);
@@ -221,6 +223,22 @@ struct Backlog {
 struct Waiting {
     streams: VecDeque<SimStream>,
     acceptor: Option<Waker>,
+    timer: Timer,
+}
+
+impl Waiting {
+    /// Takes the first stream that its acceptor may hear of; else when to look again, unless something changes before.
+    fn take(&mut self, waker: &Waker) -> Result<SimStream, Option<Instant>> {
+        let mut again: Option<Instant> = None;
+        for at in 0..self.streams.len() {
+            let conn = &self.streams[at].conn;
+            match conn.link().reception(conn.ordinal(), conn.opened(), Some(waker)) {
+                Reception::Now => return Ok(self.streams.remove(at).expect("it was just looked at")),
+                Reception::Later(when) => again = [again, when].into_iter().flatten().min(),
+            }
+        }
+        Err(again)
+    }
 }
 
 impl Backlog {
@@ -280,13 +298,21 @@ impl SimListener {
     /// As [`SimListener::accept`]; the last caller is woken.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<SimStream>> {
         let mut waiting = self.backlog.lock();
-        if let Some(stream) = waiting.streams.pop_front() {
-            drop(waiting);
-            self.backlog.room.notify_one();
-            return Poll::Ready(Ok(stream));
+        loop {
+            let again = match waiting.take(cx.waker()) {
+                Ok(stream) => {
+                    drop(waiting);
+                    self.backlog.room.notify_one();
+                    return Poll::Ready(Ok(stream));
+                }
+                Err(again) => again,
+            };
+            waiting.acceptor = Some(cx.waker().clone());
+            match again {
+                Some(at) => ready!(waiting.timer.poll(at, cx)),
+                None => return Poll::Pending,
+            }
         }
-        waiting.acceptor = Some(cx.waker().clone());
-        Poll::Pending
     }
 }
 

@@ -107,10 +107,21 @@ pub enum OnHeal {
 pub enum Admission {
     /// It goes through.
     Accept,
+    /// It succeeds, and the accepting side hears of it so much later.
+    AcceptLate(Duration),
+    /// It succeeds, and the accepting side hears of it when the fault heals.
+    AcceptHang,
     /// It hears nothing until the fault heals or the caller gives up.
     Hang,
     /// It is refused.
     Refuse,
+}
+
+impl Admission {
+    /// Whether the connect succeeds before the accepting side hears of it.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::AcceptLate(_) | Self::AcceptHang)
+    }
 }
 
 /// How a fault ends a connection.
@@ -223,6 +234,12 @@ pub trait Toxic: fmt::Debug + Send {
     /// Who is gone from the moment the fault takes hold: its own end is reset, the far end hears nothing.
     fn gone(&self) -> Gone {
         Gone::Nobody
+    }
+
+    /// Bytes that ever get through, counted from when the fault took hold; what lies behind them when it ends the
+    /// connection is lost.
+    fn most(&self) -> Option<u64> {
+        None
     }
 
     /// Whether bytes that have arrived wait behind this toxic's gate, so that `on_heal: drop` loses them too.

@@ -20,7 +20,7 @@ pub mod reference;
 pub mod schema;
 pub mod set;
 mod stand_in;
-mod suggest;
+pub(crate) mod suggest;
 pub mod target;
 mod tree;
 mod yaml;

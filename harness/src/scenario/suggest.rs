@@ -1,18 +1,18 @@
 //! Help with words: what may have been meant, and what there is.
 
 /// `did you mean `count`? `, or nothing.
-pub(super) fn did_you_mean(found: &str, allowed: &[&str]) -> String {
+pub(crate) fn did_you_mean(found: &str, allowed: &[&str]) -> String {
     closest(found, allowed).map_or_else(String::new, |word| format!("did you mean `{word}`? "))
 }
 
 /// `a`, `b`, `c`.
-pub(super) fn list(words: &[&str]) -> String {
+pub(crate) fn list(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(", ")
 }
 
 /// The allowed word that is a slip of the finger away: a third of its letters at most.
-pub(super) fn closest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
     let found = plain(found);
     let distance = |word: &&str| strsim::damerau_levenshtein(&found, &plain(word));

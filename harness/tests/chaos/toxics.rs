@@ -16,10 +16,19 @@ const SECOND: Duration = Duration::from_secs(1);
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
 /// One of each toxic, without `p`; with whether it may lose bytes.
-const TOXICS: [(&str, bool); 12] = [
+pub const TOXICS: [(&str, bool); 21] = [
     ("latency: { link: plc, delay: 10ms, jitter: 30ms", false),
     ("bandwidth: { link: plc, rate: 100KiB/s, burst: 100B", false),
     ("refuse: { link: plc", false),
+    ("accept_hang: { link: plc", false),
+    ("accept_delay: { link: plc, delay: 100ms", false),
+    ("mute: { link: plc, dir: both, after_bytes: 100B", false),
+    ("half_close: { link: plc, dir: up, after_bytes: 1000B", true),
+    ("limit: { link: plc, bytes: 1000B", true),
+    ("slice: { link: plc, bytes: 70B, delay: 1ms", false),
+    ("coalesce: { link: plc, within: 20ms, bytes: 500B", false),
+    ("retransmit: { link: plc, loss: 20%, rto: 10ms", false),
+    ("flap: { link: plc, up: 1s, down: 1s, mode: accept_hang", false),
     ("reset: { link: plc, after_bytes: 1000B", true),
     ("close: { link: plc, dir: up", true),
     ("half_open: { link: plc", true),
@@ -31,7 +40,7 @@ const TOXICS: [(&str, bool); 12] = [
     ("storm: { link: plc, conns: 5", false),
 ];
 
-fn whole(toxic: &str, more: &str) -> String {
+pub fn whole(toxic: &str, more: &str) -> String {
     format!("{toxic}{more} }}")
 }
 

@@ -8,6 +8,7 @@ mod fake;
 mod history;
 mod networks;
 mod outputs;
+mod proxy;
 mod shards;
 mod stopping;
 mod watching;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 
 fn trials() -> Vec<Trial> {
     let all: Vec<(&str, fn())> =
-        [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS, history::TESTS, watching::TESTS].concat();
+        [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS, history::TESTS, watching::TESTS, proxy::TESTS].concat();
     let promtool = (!is_program("promtool")).then_some("promtool: ci/setup.sh");
     let needy = [needing(promtool, watching::PROMTOOL), needing(networks::missing(), networks::OWN)];
     all.into_iter().map(trial).chain(needy).collect()

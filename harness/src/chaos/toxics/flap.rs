@@ -55,6 +55,8 @@ pub enum DownMode {
     Close,
     /// Existing ones stand still; new ones hear nothing.
     Blackhole,
+    /// Existing ones stand still; new ones are accepted, and not served until the link is up.
+    AcceptHang,
 }
 
 impl Flap {
@@ -84,19 +86,23 @@ impl Toxic for Down {
     fn on_connect(&self) -> Admission {
         match self.0 {
             DownMode::Blackhole => Admission::Hang,
+            DownMode::AcceptHang => Admission::AcceptHang,
             _ => Admission::Refuse,
         }
     }
 
     fn gate(&mut self, _moment: &Moment) -> Gate {
-        if self.0 == DownMode::Blackhole { Gate::Shut } else { Gate::Open }
+        match self.0 {
+            DownMode::Blackhole | DownMode::AcceptHang => Gate::Shut,
+            DownMode::Refuse | DownMode::Reset | DownMode::Close => Gate::Open,
+        }
     }
 
     fn cut(&self, moment: &Moment) -> Option<(Instant, Cut)> {
         match self.0 {
             DownMode::Reset => Some((moment.since, Cut::Reset)),
             DownMode::Close => Some((moment.since, Cut::Close)),
-            DownMode::Refuse | DownMode::Blackhole => None,
+            DownMode::Refuse | DownMode::Blackhole | DownMode::AcceptHang => None,
         }
     }
 

@@ -59,18 +59,26 @@ macro_rules! link_fault {
     };
 }
 
+pub mod accept_delay;
+pub mod accept_hang;
 pub mod bandwidth;
 pub mod blackhole;
 pub mod close;
+pub mod coalesce;
 pub mod flap;
+pub mod half_close;
 pub mod half_open;
 pub mod kill;
 pub mod latency;
+pub mod limit;
+pub mod mute;
 pub mod partition;
 pub mod pause;
 pub mod refuse;
 pub mod reload;
 pub mod reset;
+pub mod retransmit;
+pub mod slice;
 pub mod slow_read;
 pub mod stall;
 pub mod storm;

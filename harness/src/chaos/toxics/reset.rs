@@ -48,15 +48,18 @@ impl Reset {
             after: self.after.map(|after| after.0),
             after_bytes: self.after_bytes.map(|bytes| bytes.0),
             on_idle: self.on_idle.map(|idle| idle.0),
+            how: Cut::Reset,
         }
     }
 }
 
+/// Ends a connection as soon as one of its conditions holds; at once without any.
 #[derive(Debug)]
-struct Axe {
-    after: Option<Duration>,
-    after_bytes: Option<u64>,
-    on_idle: Option<Duration>,
+pub(super) struct Axe {
+    pub(super) after: Option<Duration>,
+    pub(super) after_bytes: Option<u64>,
+    pub(super) on_idle: Option<Duration>,
+    pub(super) how: Cut,
 }
 
 impl Axe {
@@ -83,7 +86,11 @@ impl Toxic for Axe {
     }
 
     fn cut(&self, moment: &Moment) -> Option<(Instant, Cut)> {
-        self.falls_at(moment).map(|at| (at, Cut::Reset))
+        self.falls_at(moment).map(|at| (at, self.how))
+    }
+
+    fn most(&self) -> Option<u64> {
+        self.after_bytes
     }
 }
 
@@ -100,19 +107,20 @@ mod tests {
             |passed, idle_since| Moment { now: begin + SECOND, since: begin, idle_since, passed, waiting: 0 };
         let at = |axe: &Axe, passed| axe.cut(&moment(passed, begin + SECOND)).map(|(at, _)| at);
 
-        let plain = Axe { after: None, after_bytes: None, on_idle: None };
+        let axe = |after, after_bytes, on_idle| Axe { after, after_bytes, on_idle, how: Cut::Reset };
+        let plain = axe(None, None, None);
         assert_eq!(at(&plain, 0), Some(begin));
-        let late = Axe { after: Some(3 * SECOND), after_bytes: Some(10), on_idle: None };
+        let late = axe(Some(3 * SECOND), Some(10), None);
         assert_eq!(at(&late, 9), Some(begin + 3 * SECOND));
         assert_eq!(at(&late, 10), Some(begin + SECOND), "now");
-        let idle = Axe { after: None, after_bytes: None, on_idle: Some(2 * SECOND) };
+        let idle = axe(None, None, Some(2 * SECOND));
         assert_eq!(at(&idle, 0), Some(begin + 3 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_byte_passes_beyond_the_limit() {
         let begin = Instant::now();
-        let mut axe = Axe { after: None, after_bytes: Some(10), on_idle: None };
+        let mut axe = Axe { after: None, after_bytes: Some(10), on_idle: None, how: Cut::Reset };
         let moment = Moment { now: begin, since: begin, idle_since: begin, passed: 7, waiting: 100 };
         assert_eq!(axe.gate(&moment), Gate::UpTo { bytes: 3, again: None });
     }
