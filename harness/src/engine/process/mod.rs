@@ -325,6 +325,9 @@ impl<'w, W: World> Live<'w, W> {
         };
         audit.extend(played.checks.audits());
         let rose = inventory::rose(&played.inventories);
+        if rose {
+            self.house.lift_limits().await;
+        }
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
         let grown = inventory::grown_stacks(&played.inventories);
