@@ -53,6 +53,12 @@ pub trait House: Send {
     /// own that could be cut.
     fn cut_off(&mut self, cut: bool) -> Option<BoxFuture<'_, io::Result<()>>>;
 
+    /// Holds the target to nothing any more: the run is over, and what the target is asked from then on, such as the names of its
+    /// own lines, may cost more than it ever held.
+    fn lift_limits(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Removes the house and whatever is left in it.
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

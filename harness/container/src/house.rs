@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::models::{HostConfig, HostConfigLogConfig};
+use testcontainers::bollard::models::{ContainerUpdateBody, HostConfig, HostConfigLogConfig};
 use testcontainers::core::Mount;
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
@@ -24,6 +24,9 @@ use crate::warden::{self, Warden};
 
 /// Variables of the run that its target gets as well, as a process of this machine would: they say how to count and to complain.
 const INHERITED: [&str; 4] = ["WATERTIGHT_HEAP", "RUST_BACKTRACE", "RUST_LOG", "RUST_LIB_BACKTRACE"];
+
+/// More memory than there is: engines take no word for "as much as you like" once a container runs.
+const MEMORY_UNLIMITED: i64 = 1 << 40;
 
 /// What is kept of a target's output: it must not fill the disk.
 const LOG_BYTES_MAX: &str = "4m";
@@ -158,6 +161,19 @@ impl House for Apartment {
 
     fn cut_off(&mut self, cut: bool) -> Option<BoxFuture<'_, io::Result<()>>> {
         Some(Box::pin(Apartment::cut_off(self, cut)))
+    }
+
+    fn lift_limits(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let Some((id, _)) = &self.resident else { return };
+            let unlimited = ContainerUpdateBody {
+                memory: Some(MEMORY_UNLIMITED),
+                memory_swap: Some(MEMORY_UNLIMITED),
+                ..ContainerUpdateBody::default()
+            };
+            // An engine that will not leaves it at the bound, and what is asked may go unanswered.
+            let _refused = self.docker.update_container(id, unlimited).await;
+        })
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -3,6 +3,7 @@
 //! An image is named after what is in it, so that it is made once and used until the program is built anew; then it is removed.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,11 +29,31 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(crate) async fn of(docker: &Docker, files: Files) -> io::Result<String> {
     let (tag, files) =
         tokio::task::spawn_blocking(move || Ok::<_, io::Error>((files.digest()?, files))).await??;
-    if docker.inspect_image(&format!("{NAME}:{tag}")).await.is_err() {
+    if is_there(docker, &tag).await {
+        return Ok(tag);
+    }
+    // Runs that begin together need the same one: the first makes it. The lock ends with its process, however that ends.
+    let name = std::env::temp_dir().join(format!("{NAME}-image-{tag}.lock"));
+    let lock = tokio::task::spawn_blocking(move || locked(&name)).await??;
+    if !is_there(docker, &tag).await {
         make(docker, &tag, &files).await?;
         remove_stale(docker, &files.program, &tag).await;
     }
+    drop(lock);
     Ok(tag)
+}
+
+async fn is_there(docker: &Docker, tag: &str) -> bool {
+    docker.inspect_image(&format!("{NAME}:{tag}")).await.is_ok()
+}
+
+/// Waits until nobody else has the lock called `name`.
+fn locked(name: &Path) -> io::Result<fs::File> {
+    let lock = fs::OpenOptions::new().create(true).append(true).open(name)?;
+    lock.lock()?;
+    // Whoever waits for it has it open; the next one makes another, and finds the image.
+    let _gone = fs::remove_file(name);
+    Ok(lock)
 }
 
 async fn make(docker: &Docker, tag: &str, files: &Files) -> io::Result<()> {

@@ -14,7 +14,7 @@ use crate::chaos::toxics::bandwidth::Bandwidth;
 use crate::chaos::toxics::blackhole::Blackhole;
 use crate::chaos::toxics::close::Close;
 use crate::chaos::toxics::coalesce::Coalesce;
-use crate::chaos::toxics::flap::Flap;
+use crate::chaos::toxics::flap::{DownMode, Flap};
 use crate::chaos::toxics::half_close::HalfClose;
 use crate::chaos::toxics::half_open::HalfOpen;
 use crate::chaos::toxics::kill::{Kill, Signal, TARGET};
@@ -210,6 +210,15 @@ impl Fault {
     /// The peer whose process it is about; `None` for a fault of the target's, and for one on a link.
     pub fn peer(&self) -> Option<&str> {
         self.party().filter(|party| *party != TARGET)
+    }
+
+    /// Whether it has connects go unheard: the listener behind it drops them.
+    pub fn hangs_connects(&self) -> bool {
+        match self {
+            Self::Blackhole(_) | Self::HalfOpen(_) => true,
+            Self::Flap(flap) => flap.mode == DownMode::Blackhole,
+            _ => false,
+        }
     }
 
     /// The fault as one on a link; `None` for a fault of a party's process.

@@ -172,10 +172,14 @@ pub fn play<W: World>(
     // A soak counts cycles until its time is over.
     let counts = if wanted.soak.is_some() { CycleCounts { counted: 0, ..counts } } else { counts };
     observer.planned(counts.planned());
-    match wanted.engine {
+    let mut measured = match wanted.engine {
         EngineKind::Sim => sim::play(world, scenario, counts, wanted, observer),
         EngineKind::Process | EngineKind::Container => {
             process::play(world, scenario, counts, wanted, observer)
         }
+    }?;
+    if scenario.target.limits.is_some() && wanted.engine != EngineKind::Container {
+        measured.notes.push("limits: nothing holds the target to them outside a container".to_owned());
     }
+    Ok(measured)
 }

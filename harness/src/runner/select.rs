@@ -243,6 +243,8 @@ mod tests {
         assert_eq!(of(Engines::First), ["sim::gate::flap::plcs=1"]);
         assert_eq!(of(Engines::All), ["sim::gate::flap::plcs=1", "process::gate::flap::plcs=1"]);
         assert_eq!(of(Engines::Only(vec![EngineKind::Process])), ["process::gate::flap::plcs=1"]);
+        let contained = of(Engines::Only(vec![EngineKind::Container]));
+        assert_eq!(contained, ["container::gate::flap::plcs=1"], "what plays in processes does");
     }
 
     #[test]

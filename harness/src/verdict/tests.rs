@@ -255,7 +255,7 @@ fn a_target_that_reached_its_bound_of_memory_has_broken_a_budget_and_leaks_if_it
     (early.planned, early.ended) = (50, Some(killed()));
     let judgement = plain(&early);
     assert_eq!(judgement.outcome, Outcome::OverBudget);
-    let headline = "after 3 of 50 cycles: the target was killed by the kernel at its limit of 64MiB: the engine says OOMKilled";
+    let headline = "after 3 of 50 cycles: the target was killed by the kernel at its limit of 64.0 MiB: the engine says OOMKilled";
     assert_eq!(judgement.headline, headline);
     let mut leaking = heap(50, |i| (900 + i, 80_000 + i));
     (leaking.planned, leaking.ended) = (200, Some(killed()));

@@ -46,7 +46,7 @@ pub fn a_target_that_outgrows_its_memory_leaks() -> Result<(), String> {
     let (exit, report) = play(&[&["scenarios/gate/flapping-network.yaml"], &leak[..], &limit[..]].concat())?;
     let case = only_case(&report)?;
     let killed = matches!(case.timeline.ended, Some(Ended::OutOfMemory { limit_bytes, .. }) if limit_bytes == 80 << 20);
-    let noted = case.notes.iter().any(|note| note.contains("killed by the kernel at its limit of 80MiB"));
+    let noted = case.notes.iter().any(|note| note.contains("killed by the kernel at its limit of 80.0 MiB"));
     if exit == Some(1) && case.outcome == Outcome::Leak && killed && noted {
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub fn a_target_that_never_fits_has_broken_its_budget() -> Result<(), String> {
     let limit = ["--set", "target.limits.memory=6MiB"];
     let (exit, report) = play(&[&["scenarios/gate/flapping-network.yaml"], &limit[..]].concat())?;
     let case = only_case(&report)?;
-    let said = case.headline.contains("killed by the kernel at its limit of 6MiB");
+    let said = case.headline.contains("killed by the kernel at its limit of 6.0 MiB");
     if exit == Some(1) && case.outcome == Outcome::OverBudget && said {
         return Ok(());
     }

@@ -36,7 +36,9 @@ const WITHOUT: [(&str, Test); 1] =
     [("an_engine_that_is_not_there_is_said_to_be_missing", endings::an_engine_that_is_not_there)];
 
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    // They wait more than they compute.
+    args.test_threads.get_or_insert(WITH.len() + WITHOUT.len());
     let must_have_all = std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all");
     let lacks = Containers.lacks();
     let with = WITH.map(|(name, test)| trial(name, test, lacks.clone(), must_have_all));

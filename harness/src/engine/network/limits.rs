@@ -89,7 +89,7 @@ impl Limits {
         let shared = self.reached(after).into_iter().filter(|(limit, _)| !self.holds_against(limit));
         let why = match (self.is_own, self.pauses) {
             (false, _) => "others on this machine count too; `--network own` counts this run alone",
-            (true, _) => "the scenario stops processes, whose listeners then stand still",
+            (true, _) => "the scenario stops processes, or has connects hang: their listeners drop what comes",
         };
         let mut notes: Vec<String> =
             shared.map(|(limit, found)| format!("machine: {found} {}: {why}", limit.text())).collect();

@@ -197,7 +197,7 @@ impl<'w, W: World> Live<'w, W> {
             storms: Storms::default(),
             counted_from: Reading::default(),
             acts: Acts::default(),
-            limits: Limits::begin(network::is_own(), stops_processes(setting.scenario)),
+            limits: Limits::begin(network::is_own(), deafens(setting.scenario)),
             paused: BTreeSet::new(),
             is_cut_off: false,
             notes: Vec::new(),
@@ -325,6 +325,9 @@ impl<'w, W: World> Live<'w, W> {
         audit.extend(played.checks.audits());
         self.notes.extend(self.limits.notes(&Kernel::read()));
         self.notes.extend(network::why_not_own());
+        if inventory::rose(&played.inventories) {
+            self.house.lift_limits().await;
+        }
         let Named { snapshots, awaits } = self.named(&played.inventories).await;
         Measured {
             snapshots,
@@ -370,8 +373,10 @@ impl<'w, W: World> Live<'w, W> {
     }
 }
 
-fn stops_processes<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
-    scenario.cycle.iter().flat_map(|phase| &phase.faults).any(|fault| fault.party().is_some())
+/// Whether listeners drop connects because a fault wants it: they stand still with their processes, or hear nothing.
+fn deafens<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
+    let mut faults = scenario.cycle.iter().flat_map(|phase| &phase.faults);
+    faults.any(|fault| fault.party().is_some() || fault.hangs_connects())
 }
 
 impl From<Blind> for Ended {
