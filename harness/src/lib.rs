@@ -12,6 +12,7 @@ pub mod scenario;
 
 pub mod chaos;
 pub mod engine;
+pub mod peers;
 pub mod world;
 
 pub mod census;

@@ -147,7 +147,7 @@ fn judged<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest, measured: &
 
 fn target<P: PeerSpec>(scenario: &Scenario<P>) -> String {
     let target = &scenario.target;
-    let name = target.name.clone().or_else(|| target.command.as_ref()?.first().cloned()).unwrap_or_default();
+    let name = target.title();
     match &target.defect {
         Some(defect) => format!("{name} ({defect})"),
         None => name,
@@ -166,8 +166,10 @@ fn findings(judgement: &Judgement, measured: &Measured) -> Vec<Finding> {
     let mut findings = explain::survivors(&measured.snapshots);
     findings.retain(|finding| rose(finding.resource));
     for finding in findings.iter_mut().filter(|finding| finding.resource == Resource::Tasks) {
-        let awaits = measured.awaits.iter().find(|(place, _)| *place == finding.site);
-        finding.stack = awaits.map(|(_, stack)| stack.clone()).unwrap_or_default();
+        // A probe's tasks have no stacks of their own; a foreign view's come with them.
+        if let Some((_, stack)) = measured.awaits.iter().find(|(place, _)| *place == finding.site) {
+            finding.stack.clone_from(stack);
+        }
     }
     explain::rank(findings)
 }

@@ -79,7 +79,7 @@ impl<W: World> WorldLibrary<W> {
 }
 
 fn described(target: &Target) -> String {
-    let name = target.name.clone().or_else(|| target.command.as_ref()?.first().cloned()).unwrap_or_default();
+    let name = target.title();
     match target.defect.as_deref() {
         None | Some("none") => name,
         Some(defect) => format!("{name} ({defect})"),

@@ -7,10 +7,12 @@
 
 pub mod case;
 mod check;
+mod check_target;
 mod de;
 pub(crate) mod document;
 pub mod error;
 pub mod ignore;
+pub mod inside;
 pub mod model;
 mod parse;
 pub mod plan;
@@ -21,6 +23,7 @@ pub mod set;
 mod stand_in;
 mod suggest;
 pub mod target;
+pub mod template;
 mod tree;
 mod yaml;
 

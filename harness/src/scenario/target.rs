@@ -1,6 +1,7 @@
 //! The service under test, as a scenario names it: a word, or a map.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use garde::Validate;
@@ -10,9 +11,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::inside::Views;
+
 /// The service under test: a name the runner knows, or what to start.
 ///
-/// In YAML the name alone is enough (`target: s7-gateway`). Exactly one of `name` and `command` is given.
+/// In YAML the name alone is enough (`target: s7-gateway`). Exactly one of `name`, `command` and `pid` is given.
 #[derive(Debug, Clone, Default, PartialEq, Validate)]
 #[garde(allow_unvalidated)]
 pub struct Target {
@@ -24,23 +27,80 @@ pub struct Target {
     pub with: IndexMap<String, serde_json::Value>,
     /// A program and its arguments, started without a shell (process engine).
     pub command: Option<Vec<String>>,
+    /// A process that runs already: it is looked at, and neither started nor ended nor signalled (process engine).
+    pub pid: Option<u32>,
+    /// Variables added to the started program's environment.
+    pub env: BTreeMap<String, String>,
+    /// Where it accepts the connections of consumers, `host:port`.
+    pub listens: Option<String>,
     /// When the started program is ready.
     pub ready: Option<Ready>,
     /// The probe endpoint it serves, `host:port`, if it has one.
     pub probe: Option<String>,
+    /// What it serves of itself, if anything.
+    pub inside: Views,
+}
+
+impl Target {
+    /// What is under test, in a word or two for reports.
+    pub fn title(&self) -> String {
+        let program = || self.command.as_ref()?.first().cloned();
+        let process = || Some(format!("process {}", self.pid?));
+        self.name.clone().or_else(program).or_else(process).unwrap_or_default()
+    }
+
+    /// Every text of it in which names in braces may stand: see [`super::template`].
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let ready = self.ready.as_ref().and_then(|ready| match ready {
+            Ready::Tcp(Place(text)) | Ready::Http(text) => Some(text),
+            Ready::Line(_) => None,
+        });
+        let Views { prometheus, pprof, expvar } = &self.inside;
+        let urls = [
+            prometheus.as_ref().map(|view| &view.url),
+            pprof.as_ref().map(|view| &view.url),
+            expvar.as_ref().map(|view| &view.url),
+        ];
+        let places = [ready, self.listens.as_ref(), self.probe.as_ref()].into_iter().chain(urls).flatten();
+        self.command.iter().flatten().chain(self.env.values()).chain(places).map(String::as_str)
+    }
 }
 
 /// When a started program is ready to be used.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Ready {
-    /// It accepts TCP connections on this port of loopback.
-    Tcp(u16),
+    /// It accepts TCP connections at this port of loopback, or at this `host:port`.
+    Tcp(Place),
     /// It has printed a line that contains this text.
     Line(String),
+    /// A GET of this URL is answered with a status of 200 to 299.
+    Http(String),
 }
 
-/// A target in full: one of the runner's own (`name`), or a program (`command`).
+/// A port of loopback, or `host:port`; names in braces may stand in it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Place(pub String);
+
+impl JsonSchema for Place {
+    fn schema_name() -> Cow<'static, str> {
+        "Place".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "description": "a port of loopback, or `host:port`; `{port}` and other names may stand in it",
+        })
+    }
+}
+
+/// A target in full: one of the runner's own (`name`), a program (`command`), or a process that runs already (`pid`).
+///
+/// In `command`, `env`, `ready`, `listens`, `probe` and the URLs of `inside` may stand `{port}`, a free port of loopback, `{port.NAME}`, others
+/// of that kind, `{peers.NAME}`, the address at which the target reaches that peer through its link, and `{peers.NAME.host}` and `{peers.NAME.port}`,
+/// its parts; `{scratch}`, a folder of the run's own; `{seed}`. `{{port}}` is the text `{port}`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
@@ -53,10 +113,18 @@ struct TargetMap {
     with: IndexMap<String, serde_json::Value>,
     /// A program and its arguments, started without a shell (process engine).
     command: Option<Vec<String>>,
-    /// When the started program is ready.
+    /// A process that runs already: it is looked at, and neither started nor ended nor signalled (process engine).
+    pid: Option<u32>,
+    /// Variables added to the started program's environment.
+    env: BTreeMap<String, String>,
+    /// Where it accepts the connections of consumers, `host:port`. The port of `ready: { tcp: .. }`, or `127.0.0.1:{port}`, unless said.
+    listens: Option<String>,
+    /// When the started program is ready. Once it accepts connections at `{port}`, if it was given that, unless said; else at once.
     ready: Option<Ready>,
-    /// The probe endpoint it serves, `host:port`, if it has one.
+    /// Where it serves watertight's probe, `host:port`, if it links it in. The program is told by its environment.
     probe: Option<String>,
+    /// What else it serves of itself.
+    inside: Views,
 }
 
 impl Target {
@@ -70,29 +138,52 @@ impl TryFrom<TargetMap> for Target {
     type Error = &'static str;
 
     fn try_from(map: TargetMap) -> Result<Self, Self::Error> {
-        let TargetMap { name, defect, with, command, ready, probe } = map;
-        match (&name, &command) {
-            (None, None) => {
-                return Err("the target has neither `name` nor `command`: one says what is under test");
-            }
-            (Some(_), Some(_)) => return Err("the target has both `name` and `command`: keep one of them"),
-            (None, Some(argv)) if argv.is_empty() => {
-                return Err("`command` needs a program: [program, argument, ..]");
-            }
-            (None, Some(_)) if defect.is_some() || !with.is_empty() => {
-                return Err(
-                    "`defect` and `with` belong to a target with a `name`; a `command` has its arguments",
-                );
-            }
-            (Some(_), None) if ready.is_some() || probe.is_some() => {
-                return Err(
-                    "`ready` and `probe` belong to a `command`; a target with a `name` brings its own",
-                );
-            }
-            _ => {}
-        }
+        map.check()?;
+        let TargetMap { name, defect, with, command, pid, env, listens, ready, probe, inside } = map;
         let defect = defect.filter(|defect| defect != HEALTHY);
-        Ok(Self { name, defect, with, command, ready, probe })
+        Ok(Self { name, defect, with, command, pid, env, listens, ready, probe, inside })
+    }
+}
+
+impl TargetMap {
+    /// Whether its keys belong together.
+    fn check(&self) -> Result<(), &'static str> {
+        match [self.name.is_some(), self.command.is_some(), self.pid.is_some()] {
+            [false, false, false] => {
+                return Err(
+                    "the target has neither `name` nor `command` nor `pid`: one says what is under test",
+                );
+            }
+            [true, false, false] => return self.check_named(),
+            [false, true, false] | [false, false, true] => {}
+            [true, true, _] => return Err("the target has both `name` and `command`: keep one of them"),
+            [..] => {
+                return Err("`pid` names a process that runs already: leave out `name` and `command`, or it");
+            }
+        }
+        if self.command.as_ref().is_some_and(Vec::is_empty) {
+            return Err("`command` needs a program: [program, argument, ..]");
+        }
+        if self.defect.is_some() || !self.with.is_empty() {
+            return Err(
+                "`defect` and `with` belong to a target with a `name`; a `command` has its arguments",
+            );
+        }
+        if self.pid.is_some() && (self.ready.is_some() || !self.env.is_empty()) {
+            return Err("`ready` and `env` belong to a `command`; a `pid` runs already");
+        }
+        Ok(())
+    }
+
+    fn check_named(&self) -> Result<(), &'static str> {
+        let has_own = self.ready.is_some() || self.probe.is_some() || self.listens.is_some();
+        if has_own || !self.env.is_empty() || !self.inside.is_empty() {
+            return Err(
+                "`ready`, `listens`, `probe`, `inside` and `env` belong to a `command` or a `pid`; a target \
+                        with a `name` brings its own",
+            );
+        }
+        Ok(())
     }
 }
 
@@ -107,7 +198,7 @@ impl<'de> Deserialize<'de> for Target {
             type Value = Target;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a target's name, or a map with `name` or `command`")
+                f.write_str("a target's name, or a map with `name`, `command` or `pid`")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Target, E> {
@@ -165,5 +256,20 @@ mod tests {
         let both = serde_json::json!({ "name": "a", "command": ["b"] });
         assert!(read(both).unwrap_err().contains("both `name` and `command`"));
         assert!(read(serde_json::json!({})).unwrap_err().contains("neither `name` nor `command`"));
+        let both = serde_json::json!({ "pid": 7, "command": ["b"] });
+        assert!(read(both).unwrap_err().contains("runs already"));
+    }
+
+    #[test]
+    fn keys_of_one_kind_of_target_are_no_keys_of_another() {
+        for (target, why) in [
+            (serde_json::json!({ "pid": 7, "ready": { "line": "up" } }), "a `pid` runs already"),
+            (serde_json::json!({ "command": ["b"], "defect": "d" }), "a `command` has its arguments"),
+            (serde_json::json!({ "name": "a", "listens": "b:1" }), "brings its own"),
+            (serde_json::json!({ "command": [] }), "needs a program"),
+        ] {
+            let said = read(target).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
     }
 }

@@ -1,29 +1,21 @@
 //! Programs that a wall-clock run starts: started without a shell, watched until ready, ended for sure.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::AsyncRead;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
-use crate::scenario::target::Ready;
+use super::oom::OomKills;
+use super::output::{Tail, read_lines};
+use crate::census::inside;
 use crate::timeline::Ended;
 use crate::world::{Announced, Program, ReadyWhen};
-
-/// Lines of a program's output kept for the report.
-const TAIL_LINES: usize = 20;
-
-/// A line of output longer than this is dropped: a program must not grow the harness.
-const LINE_BYTES_MAX: usize = 4096;
 
 /// How long a program may take to become ready.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -52,46 +44,43 @@ pub fn exec_role(mut args: impl Iterator<Item = OsString>) -> std::process::Exit
     std::process::ExitCode::from(127)
 }
 
-/// The last lines a program printed.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
-
-impl Tail {
-    fn push(&self, line: String) {
-        let mut lines = self.0.lock().expect("no code panics while it holds the tail");
-        if lines.len() == TAIL_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    pub(super) fn text(&self) -> String {
-        let lines = self.0.lock().expect("no code panics while it holds the tail");
-        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// A program that has been started and is ready. Dropping it kills it.
+/// A program that has been started and is ready. Dropping it kills it, and what is left of its process group.
 #[derive(Debug)]
 pub(super) struct Running {
     name: String,
     child: Child,
+    group: Option<Pid>,
     pub(super) announced: Announced,
     said: Tail,
+    oom_kills_before: OomKills,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // Whoever has left the group is found when the run is over.
+            let _nobody_left = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 impl Running {
     /// Starts `program` and waits until it is ready.
     pub(super) async fn start(program: &Program) -> Result<Self, Ended> {
+        let oom_kills_before = OomKills::now();
         let mut child = spawn(program).map_err(|error| never_ready(program, error.to_string()))?;
+        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
+        let on_stderr = matches!(program.ready, ReadyWhen::Said(_)).then(|| lines.clone());
+        let on_stdout = matches!(program.ready, ReadyWhen::Said(_) | ReadyWhen::Lines(_)).then_some(lines);
         if let Some(output) = child.stderr.take() {
-            read_lines(output, said.clone(), None);
+            read_lines(output, said.clone(), on_stderr);
         }
         if let Some(output) = child.stdout.take() {
-            read_lines(output, said.clone(), Some(lines));
+            read_lines(output, said.clone(), on_stdout);
         }
-        let mut running = Self { name: program.name.clone(), child, announced: Announced::default(), said };
+        let (name, announcement) = (program.name.clone(), Announced::default());
+        let mut running = Self { name, child, group, announced: announcement, said, oom_kills_before };
         running.announced = running.until_ready(program, announced).await?;
         Ok(running)
     }
@@ -105,7 +94,10 @@ impl Running {
         let ready = async {
             match &program.ready {
                 ReadyWhen::Started => Some(Announced::default()),
-                ReadyWhen::Port(port) => Some(port_accepts(*port).await),
+                ReadyWhen::Port(port) => Some(accepts(&format!("127.0.0.1:{port}")).await),
+                ReadyWhen::Accepts(address) => Some(accepts(address).await),
+                ReadyWhen::Answers(url) => Some(answers(url).await),
+                ReadyWhen::Said(text) => said(text, &mut lines).await,
                 ReadyWhen::Lines(wanted) => announced(wanted, &mut lines).await,
             }
         };
@@ -114,15 +106,27 @@ impl Running {
             ready = timeout_at(deadline, ready) => match ready {
                 Ok(Some(announced)) => Ok(announced),
                 Ok(None) => Err(self.died().await),
-                Err(_) => Err(never_ready(program, self.seen_instead())),
+                Err(_) => Err(never_ready(program, self.seen_instead(&program.ready))),
             },
             _ = self.child.wait() => Err(self.died().await),
         }
     }
 
-    fn seen_instead(&self) -> String {
+    /// What was waited for, where the message does not go without saying, and what it said instead.
+    fn seen_instead(&self, ready: &ReadyWhen) -> String {
+        let waited_for = match ready {
+            ReadyWhen::Accepts(address) => format!("nobody accepts connections at {address}; "),
+            ReadyWhen::Answers(url) => format!("{url} is not answered with success; "),
+            ReadyWhen::Said(text) => format!("no line contains `{text}`; "),
+            ReadyWhen::Started | ReadyWhen::Port(_) | ReadyWhen::Lines(_) => String::new(),
+        };
         let output = self.said.text();
-        if output.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{output}") }
+        let said = if output.is_empty() {
+            "it printed nothing".to_owned()
+        } else {
+            format!("it printed:\n{output}")
+        };
+        waited_for + &said
     }
 
     /// The process id; `None` once it has been reaped.
@@ -148,7 +152,9 @@ impl Running {
     fn describe_end(&self, status: ExitStatus) -> Ended {
         let output = self.said.text();
         let said = if output.is_empty() { String::new() } else { format!("; its last words:\n{output}") };
-        Ended::TargetDied { how: format!("{} ended with {status}{said}", self.name) }
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        let by_whom = if killed { format!(", {}", self.oom_kills_before.verdict()) } else { String::new() };
+        Ended::TargetDied { how: format!("{} ended with {status}{by_whom}{said}", self.name) }
     }
 
     /// Sends `signal` and waits for the end.
@@ -198,37 +204,14 @@ fn spawn(program: &Program) -> std::io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A group of its own: what it starts can be ended with it, and a Ctrl-C is the runner's to handle.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
 }
 
 fn never_ready(program: &Program, why: String) -> Ended {
     Ended::NeverReady { within: READY_WITHIN, why: format!("{}: {why}", program.name) }
-}
-
-/// Reads until the program closes its output, at the latest when it ends: it is killed on drop.
-fn read_lines(
-    output: impl AsyncRead + Send + Unpin + 'static,
-    said: Tail,
-    announced: Option<mpsc::Sender<String>>,
-) {
-    tokio::spawn(async move {
-        let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
-        while let Some(line) = lines.next().await {
-            match line {
-                Ok(line) => {
-                    if let Some(announced) = &announced {
-                        // Waits for whoever looks for an announcement; once nobody does, the line is only kept.
-                        let _nobody_waits = announced.send(line.clone()).await;
-                    }
-                    said.push(line);
-                }
-                // The rest of an overlong line is dropped; the codec goes on with the next one.
-                Err(LinesCodecError::MaxLineLengthExceeded) => {}
-                Err(LinesCodecError::Io(_)) => return,
-            }
-        }
-    });
 }
 
 /// For each wanted text the rest of the line that starts with it; `None` when the output ends before all were seen.
@@ -248,20 +231,31 @@ async fn announced(wanted: &[String], lines: &mut mpsc::Receiver<String>) -> Opt
     Some(Announced(rests.into_iter().flatten().collect()))
 }
 
-async fn port_accepts(port: u16) -> Announced {
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        sleep(Duration::from_millis(20)).await;
+/// How often somebody who starts is asked whether he is ready.
+const ASK_PERIOD: Duration = Duration::from_millis(20);
+
+async fn accepts(address: &str) -> Announced {
+    while TcpStream::connect(address).await.is_err() {
+        sleep(ASK_PERIOD).await;
     }
     Announced::default()
 }
 
-/// A program that a scenario names itself.
-pub(super) fn of_command(name: &str, command: &[String], ready: Option<&Ready>) -> Program {
-    let ready = match ready {
-        Some(Ready::Tcp(port)) => ReadyWhen::Port(*port),
-        Some(Ready::Line(text)) => ReadyWhen::Lines(vec![text.clone()]),
-        None => ReadyWhen::Started,
-    };
-    let argv = command.iter().map(OsString::from).collect();
-    Program { name: name.to_owned(), argv, env: Vec::new(), ready, has_probe: false }
+async fn answers(url: &str) -> Announced {
+    loop {
+        let url = url.to_owned();
+        if tokio::task::spawn_blocking(move || inside::answers(&url)).await.unwrap_or(false) {
+            return Announced::default();
+        }
+        sleep(ASK_PERIOD).await;
+    }
+}
+
+/// Waits for a line that contains `text`; `None`: the output ended before.
+async fn said(text: &str, lines: &mut mpsc::Receiver<String>) -> Option<Announced> {
+    loop {
+        if lines.recv().await?.contains(text) {
+            return Some(Announced::default());
+        }
+    }
 }

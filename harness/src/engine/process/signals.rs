@@ -13,7 +13,7 @@ use crate::world::{Setting, World};
 
 impl<W: World> Live<'_, W> {
     pub(super) async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
-        let Some((running, _)) = self.target.take() else { return Ok(()) };
+        let Some((Some(running), _)) = self.target.take() else { return Ok(()) };
         self.paused.remove(kill::TARGET);
         running.stop(sent(signal), within).await.map_err(|how| Ended::TargetDied { how })
     }
@@ -26,13 +26,14 @@ impl<W: World> Live<'_, W> {
         within: Duration,
     ) -> Result<(), Ended> {
         let Some(server) = self.servers.remove(name) else { return Ok(()) };
+        let Some(running) = server.running else { return Ok(()) };
         // A process that stands still neither counts nor ends.
-        server.running.signal(Signal::CONT);
+        running.signal(Signal::CONT);
         self.paused.remove(name);
         let peer = &self.setting.scenario.world[name];
         let load = self.world.server_load(peer, &server.place).await;
         self.acts.ends(name, load.map_err(|error| peer_failed(name, &error.into()))?);
-        let ended = server.running.end(sent(signal), within).await;
+        let ended = running.end(sent(signal), within).await;
         ended.map_err(|how| Ended::PeerFailed { peer: name.to_owned(), how })?;
         self.start_server(name, server.port).await.map_err(|failure| peer_failed(name, &failure))
     }
@@ -40,13 +41,14 @@ impl<W: World> Live<'_, W> {
     /// Sends `signal` to a party; an error where there is none to be signalled.
     fn signal(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
         let Some(server) = self.servers.get(party) else {
-            let (running, _) = self.target()?;
+            let (Some(running), _) = self.target()? else { return Ok(()) };
             return match running.signal(signal) {
                 true => Ok(()),
                 false => Err(running.ended().unwrap_or_else(|| blind("it cannot be signalled"))),
             };
         };
-        match server.running.signal(signal) {
+        // What runs already is left alone: such faults are refused before the run.
+        match server.running.as_ref().is_none_or(|running| running.signal(signal)) {
             true => Ok(()),
             false => {
                 let how = format!("it cannot be sent {signal:?}: it has ended");
