@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod chaos;
 pub mod engine;
 pub mod housing;
+pub mod peers;
 pub mod world;
 
 pub mod census;

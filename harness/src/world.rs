@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::chaos::sim::SimNet;
 use crate::housing::Houses;
 use crate::scenario::model::{PeerSpec, Scenario};
+use crate::scenario::template;
 use crate::seed::Seed;
 
 /// A future in a box, as the object-safe traits here need it.
@@ -101,6 +102,12 @@ pub enum ReadyWhen {
     Lines(Vec<String>),
     /// A TCP port on loopback accepts.
     Port(u16),
+    /// A TCP address, `host:port`, accepts.
+    Accepts(String),
+    /// A line on stdout or stderr contains this text.
+    Said(String),
+    /// A GET of this URL is answered with success.
+    Answers(String),
     /// Nothing: it is ready once started.
     Started,
 }
@@ -233,6 +240,12 @@ pub trait World: Send + Sync + 'static {
         dial: Arc<dyn Dial>,
     ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>>;
 
+    /// The `host:port` of a server peer that runs already on the wall clock; `None`: [`World::server_program`] starts it.
+    fn server_address(&self, peer: &Self::Peer) -> Option<String> {
+        let _ = peer;
+        None
+    }
+
     /// The program that plays the server peer `name` on the wall clock; `free_port` is a port of loopback that nobody
     /// else was given, for a program that cannot choose its own.
     fn server_program(
@@ -310,6 +323,7 @@ pub(crate) fn problems<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> Vec
         .map(|(name, _)| format!("`{name}`"))
         .chain(["`target`".to_owned()])
         .collect();
+    problems.extend(named_consumers(world, scenario));
     for fault in scenario.cycle.iter().flat_map(|phase| &phase.faults) {
         let Some((name, peer)) = fault.peer().and_then(|name| Some((name, scenario.world.get(name)?))) else {
             continue;
@@ -323,6 +337,19 @@ pub(crate) fn problems<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> Vec
         }
     }
     problems
+}
+
+/// `{peers.NAME}` in a target's texts is an address that it can connect to.
+fn named_consumers<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> Vec<String> {
+    let names = scenario.target.texts().flat_map(template::names);
+    let peers = names.filter_map(|name| name.strip_prefix("peers.")?.split('.').next());
+    let peers = peers.filter_map(|name| Some((name, scenario.world.get(name)?)));
+    let consumers = peers.filter(|(_, peer)| world.seat(peer) == Seat::Consumer);
+    consumers
+        .map(|(name, _)| {
+            format!("`{{peers.{name}}}`: `{name}` connects to the target, and has no address to connect to")
+        })
+        .collect()
 }
 
 /// The name under which the target is reached in sim.

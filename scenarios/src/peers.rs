@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use watertight::peers::{TcpClients, TcpService};
 use watertight::units::{Rate, Size, Time};
 
 /// A peer of the gateway.
@@ -23,6 +24,10 @@ pub enum S7Peer {
     Mqtt(#[garde(dive)] MqttBroker),
     /// A Redis server that the gateway publishes to and takes commands from: simulated, or redis-server in the process engine.
     Redis(#[garde(dive)] RedisServer),
+    /// Any TCP service: whatever the target says to it.
+    Tcp(#[garde(dive)] TcpService),
+    /// Clients that connect to the target over TCP and say what stands here: load for any target.
+    TcpClient(#[garde(dive)] TcpClients),
 }
 
 /// Simulated PLCs.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use gateway_under_test::guardian::DumpsInMemory;
 use gateway_under_test::{Config, Embedding, Gateway};
 use watertight::chaos::sim::SimNet;
+use watertight::peers::start_clients;
 use watertight::scenario::Scenario;
 use watertight::world::{
     Announced, BoxFuture, Dial, Load, Party, Program, ReadyWhen, SIM_TARGET_ADDRESS, Seat, ServerPlace,
@@ -49,7 +50,8 @@ impl World for S7World {
             S7Peer::S7Command(plc) => plc.command.first().cloned(),
             S7Peer::Mqtt(_) => Some(programs::place_of(mqtt::PROGRAM)),
             S7Peer::Redis(_) => Some(programs::place_of(redis::PROGRAM)),
-            S7Peer::S7(_) | S7Peer::Sse(_) | S7Peer::Values(_) => None,
+            S7Peer::Tcp(service) => service.command.iter().flatten().next().cloned(),
+            S7Peer::S7(_) | S7Peer::Sse(_) | S7Peer::Values(_) | S7Peer::TcpClient(_) => None,
         };
         scenario.world.values().filter_map(program).collect()
     }
@@ -61,8 +63,10 @@ impl World for S7World {
 
     fn seat(&self, peer: &S7Peer) -> Seat {
         match peer {
-            S7Peer::S7(_) | S7Peer::S7Command(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => Seat::Server,
-            S7Peer::Sse(_) | S7Peer::Values(_) => Seat::Consumer,
+            S7Peer::S7(_) | S7Peer::S7Command(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) | S7Peer::Tcp(_) => {
+                Seat::Server
+            }
+            S7Peer::Sse(_) | S7Peer::Values(_) | S7Peer::TcpClient(_) => Seat::Consumer,
         }
     }
 
@@ -70,7 +74,12 @@ impl World for S7World {
         match peer {
             S7Peer::S7(plcs) => plcs.count,
             S7Peer::Sse(consumers) => consumers.count,
-            S7Peer::S7Command(_) | S7Peer::Values(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => 1,
+            S7Peer::TcpClient(clients) => clients.count,
+            S7Peer::S7Command(_)
+            | S7Peer::Values(_)
+            | S7Peer::Mqtt(_)
+            | S7Peer::Redis(_)
+            | S7Peer::Tcp(_) => 1,
         }
     }
 
@@ -80,6 +89,8 @@ impl World for S7World {
             S7Peer::Sse(_) | S7Peer::Values(_) => HTTP_HELLO,
             S7Peer::Mqtt(_) => mqtt::HELLO,
             S7Peer::Redis(_) => redis::HELLO,
+            S7Peer::Tcp(_) => b"",
+            S7Peer::TcpClient(clients) => return clients.first_bytes(),
         })
     }
 
@@ -151,11 +162,23 @@ impl World for S7World {
                 S7Peer::Values(reader) => {
                     Ok(Box::new(consumer::start_values(reader, setting.pace, dial)) as Box<dyn Party>)
                 }
-                S7Peer::S7(_) | S7Peer::S7Command(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) => {
+                S7Peer::TcpClient(clients) => Ok(start_clients(&setting, clients, &dial)),
+                S7Peer::S7(_)
+                | S7Peer::S7Command(_)
+                | S7Peer::Mqtt(_)
+                | S7Peer::Redis(_)
+                | S7Peer::Tcp(_) => {
                     Err(WorldError::Unknown(format!("`{name}` is no consumer")))
                 }
             }
         })
+    }
+
+    fn server_address(&self, peer: &S7Peer) -> Option<String> {
+        match peer {
+            S7Peer::Tcp(service) => service.address.clone(),
+            _ => None,
+        }
     }
 
     fn server_program(
@@ -180,7 +203,10 @@ impl World for S7World {
             }),
             S7Peer::Mqtt(_) => mqtt::program(setting, name, free_port),
             S7Peer::Redis(_) => Ok(redis::program(name, free_port)),
-            S7Peer::Sse(_) | S7Peer::Values(_) => Err(WorldError::Unknown(format!("`{name}` is no server"))),
+            S7Peer::Tcp(service) => service.program(setting, name, free_port),
+            S7Peer::Sse(_) | S7Peer::Values(_) | S7Peer::TcpClient(_) => {
+                Err(WorldError::Unknown(format!("`{name}` is no server")))
+            }
         }
     }
 
@@ -192,6 +218,7 @@ impl World for S7World {
     ) -> Result<ServerPlace, WorldError> {
         match peer {
             S7Peer::S7(_) => plc::place(announced),
+            S7Peer::Tcp(service) => Ok(service.place(free_port)),
             _ => Ok(ServerPlace { instances: vec![format!("127.0.0.1:{free_port}")], stats: None }),
         }
     }

@@ -7,6 +7,7 @@ pub mod inside;
 pub mod outside;
 mod sampler;
 mod stat;
+mod tree;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::resource::Resource;
 pub use inside::Inside;
 pub use outside::Outside;
 pub use sampler::Sampler;
+pub use tree::descendants;
 
 /// Why a look at a process did not come about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,10 @@ use std::io;
 use watertight_probe::fds::{self, Fd, Kind};
 
 use super::stat::Stat;
-use super::{Blind, Census};
+use super::{Blind, Census, tree};
+
+/// The figure that tells how many processes were counted together.
+pub const PROCESSES_GAUGE: &str = "processes";
 
 /// Looks at one process from outside.
 #[derive(Debug)]
@@ -14,10 +17,12 @@ pub struct Outside {
     pid: u32,
     /// When it started: another process that is given its number later is not it.
     started: u64,
+    /// Whether what it has started is counted with it.
+    with_children: bool,
 }
 
 impl Outside {
-    /// Watches the process `pid`.
+    /// Watches the process `pid`, and no other.
     ///
     /// # Errors
     /// There is no such process, or this system does not tell of it.
@@ -26,7 +31,14 @@ impl Outside {
         if !stat.is_alive() {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("process {pid} has ended")));
         }
-        Ok(Self { pid, started: stat.started })
+        Ok(Self { pid, started: stat.started, with_children: false })
+    }
+
+    /// Counts with it every process that it has started, their children too, and of those that it left behind the ones in its
+    /// process group; the figure [`PROCESSES_GAUGE`] tells how many they are. Memory that they share is counted once for each.
+    #[must_use]
+    pub fn with_children(self) -> Self {
+        Self { with_children: true, ..self }
     }
 
     /// The process's number.
@@ -41,19 +53,37 @@ impl Outside {
     pub fn census(&self) -> Result<Census, Blind> {
         let stat = Stat::read(self.pid).ok().filter(|stat| stat.is_alive() && stat.started == self.started);
         let stat = stat.ok_or(Blind::Gone { pid: self.pid })?;
-        Ok(Census {
+        let mut census = Census {
             fds: fds::count(Some(self.pid)).ok(),
             threads: Some(stat.threads),
             rss_bytes: Some(stat.rss_bytes),
             ..Census::default()
-        })
+        };
+        if self.with_children {
+            let members = tree::members(self.pid);
+            let counted = members.iter().filter(|pid| add(&mut census, **pid).is_ok()).count();
+            census.gauges.insert(PROCESSES_GAUGE.to_owned(), (1 + counted) as f64);
+        }
+        Ok(census)
     }
 
     /// Its open descriptors one by one, with their sockets' peers and states. Dearer than counting: it reads the tables of all
     /// sockets.
     pub fn fds(&self) -> Vec<Fd> {
-        fds::census(Some(self.pid)).unwrap_or_default()
+        let members = if self.with_children { tree::members(self.pid) } else { Vec::new() };
+        let all = std::iter::once(self.pid).chain(members);
+        all.flat_map(|pid| fds::census(Some(pid)).unwrap_or_default()).collect()
     }
+}
+
+/// Adds what the process `pid` holds, unless it has ended.
+fn add(census: &mut Census, pid: u32) -> io::Result<()> {
+    let (stat, fds) = (Stat::read(pid)?, fds::count(Some(pid))?);
+    let sum = |counted: &mut Option<u64>, more: u64| *counted = counted.map(|count| count + more);
+    sum(&mut census.fds, fds);
+    sum(&mut census.threads, stat.threads);
+    sum(&mut census.rss_bytes, stat.rss_bytes);
+    Ok(())
 }
 
 /// How many descriptors of each kind, and how many TCP sockets in each state.
@@ -124,5 +154,17 @@ mod tests {
         assert_eq!(outside.census(), Err(Blind::Gone { pid }));
         assert!(Outside::new(pid).is_err());
         child.wait().expect("it is ours");
+    }
+
+    #[test]
+    fn what_a_process_has_started_is_counted_with_it_if_asked_for() {
+        let here = Outside::new(std::process::id()).expect("/proc is there").with_children();
+        let processes = || here.census().expect("this process lives").gauges[PROCESSES_GAUGE];
+        let mut child = Command::new("sleep").arg("100").spawn().expect("sleep is everywhere");
+        // Other tests have children of their own, which come and go.
+        assert!(processes() >= 2.0);
+        assert!(tree::descendants(std::process::id()).contains(&child.id()));
+        child.kill().and_then(|()| child.wait()).expect("it is ours");
+        assert!(!tree::descendants(std::process::id()).contains(&child.id()));
     }
 }

@@ -1,10 +1,9 @@
 //! One process, looked at again and again from outside and from inside.
 
-use std::io;
-
 use watertight_probe::client::Client;
 
 use super::{Blind, Census, Inside, Outside};
+use crate::explain::SiteCount;
 use crate::timeline::Trimmed;
 
 /// Looks at one process. Every look blocks for as long as the views inside take, which bound themselves.
@@ -15,12 +14,9 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Watches `pid` from outside, and by each of `inside` from inside; a later one has the last word.
-    ///
-    /// # Errors
-    /// There is no such process, or this system does not tell of it.
-    pub fn new(pid: u32, inside: Vec<Box<dyn Inside>>) -> io::Result<Self> {
-        Ok(Self { outside: Outside::new(pid)?, inside })
+    /// Watches a process from `outside`, and by each of `inside` from inside; a later one has the last word.
+    pub fn new(outside: Outside, inside: Vec<Box<dyn Inside>>) -> Self {
+        Self { outside, inside }
     }
 
     /// The view from outside.
@@ -43,6 +39,15 @@ impl Sampler {
             view.look(&mut census)?;
         }
         Ok(census)
+    }
+
+    /// What the views inside name of what the process holds now.
+    ///
+    /// # Errors
+    /// A view inside does not answer.
+    pub fn sites(&mut self) -> Result<Vec<SiteCount>, Blind> {
+        let sites: Result<Vec<_>, Blind> = self.inside.iter_mut().map(|view| view.sites()).collect();
+        Ok(sites?.into_iter().flatten().collect())
     }
 
     /// Asks the process's allocator to give back what is free; `None`: it has no probe, or had nothing to give.

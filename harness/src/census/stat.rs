@@ -11,6 +11,10 @@ use rustix::param::page_size;
 pub(super) struct Stat {
     /// `R`, `S`, `Z`, …
     pub state: char,
+    /// The process that started it, or inherited it.
+    pub parent: u32,
+    /// Its process group, by the number of the one that leads it.
+    pub group: u32,
     /// When it started, in clock ticks since the machine did: with its number this names a process for good.
     pub started: u64,
     /// Its threads.
@@ -41,11 +45,13 @@ impl Stat {
         let mut fields = after_name.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let mut skip_to = |count: usize| fields.nth(count)?.parse::<u64>().ok();
+        let parent = u32::try_from(skip_to(0)?).ok()?;
+        let group = u32::try_from(skip_to(0)?).ok()?;
         // Fields 20, 22 and 24 of the manual: num_threads, starttime, rss in pages.
-        let threads = skip_to(16)?;
+        let threads = skip_to(14)?;
         let started = skip_to(1)?;
         let rss_bytes = skip_to(1)? * page_size() as u64;
-        Some(Self { state, started, threads, rss_bytes })
+        Some(Self { state, parent, group, started, threads, rss_bytes })
     }
 }
 
@@ -56,9 +62,10 @@ mod tests {
     #[test]
     fn a_line_is_read_as_the_manual_says() {
         let line =
-            "4711 (a (b) c) S 1 4711 4711 0 -1 4194560 900 0 0 0 5 6 0 0 20 0 7 0 99 12345 300 1844 1 1 0";
+            "4711 (a (b) c) S 1 4700 4711 0 -1 4194560 900 0 0 0 5 6 0 0 20 0 7 0 99 12345 300 1844 1 1 0";
         let stat = Stat::parse(line).expect("the line is well formed");
-        assert_eq!(stat, Stat { state: 'S', started: 99, threads: 7, rss_bytes: 300 * page_size() as u64 });
+        let rss_bytes = 300 * page_size() as u64;
+        assert_eq!(stat, Stat { state: 'S', parent: 1, group: 4700, started: 99, threads: 7, rss_bytes });
         assert!(stat.is_alive());
         assert_eq!(Stat::parse("4711 (a) S 1"), None);
     }

@@ -27,6 +27,15 @@ pub(super) struct Inventory {
     pub tasks: Vec<TaskInfo>,
     /// Open descriptors.
     pub fds: Vec<NamedFd>,
+    /// What a view of others than the probe names by itself.
+    pub named: Vec<SiteCount>,
+}
+
+impl Inventory {
+    /// Things named by such a view.
+    fn named_things(&self) -> u64 {
+        self.named.iter().map(|site| site.count).sum()
+    }
 }
 
 /// An open descriptor in words that are the same from cycle to cycle.
@@ -74,6 +83,7 @@ pub(super) fn rose(inventories: &[Inventory]) -> bool {
     let [first, .., last] = inventories else { return false };
     last.tasks.len() > first.tasks.len()
         || last.fds.len() > first.fds.len()
+        || last.named_things() > first.named_things()
         || !grown_stacks(inventories).is_empty()
 }
 
@@ -86,7 +96,8 @@ fn snapshot(inventory: &Inventory, stacks: &Stacks) -> SiteSnapshot {
     let heap = heap_by_stack(inventory, stacks).into_values();
     let tasks = tasks_by_place(inventory).into_values();
     let fds = inventory.fds.iter().map(fd_site);
-    SiteSnapshot { cycle: inventory.cycle, sites: heap.chain(tasks).chain(fds).collect() }
+    let named = inventory.named.iter().cloned();
+    SiteSnapshot { cycle: inventory.cycle, sites: heap.chain(tasks).chain(fds).chain(named).collect() }
 }
 
 fn heap_by_stack(inventory: &Inventory, stacks: &Stacks) -> BTreeMap<(u32, u16), SiteCount> {

@@ -200,7 +200,7 @@ fn judged<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest, measured: &
 
 fn target<P: PeerSpec>(scenario: &Scenario<P>) -> String {
     let target = &scenario.target;
-    let name = target.shown();
+    let name = target.title();
     match &target.defect {
         Some(defect) => format!("{name} ({defect})"),
         None => name,

@@ -421,7 +421,8 @@ impl<W: World> Stage for Sim<'_, W> {
         let fds = inventory::fds_of(None).iter().map(NamedFd::from).chain(sockets).collect();
         let spawned = |site: &heap::SiteCount| Some((site.spawner, tasks::spawned_at(site.spawner)?));
         let spawners = heap.iter().filter_map(spawned).collect();
-        Ok(Inventory { cycle: 0, heap, tenants: tenants.parts(), spawners, tasks: live, fds })
+        let tenants = tenants.parts();
+        Ok(Inventory { cycle: 0, heap, tenants, spawners, tasks: live, fds, named: Vec::new() })
     }
 
     async fn named(&mut self, inventories: &[Inventory]) -> Named {

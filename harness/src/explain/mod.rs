@@ -84,8 +84,10 @@ fn with_fingerprint(schema: &mut Schema) {
 /// Gives each finding of tasks the stack on which one of them waits, by the line that spawned them.
 pub fn add_awaits(findings: &mut [Finding], awaits: &[(String, Vec<String>)]) {
     for finding in findings.iter_mut().filter(|finding| finding.resource == Resource::Tasks) {
-        let awaits = awaits.iter().find(|(place, _)| *place == finding.site);
-        finding.stack = awaits.map(|(_, stack)| stack.clone()).unwrap_or_default();
+        // A probe's tasks have no stacks of their own; a foreign view's come with them.
+        if let Some((_, stack)) = awaits.iter().find(|(place, _)| *place == finding.site) {
+            finding.stack.clone_from(stack);
+        }
     }
 }
 

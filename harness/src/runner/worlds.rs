@@ -101,7 +101,7 @@ fn storms<P: PeerSpec>(scenario: &Scenario<P>) -> bool {
 }
 
 fn described(target: &Target) -> String {
-    let name = target.shown();
+    let name = target.title();
     match target.defect.as_deref() {
         None | Some("none") => name,
         Some(defect) => format!("{name} ({defect})"),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::check_target;
 use super::recovery::Recovery;
 use super::suggest::{did_you_mean, list};
 use super::tree::{Entry, Id, Node, Value};
@@ -28,6 +29,7 @@ pub(super) fn check(root: &Node, recovery: &Recovery) -> Vec<Finding> {
     checker.expectation();
     checker.engines();
     checker.image();
+    checker.findings.extend(check_target::check(root, recovery));
     checker.findings
 }
 
@@ -120,10 +122,13 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Whether the target is somebody else's program or process.
+    fn is_foreign(&self) -> bool {
+        self.value(self.root, "target").and_then(check_target::process).is_some()
+    }
+
     fn reload(&mut self, fault: &'a Entry) {
-        let is_command =
-            self.value(self.root, "target").is_some_and(|target| target.entry("command").is_some());
-        if let Some(with) = fault.value.entry("with").filter(|_| is_command) {
+        if let Some(with) = fault.value.entry("with").filter(|_| self.is_foreign()) {
             let help = "leave out `with`: the program gets its SIGHUP, and reads whatever it reads";
             self.find(with.key.id, "nobody writes the settings of a target that is a `command`", help);
         }
@@ -192,7 +197,8 @@ impl<'a> Checker<'a> {
     }
 
     fn settle(&mut self, phase: &'a Node, until: &'a Entry) {
-        if !self.recovery.hides(&[&until.value]) && until.value.entries().is_empty() {
+        // A target of somebody else's may have no figure of its own to name.
+        if !self.is_foreign() && !self.recovery.hides(&[&until.value]) && until.value.entries().is_empty() {
             let help = "name a figure of the target and its value at rest: `until: { sessions: 4 }`";
             self.find(until.value.id, "`until` names nothing", help);
         }
@@ -308,21 +314,17 @@ impl<'a> Checker<'a> {
             }
         }
         let target = self.value(self.root, "target");
-        if target.is_some_and(|target| target.entry("image").is_some()) {
-            return;
-        }
-        let command = target.and_then(|target| target.entry("command"));
-        if let (Some(command), Some(sim)) =
-            (command, engines.items().iter().find(|engine| named(engine, "sim")))
-        {
-            let _ = command;
+        let process = target.filter(|target| target.entry("image").is_none()).and_then(check_target::process);
+        let sim = engines.items().iter().find(|engine| named(engine, "sim"));
+        if let (Some(process), Some(sim)) = (process, sim) {
             let help = "use `engines: [process]`, or a target with a `name`";
-            self.find(sim.id, "a target that is a `command` cannot play in `sim`", help);
+            let key = &process.key.text;
+            self.find(sim.id, format!("a target that is a `{key}` cannot play in `sim`"), help);
         }
     }
 }
 
-fn text(node: &Node) -> Option<&str> {
+pub(super) fn text(node: &Node) -> Option<&str> {
     match &node.value {
         Value::Scalar(scalar) => Some(&scalar.text),
         _ => None,

@@ -7,10 +7,12 @@
 
 pub mod case;
 mod check;
+mod check_target;
 mod de;
 pub(crate) mod document;
 pub mod error;
 pub mod ignore;
+pub mod inside;
 pub mod limits;
 pub mod model;
 mod parse;
@@ -22,6 +24,7 @@ pub mod set;
 mod stand_in;
 pub(crate) mod suggest;
 pub mod target;
+pub mod template;
 mod tree;
 mod yaml;
 

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 
+use super::oom::OomKills;
 use super::program::EXEC_ROLE;
 use crate::housing::{End, House, Output, Resident};
 use crate::world::{BoxFuture, Program};
@@ -42,6 +44,7 @@ impl House for Here {
 
 /// Starts `program` as a process that dies with this one.
 pub(super) fn spawn(program: &Program) -> io::Result<Process> {
+    let oom_kills_before = OomKills::now();
     let child = Command::new(std::env::current_exe()?)
         .arg(EXEC_ROLE)
         .args(&program.argv)
@@ -49,22 +52,46 @@ pub(super) fn spawn(program: &Program) -> io::Result<Process> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A group of its own: what it starts can be ended with it, and a Ctrl-C is the runner's to handle.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
-    Ok(Process(child))
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    Ok(Process { child, group, oom_kills_before })
 }
 
-/// A process of this machine.
+/// A process of this machine. Dropping it kills it, and what is left of its process group.
 #[derive(Debug)]
-pub(super) struct Process(Child);
+pub(super) struct Process {
+    child: Child,
+    group: Option<Pid>,
+    oom_kills_before: OomKills,
+}
+
+impl Process {
+    fn end(&self, status: ExitStatus) -> End {
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        let by_whom = if killed { format!(", {}", self.oom_kills_before.verdict()) } else { String::new() };
+        End { how: format!("{status}{by_whom}"), success: status.success(), out_of_memory: None }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // Whoever has left the group is found when the run is over.
+            let _nobody_left = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
 
 impl Resident for Process {
     fn outputs(&mut self) -> Option<[Output; 2]> {
-        Some([Box::new(self.0.stdout.take()?), Box::new(self.0.stderr.take()?)])
+        Some([Box::new(self.child.stdout.take()?), Box::new(self.child.stderr.take()?)])
     }
 
     fn pid(&self) -> Option<u32> {
-        self.0.id()
+        self.child.id()
     }
 
     fn address(&self) -> IpAddr {
@@ -72,20 +99,20 @@ impl Resident for Process {
     }
 
     fn signal(&mut self, signal: Signal) -> BoxFuture<'_, bool> {
-        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let sent = pid.is_some_and(|pid| kill_process(pid, signal).is_ok());
         Box::pin(async move { sent })
     }
 
     fn ended(&mut self) -> Option<End> {
-        self.0.try_wait().ok().flatten().map(end)
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(self.end(status))
     }
 
     fn wait(&mut self) -> BoxFuture<'_, io::Result<End>> {
-        Box::pin(async { self.0.wait().await.map(end) })
+        Box::pin(async {
+            let status = self.child.wait().await?;
+            Ok(self.end(status))
+        })
     }
-}
-
-fn end(status: ExitStatus) -> End {
-    End { how: status.to_string(), success: status.success(), out_of_memory: None }
 }

@@ -3,7 +3,11 @@
 //! The target and its server peers are programs (`program`), every link has its proxies (`wiring`), the target is looked at
 //! from outside and inside ([`Sampler`]). Consumers run in this process.
 
+mod foreign;
 mod here;
+mod oom;
+mod orphans;
+mod output;
 mod ports;
 mod probe_at;
 mod program;
@@ -11,7 +15,7 @@ mod signals;
 mod wiring;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,7 +26,9 @@ use watertight_probe::Tenant;
 
 pub use program::{EXEC_ROLE, exec_role};
 
-use self::here::Here;
+use self::foreign::Foreign;
+use self::here::{Here, LOOPBACK};
+use self::orphans::Heir;
 use self::probe_at::ProbeAt;
 use self::program::Running;
 use self::wiring::Wiring;
@@ -32,7 +38,8 @@ use super::inventory::{self, Inventory, NamedFd};
 use super::network::{self, Kernel, Limits};
 use super::storm::Storms;
 use super::{CycleCounts, Measured, Mutation, Observer, Plant, Planted, PlayFailure, Wanted, mutant, pace};
-use crate::census::{Blind, Census, Inside, Sampler, inside};
+use crate::census::outside::PROCESSES_GAUGE;
+use crate::census::{Blind, Census, Inside, Outside, Sampler, inside};
 use crate::chaos::Change;
 use crate::chaos::toxics::kill;
 use crate::housing::{House, Lease};
@@ -58,14 +65,19 @@ pub(super) fn play<W: World>(
         .enable_all()
         .build()
         .map_err(PlayFailure::system("build the runtime"))?;
+    let heir = Heir::begin().map_err(PlayFailure::system("inherit what programs leave behind"))?;
     let scratch = tempfile::tempdir().map_err(PlayFailure::system("make a temporary folder"))?;
     let pace = scenario.cycles.wall.map_or(1.0, |wall| wall.pace);
-    let measured = runtime.block_on(async {
+    let mut measured = runtime.block_on(async {
         let house = house(world, scenario, wanted.engine, scratch.path()).await?;
         let (seed, scratch, listen) = (wanted.seed, scratch.path(), house.listen());
         let setting = Setting { scenario, seed, pace, scratch, listen };
         run(world, setting, house, counts, wanted, observer).await
     });
+    let swept = runtime.block_on(heir.sweep());
+    if let Ok(measured) = &mut measured {
+        measured.notes.extend(left_behind(swept));
+    }
     // Whatever a consumer still waits for ends with the runtime.
     runtime.shutdown_background();
     measured
@@ -111,9 +123,22 @@ async fn run<W: World>(
     let began = Instant::now();
     let played = cycle::play(&mut live, &script, observer).await;
     let lasted = began.elapsed();
-    let measured = live.measured(played, counts, lasted).await;
-    live.stop().await;
+    let mut measured = live.measured(played, counts, lasted).await;
+    measured.notes.extend(live.stop().await);
     Ok(measured)
+}
+
+/// Processes that were still there once every program had been ended, in a sentence.
+fn left_behind(swept: Result<usize, usize>) -> Option<String> {
+    match swept {
+        Ok(0) => None,
+        Ok(count) => {
+            Some(format!("processes that outlived the programs which started them: {count}, all killed"))
+        }
+        Err(count) => {
+            Some(format!("processes that outlived the run: {count} could not be killed: end them by hand"))
+        }
+    }
 }
 
 /// A target that never came to life is a finding, not a failure of the harness.
@@ -149,9 +174,10 @@ impl<E: Into<PlayFailure>> From<E> for Unstarted {
     }
 }
 
-/// A server peer that runs as a program.
+/// A server peer.
 struct Server {
-    running: Running,
+    /// Its program; `None`: it ran already.
+    running: Option<Running>,
     place: ServerPlace,
     /// The port it was given: it keeps that when it is started again.
     port: u16,
@@ -168,7 +194,10 @@ struct Live<'w, W: World> {
     server_clients: BTreeMap<String, Box<dyn Party>>,
     /// The addresses of server peers as the target sees them: the proxies'.
     seen: BTreeMap<String, Vec<String>>,
-    target: Option<(Running, Sampler)>,
+    /// Its program, unless it ran already, and what looks at it.
+    target: Option<(Option<Running>, Sampler)>,
+    /// What the scenario says of a target that is not the world's own.
+    foreign: Option<Foreign>,
     consumers: BTreeMap<String, Box<dyn Party>>,
     storms: Storms,
     counted_from: Reading,
@@ -193,6 +222,7 @@ impl<'w, W: World> Live<'w, W> {
             server_clients: BTreeMap::new(),
             seen: BTreeMap::new(),
             target: None,
+            foreign: None,
             consumers: BTreeMap::new(),
             storms: Storms::default(),
             counted_from: Reading::default(),
@@ -227,9 +257,16 @@ impl<'w, W: World> Live<'w, W> {
     /// Starts the peer `name`; the proxies that lead to it stay where they are.
     async fn start_server(&mut self, name: &str, port: u16) -> Result<(), PlayFailure> {
         let peer = &self.setting.scenario.world[name];
-        let program = self.world.server_program(&self.setting, name, peer, port)?;
-        let running = Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
-        let place = self.world.server_place(peer, &running.announced, port)?;
+        let (running, place) = match self.world.server_address(peer) {
+            Some(address) => (None, ServerPlace { instances: vec![address], stats: None }),
+            None => {
+                let program = self.world.server_program(&self.setting, name, peer, port)?;
+                let running =
+                    Running::start(&program).await.map_err(|ended| peer_not_started(name, &ended))?;
+                let place = self.world.server_place(peer, &running.announced, port)?;
+                (Some(running), place)
+            }
+        };
         let proxies = self.wiring.wire_servers(name, &place.instances, self.house.host()).await;
         let seen = proxies.map_err(PlayFailure::system("start a proxy"))?;
         self.seen.insert(name.to_owned(), seen);
@@ -244,43 +281,67 @@ impl<'w, W: World> Live<'w, W> {
     }
 
     async fn start_target(&mut self) -> Result<(), Unstarted> {
-        let mut program = self.target_program()?;
+        if self.setting.scenario.target.name.is_none() {
+            return self.start_foreign_target().await;
+        }
+        let mut program = self.world.target_program(&self.setting, &self.seen)?;
         let mut probe = None;
         if program.has_probe {
             let port = ports::free().map_err(PlayFailure::system("find a free port"))?;
             probe = Some(ProbeAt::ask(&mut program, SocketAddr::new(self.setting.listen, port)));
         }
-        let started = self.house.start(&program).await;
-        let running = Running::ready(&program, started).await.map_err(Unstarted::Ended)?;
+        let running = self.start_in_house(&program).await?;
         let at = running.address();
-        if let Some(place) = self.world.target_place(&running.announced) {
-            for (name, _) in self.peers(Seat::Consumer) {
-                let wired = self.wiring.wire_target(name, &place, at).await;
-                wired.map_err(PlayFailure::system("start a proxy"))?;
-            }
-        }
+        self.wire_target(self.world.target_place(&running.announced), at).await?;
         let pid = running.pid().ok_or_else(|| Unstarted::Ended(gone(&program)))?;
         let views = probe.map(|probe| Box::new(inside::Probe::by(probe.client(at))) as Box<dyn Inside>);
-        let sampler = Sampler::new(pid, views.into_iter().collect());
-        let sampler = sampler.map_err(PlayFailure::system("look at a process"))?;
-        self.target = Some((running, sampler));
+        let outside = Outside::new(pid).map_err(PlayFailure::system("look at a process"))?;
+        self.target = Some((Some(running), Sampler::new(outside, views.into_iter().collect())));
         Ok(())
     }
 
-    /// The program that is the target: the world's own, or the scenario's `command`.
-    fn target_program(&mut self) -> Result<Program, PlayFailure> {
-        let target = &self.setting.scenario.target;
-        let of_image = || target.image.as_ref().map(|_| Vec::new());
-        let Some(command) = target.command.clone().or_else(of_image) else {
-            return Ok(self.world.target_program(&self.setting, &self.seen)?);
-        };
-        if self.notes.is_empty() {
-            self.notes.push("tasks, heap: not measured: the target has no probe".to_owned());
-        }
-        Ok(program::of_command("target", &command, target.ready.as_ref()))
+    async fn start_in_house(&mut self, program: &Program) -> Result<Running, Unstarted> {
+        let started = self.house.start(program).await;
+        Running::ready(program, started).await.map_err(Unstarted::Ended)
     }
 
-    fn target(&mut self) -> Result<&mut (Running, Sampler), Ended> {
+    /// Starts the scenario's own command or image, or finds the process that it names.
+    async fn start_foreign_target(&mut self) -> Result<(), Unstarted> {
+        let Setting { scenario, seed, scratch, .. } = self.setting;
+        let foreign = match self.foreign.take() {
+            Some(foreign) => foreign,
+            None => {
+                let foreign = Foreign::new(&scenario.target, &self.seen, scratch, seed)?;
+                self.notes.extend(foreign.not_measured());
+                foreign
+            }
+        };
+        let foreign = self.foreign.insert(foreign);
+        let (program, place, views) = (foreign.program()?, foreign.place()?, foreign.views()?);
+        let running = match &program {
+            Some(program) => Some(self.start_in_house(program).await?),
+            None => None,
+        };
+        self.wire_target(place, running.as_ref().map_or(LOOPBACK, Running::address)).await?;
+        let pid = running.as_ref().map_or(scenario.target.pid, Running::pid);
+        let pid =
+            pid.ok_or_else(|| Unstarted::Ended(Ended::TargetDied { how: AS_SOON_AS_READY.to_owned() }))?;
+        let outside = Outside::new(pid).map_err(|error| not_there(pid, &error))?;
+        self.target = Some((running, Sampler::new(outside.with_children(), views)));
+        Ok(())
+    }
+
+    /// Puts a proxy for each kind of consumer in front of the target at `place`, which is reached at `at`.
+    async fn wire_target(&mut self, place: Option<String>, at: IpAddr) -> Result<(), PlayFailure> {
+        let Some(place) = place else { return Ok(()) };
+        for (name, _) in self.peers(Seat::Consumer) {
+            let wired = self.wiring.wire_target(name, &place, at).await;
+            wired.map_err(PlayFailure::system("start a proxy"))?;
+        }
+        Ok(())
+    }
+
+    fn target(&mut self) -> Result<&mut (Option<Running>, Sampler), Ended> {
         self.target.as_mut().ok_or_else(|| Ended::TargetDied { how: "it was not started again".to_owned() })
     }
 
@@ -291,12 +352,16 @@ impl<'w, W: World> Live<'w, W> {
     ) -> Result<T, Ended> {
         let (running, sampler) = self.target()?;
         // A process that has ended and was not reaped can still be looked at.
-        if let Some(ended) = running.ended() {
+        let mut ended = || running.as_mut().and_then(Running::ended);
+        if let Some(ended) = ended() {
             return Err(ended);
         }
         match look(sampler) {
             Ok(seen) => Ok(seen),
-            Err(blind) => Err(running.ended_by_now().await.unwrap_or_else(|| blind.into())),
+            Err(blind) => Err(match running {
+                Some(running) => running.ended_by_now().await.unwrap_or_else(|| blind.into()),
+                None => blind.into(),
+            }),
         }
     }
 
@@ -333,7 +398,7 @@ impl<'w, W: World> Live<'w, W> {
             snapshots,
             awaits,
             testimony: None,
-            notes: std::mem::take(&mut self.notes),
+            notes: self.notes.drain(..).chain(several_processes(&played.peak)).collect(),
             scenario_time: lasted,
             timeline: Timeline {
                 exact: false,
@@ -357,19 +422,20 @@ impl<'w, W: World> Live<'w, W> {
         held.await
     }
 
-    /// Ends every program of the run, in order.
-    async fn stop(mut self) {
+    /// Ends every program of the run, in order; says which did not end when asked to. The verdict stands, whatever they do.
+    async fn stop(mut self) -> Vec<String> {
         self.consumers.clear();
-        if let Some((running, _)) = self.target.take() {
-            // The verdict stands; one that does not end in time is killed.
-            let _late = running.stop(Signal::TERM, STOP_WITHIN).await;
+        let mut late = Vec::new();
+        if let Some((Some(running), _)) = self.target.take() {
+            late.extend(running.end(Signal::TERM, STOP_WITHIN).await.err());
         }
         self.house.close().await;
         self.wiring.shutdown().await;
         self.server_clients.clear();
-        for (_, server) in self.servers {
-            let _late = server.running.stop(Signal::TERM, STOP_WITHIN).await;
+        for running in std::mem::take(&mut self.servers).into_values().filter_map(|server| server.running) {
+            late.extend(running.end(Signal::TERM, STOP_WITHIN).await.err());
         }
+        late
     }
 }
 
@@ -394,6 +460,23 @@ fn gone(program: &Program) -> Ended {
     Ended::TargetDied { how: format!("{} ended as soon as it was ready", program.name) }
 }
 
+/// A target that was ready and has ended.
+const AS_SOON_AS_READY: &str = "it ended as soon as it was ready";
+
+/// A process that a scenario names and that cannot be looked at.
+fn not_there(pid: u32, error: &std::io::Error) -> Unstarted {
+    Unstarted::Ended(Ended::TargetDied { how: format!("process {pid} cannot be looked at: {error}") })
+}
+
+/// That a target is more than one process, and what that means for its figures.
+fn several_processes(peak: &Census) -> Option<String> {
+    let most = peak.gauges.get(PROCESSES_GAUGE).copied().filter(|most| *most > 1.0)?;
+    Some(format!(
+        "the target had up to {most} processes at once: fds, threads and RSS are those of all of them together, \
+         tasks and heap of the first alone"
+    ))
+}
+
 fn peer_not_started(name: &str, ended: &Ended) -> PlayFailure {
     PlayFailure::World(crate::world::WorldError::Start { what: format!("`{name}`"), why: ended.to_string() })
 }
@@ -416,7 +499,7 @@ impl<W: World> Stage for Live<'_, W> {
 
     async fn census(&mut self) -> Result<Census, Ended> {
         let mut census = self.look(Sampler::census).await?;
-        census.gauges.extend(self.target()?.0.gauges());
+        census.gauges.extend(self.target()?.0.iter().flat_map(Running::gauges));
         Ok(census)
     }
 
@@ -502,7 +585,8 @@ impl<W: World> Stage for Live<'_, W> {
         self.look(|sampler| {
             let Some(probe) = sampler.probe() else {
                 let fds = sampler.outside().fds().iter().map(NamedFd::from).collect();
-                return Ok::<_, Ended>(Inventory { fds, ..Inventory::default() });
+                let named = sampler.sites()?;
+                return Ok::<_, Ended>(Inventory { fds, named, ..Inventory::default() });
             };
             let fds = probe.fds().map_err(blind)?.iter().map(NamedFd::from).collect();
             let sites = probe.sites(1).map_err(blind)?;
@@ -510,7 +594,8 @@ impl<W: World> Stage for Live<'_, W> {
             // What belongs to nobody in particular is the target's at large.
             tenants.remove(&Tenant::NONE.id());
             let tasks = probe.tasks().map_err(blind)?;
-            Ok(Inventory { cycle: 0, heap: sites.sites, tenants, spawners: sites.spawners, tasks, fds })
+            let (heap, spawners) = (sites.sites, sites.spawners);
+            Ok(Inventory { heap, tenants, spawners, tasks, fds, ..Inventory::default() })
         })
         .await
     }

@@ -1,31 +1,22 @@
 //! Programs that a wall-clock run starts: started without a shell, watched until ready, ended for sure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use rustix::process::Signal;
-use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
 use super::here;
+use super::output::{Tail, read_lines};
+use crate::census::inside;
 use crate::housing::{End, OutOfMemory, Resident};
-use crate::scenario::target::Ready;
 use crate::timeline::Ended;
 use crate::world::{Announced, Program, ReadyWhen};
-
-/// Lines of a program's output kept for the report.
-const TAIL_LINES: usize = 20;
-
-/// A line of output longer than this is dropped: a program must not grow the harness.
-const LINE_BYTES_MAX: usize = 4096;
 
 /// How long a program may take to become ready.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -57,25 +48,6 @@ pub fn exec_role(mut args: impl Iterator<Item = OsString>) -> std::process::Exit
     std::process::ExitCode::from(127)
 }
 
-/// The last lines a program printed.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
-
-impl Tail {
-    fn push(&self, line: String) {
-        let mut lines = self.0.lock().expect("no code panics while it holds the tail");
-        if lines.len() == TAIL_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    pub(super) fn text(&self) -> String {
-        let lines = self.0.lock().expect("no code panics while it holds the tail");
-        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
-    }
-}
-
 /// A program that has been started and is ready. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -99,8 +71,10 @@ impl Running {
         let mut resident = started.map_err(|error| never_ready(program, error.to_string()))?;
         let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
         if let Some([stdout, stderr]) = resident.outputs() {
-            read_lines(stderr, said.clone(), None);
-            read_lines(stdout, said.clone(), Some(lines));
+            let on_stderr = matches!(program.ready, ReadyWhen::Said(_)).then(|| lines.clone());
+            let on_stdout = matches!(program.ready, ReadyWhen::Said(_) | ReadyWhen::Lines(_)).then_some(lines);
+            read_lines(stderr, said.clone(), on_stderr);
+            read_lines(stdout, said.clone(), on_stdout);
         }
         let mut running =
             Self { name: program.name.clone(), resident, announced: Announced::default(), said };
@@ -118,7 +92,10 @@ impl Running {
         let ready = async {
             match &program.ready {
                 ReadyWhen::Started => Some(Announced::default()),
-                ReadyWhen::Port(port) => Some(port_accepts(address, *port).await),
+                ReadyWhen::Port(port) => Some(accepts(&SocketAddr::new(address, *port).to_string()).await),
+                ReadyWhen::Accepts(place) => Some(accepts(&reached_at(address, place)).await),
+                ReadyWhen::Answers(url) => Some(answers(url).await),
+                ReadyWhen::Said(text) => said(text, &mut lines).await,
                 ReadyWhen::Lines(wanted) => announced(wanted, &mut lines).await,
             }
         };
@@ -127,15 +104,27 @@ impl Running {
             ready = timeout_at(deadline, ready) => match ready {
                 Ok(Some(announced)) => Ok(announced),
                 Ok(None) => Err(self.died().await),
-                Err(_) => Err(never_ready(program, self.seen_instead())),
+                Err(_) => Err(never_ready(program, self.seen_instead(&program.ready))),
             },
             _ = self.resident.wait() => Err(self.died().await),
         }
     }
 
-    fn seen_instead(&self) -> String {
+    /// What was waited for, where the message does not go without saying, and what it said instead.
+    fn seen_instead(&self, ready: &ReadyWhen) -> String {
+        let waited_for = match ready {
+            ReadyWhen::Accepts(address) => format!("nobody accepts connections at {address}; "),
+            ReadyWhen::Answers(url) => format!("{url} is not answered with success; "),
+            ReadyWhen::Said(text) => format!("no line contains `{text}`; "),
+            ReadyWhen::Started | ReadyWhen::Port(_) | ReadyWhen::Lines(_) => String::new(),
+        };
         let output = self.said.text();
-        if output.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{output}") }
+        let said = if output.is_empty() {
+            "it printed nothing".to_owned()
+        } else {
+            format!("it printed:\n{output}")
+        };
+        waited_for + &said
     }
 
     /// The process id on this machine; `None` once it has been reaped.
@@ -227,31 +216,6 @@ fn never_ready(program: &Program, why: String) -> Ended {
     Ended::NeverReady { within: READY_WITHIN, why: format!("{}: {why}", program.name) }
 }
 
-/// Reads until the program closes its output, at the latest when it ends: it is killed on drop.
-fn read_lines(
-    output: impl AsyncRead + Send + Unpin + 'static,
-    said: Tail,
-    announced: Option<mpsc::Sender<String>>,
-) {
-    tokio::spawn(async move {
-        let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
-        while let Some(line) = lines.next().await {
-            match line {
-                Ok(line) => {
-                    if let Some(announced) = &announced {
-                        // Waits for whoever looks for an announcement; once nobody does, the line is only kept.
-                        let _nobody_waits = announced.send(line.clone()).await;
-                    }
-                    said.push(line);
-                }
-                // The rest of an overlong line is dropped; the codec goes on with the next one.
-                Err(LinesCodecError::MaxLineLengthExceeded) => {}
-                Err(LinesCodecError::Io(_)) => return,
-            }
-        }
-    });
-}
-
 /// For each wanted text the rest of the line that starts with it; `None` when the output ends before all were seen.
 async fn announced(wanted: &[String], lines: &mut mpsc::Receiver<String>) -> Option<Announced> {
     let mut rests = vec![None; wanted.len()];
@@ -269,20 +233,39 @@ async fn announced(wanted: &[String], lines: &mut mpsc::Receiver<String>) -> Opt
     Some(Announced(rests.into_iter().flatten().collect()))
 }
 
-async fn port_accepts(address: IpAddr, port: u16) -> Announced {
-    while TcpStream::connect((address, port)).await.is_err() {
-        sleep(Duration::from_millis(20)).await;
+/// How often somebody who starts is asked whether he is ready.
+const ASK_PERIOD: Duration = Duration::from_millis(20);
+
+async fn accepts(address: &str) -> Announced {
+    while TcpStream::connect(address).await.is_err() {
+        sleep(ASK_PERIOD).await;
     }
     Announced::default()
 }
 
-/// A program that a scenario names itself.
-pub(super) fn of_command(name: &str, command: &[String], ready: Option<&Ready>) -> Program {
-    let ready = match ready {
-        Some(Ready::Tcp(port)) => ReadyWhen::Port(*port),
-        Some(Ready::Line(text)) => ReadyWhen::Lines(vec![text.clone()]),
-        None => ReadyWhen::Started,
-    };
-    let argv = command.iter().map(OsString::from).collect();
-    Program { name: name.to_owned(), argv, env: Vec::new(), ready, has_probe: false }
+async fn answers(url: &str) -> Announced {
+    loop {
+        let url = url.to_owned();
+        if tokio::task::spawn_blocking(move || inside::answers(&url)).await.unwrap_or(false) {
+            return Announced::default();
+        }
+        sleep(ASK_PERIOD).await;
+    }
+}
+
+/// Waits for a line that contains `text`; `None`: the output ended before.
+async fn said(text: &str, lines: &mut mpsc::Receiver<String>) -> Option<Announced> {
+    loop {
+        if lines.recv().await?.contains(text) {
+            return Some(Announced::default());
+        }
+    }
+}
+
+/// Where `place`, as the program says it, is reached when the program itself is at `address`: its loopback is not always ours.
+fn reached_at(address: IpAddr, place: &str) -> String {
+    match place.parse::<SocketAddr>() {
+        Ok(said) if said.ip().is_loopback() => SocketAddr::new(address, said.port()).to_string(),
+        _ => place.to_owned(),
+    }
 }

@@ -14,7 +14,7 @@ use crate::world::{Setting, World};
 
 impl<W: World> Live<'_, W> {
     pub(super) async fn kill(&mut self, signal: kill::Signal, within: Duration) -> Result<(), Ended> {
-        let Some((running, _)) = self.target.take() else { return Ok(()) };
+        let Some((Some(running), _)) = self.target.take() else { return Ok(()) };
         self.paused.remove(kill::TARGET);
         self.is_cut_off = false;
         running.stop(sent(signal), within).await.map_err(|how| Ended::TargetDied { how })
@@ -27,14 +27,15 @@ impl<W: World> Live<'_, W> {
         signal: kill::Signal,
         within: Duration,
     ) -> Result<(), Ended> {
-        let Some(mut server) = self.servers.remove(name) else { return Ok(()) };
+        let Some(server) = self.servers.remove(name) else { return Ok(()) };
+        let Some(mut running) = server.running else { return Ok(()) };
         // A process that stands still neither counts nor ends.
-        server.running.signal(Signal::CONT).await;
+        running.signal(Signal::CONT).await;
         self.paused.remove(name);
         let peer = &self.setting.scenario.world[name];
         let load = self.world.server_load(peer, &server.place).await;
         self.acts.ends(name, load.map_err(|error| peer_failed(name, &error.into()))?);
-        let ended = server.running.end(sent(signal), within).await;
+        let ended = running.end(sent(signal), within).await;
         ended.map_err(|how| Ended::PeerFailed { peer: name.to_owned(), how })?;
         self.start_server(name, server.port).await.map_err(|failure| peer_failed(name, &failure))
     }
@@ -42,13 +43,15 @@ impl<W: World> Live<'_, W> {
     /// Sends `signal` to a party; an error where there is none to be signalled.
     async fn signal(&mut self, party: &str, signal: Signal) -> Result<(), Ended> {
         let Some(server) = self.servers.get_mut(party) else {
-            let (running, _) = self.target()?;
+            let (Some(running), _) = self.target()? else { return Ok(()) };
             return match running.signal(signal).await {
                 true => Ok(()),
                 false => Err(running.ended_by_now().await.unwrap_or_else(|| blind("it cannot be signalled"))),
             };
         };
-        match server.running.signal(signal).await {
+        // What runs already is left alone: such faults are refused before the run.
+        let Some(running) = server.running.as_mut() else { return Ok(()) };
+        match running.signal(signal).await {
             true => Ok(()),
             false => {
                 let how = format!("it cannot be sent {signal:?}: it has ended");
