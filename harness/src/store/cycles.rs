@@ -13,9 +13,6 @@ use crate::timeline::CycleRecord;
 /// Rows kept of one segment: eight hours of a census a second, and half as many again. Beyond that old ones are thinned.
 pub const ROWS_MAX: usize = 43_200;
 
-/// Of a segment that is thinned, the share of its cycles that counts as old.
-const OLD: (usize, usize) = (3, 4);
-
 /// What a segment's rows come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -88,7 +85,8 @@ impl Store {
     pub fn tally(&self, run: i64, segment: usize, warm_up: usize) -> Result<Tally, StoreError> {
         let sql = "SELECT coalesce(max(cycle + each), 0), coalesce(sum(each) FILTER (WHERE settled_us IS NULL AND cycle >= ?3), 0), \
                    coalesce(max(at_us), 0), coalesce(max(each), 1), count(*) FROM cycles WHERE run = ?1 AND segment = ?2";
-        let size = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|count| usize::try_from(count).unwrap_or_default());
+        let size =
+            |row: &Row<'_>, at| row.get::<_, i64>(at).map(|count| usize::try_from(count).unwrap_or_default());
         let read = |row: &Row<'_>| {
             Ok(Tally {
                 cycles: size(row, 0)?,
@@ -132,8 +130,10 @@ impl Store {
     /// # Errors
     /// A store that cannot be read.
     pub fn cycles(&self, run: i64, segment: usize) -> Result<Vec<CycleRecord>, StoreError> {
-        let names = self.rows("SELECT id, name FROM gauges", (), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-        let names = names.into_iter().filter_map(|(id, name)| Some((u16::try_from(id).ok()?, name))).collect();
+        let names =
+            self.rows("SELECT id, name FROM gauges", (), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        let names =
+            names.into_iter().filter_map(|(id, name)| Some((u16::try_from(id).ok()?, name))).collect();
         let sql = "SELECT cycle, at_us, settled_us, tasks, fds, threads, blocks, bytes, rss, gauges FROM cycles \
                    WHERE run = ?1 AND segment = ?2 ORDER BY cycle";
         let read = |row: &Row<'_>| {
@@ -145,8 +145,8 @@ impl Store {
         self.rows(sql, params![run, segment as i64], read)
     }
 
-    /// Thins the old cycles of a segment that has more than `rows_max` rows: twice as many of them share a row as the most
-    /// that did before.
+    /// Thins the cycles of a segment that has more than `rows_max` rows, so that they take half as many: each row then is the
+    /// floor of a power of two of them, and floors of floors fit.
     ///
     /// # Errors
     /// A store that cannot be written.
@@ -155,8 +155,9 @@ impl Store {
         if tally.rows <= rows_max {
             return Ok(());
         }
-        let each = tally.each_max * 2;
-        let old = tally.cycles.saturating_sub(warm_up) * OLD.0 / OLD.1 / each * each;
+        let counted = tally.cycles.saturating_sub(warm_up);
+        let each = (2 * counted).div_ceil(rows_max.max(1)).next_power_of_two().max(tally.each_max);
+        let old = counted / each * each;
         let values = [run, segment as i64, warm_up as i64, each as i64, (warm_up + old) as i64];
         let thin = || {
             let all = self.db.unchecked_transaction()?;

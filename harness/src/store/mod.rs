@@ -160,5 +160,5 @@ pub(crate) fn now() -> String {
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
-
-
+#[cfg(test)]
+mod tests;

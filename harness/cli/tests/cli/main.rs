@@ -6,6 +6,8 @@ mod bench;
 mod endings;
 mod fake;
 mod outputs;
+mod self_soak;
+mod soaking;
 mod stopping;
 
 use std::process::ExitCode;
@@ -15,6 +17,10 @@ use watertight_cli::Parts;
 
 use crate::fake::{FakeLibrary, FakePlayer};
 
+/// Its counts are the census of the soak of the soak.
+#[global_allocator]
+static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
+
 fn main() -> ExitCode {
     let parts = Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] };
     let mut args = std::env::args_os();
@@ -22,6 +28,7 @@ fn main() -> ExitCode {
         Some(arg) if arg == "__cli" => {
             watertight_cli::from_args(std::iter::once("watertight".into()).chain(args), parts)
         }
+        Some(arg) if arg == self_soak::ROLE => self_soak::main(args),
         Some(arg) if arg == "__run" => {
             fake::garble();
             watertight_cli::main(parts)
@@ -31,7 +38,8 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> = [endings::TESTS, stopping::TESTS, outputs::TESTS].concat();
+    let all: Vec<(&str, fn())> =
+        [endings::TESTS, stopping::TESTS, outputs::TESTS, soaking::TESTS, self_soak::TESTS].concat();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             // A panic is a failure, as libtest has it.

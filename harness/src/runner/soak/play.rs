@@ -112,7 +112,8 @@ impl Turn<'_> {
     /// Plays a segment. On an error of the store the child is ended, and what is kept stays.
     async fn segment(&self, request: &RunRequest, keeper: &mut Keeper<'_>) -> Result<Ending, StoreError> {
         if let Some(missing) = self.job.case.missing(self.job.engine) {
-            let how = format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
+            let how =
+                format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
             return Ok(Ending::failed(Exit::Inconclusive, how));
         }
         let limits = Limits { grace: self.options.run.limits.grace.max(GRACE), ..self.options.run.limits };
@@ -199,7 +200,8 @@ impl Playing<'_, '_, '_> {
         }
         self.turn.listener.cycle(self.turn.index, record, &self.keeper.so_far());
         let counted = self.keeper.counted();
-        if self.vigil.is_due(counted) && !self.stops {
+        // While a capture is under way nothing new is asked for.
+        if self.vigil.is_due(counted) && self.asked.is_none() && !self.stops {
             self.look(counted).await?;
         }
         Ok(())
@@ -238,7 +240,11 @@ impl Playing<'_, '_, '_> {
     }
 
     fn ending(&self, how: How, stderr: &str) -> Ending {
-        let said = if stderr.is_empty() { String::new() } else { format!("; its standard error ended with:\n{stderr}") };
+        let said = if stderr.is_empty() {
+            String::new()
+        } else {
+            format!("; its standard error ended with:\n{stderr}")
+        };
         let failed = |exit, how: String| Ending::failed(exit, how + &said);
         match how {
             How::Over if self.stops => {
@@ -246,7 +252,9 @@ impl Playing<'_, '_, '_> {
             }
             How::Over => match &self.ended {
                 None => Ending { how: "its time was over".to_owned(), exit: Exit::Clean, is_over: true },
-                Some(Ended::Interrupted) => Ending { how: "interrupted".to_owned(), exit: Exit::Clean, is_over: false },
+                Some(Ended::Interrupted) => {
+                    Ending { how: "interrupted".to_owned(), exit: Exit::Clean, is_over: false }
+                }
                 // The report says so, and is judged by it.
                 Some(ended) => Ending { how: ended.to_string(), exit: Exit::Clean, is_over: false },
             },
@@ -256,7 +264,10 @@ impl Playing<'_, '_, '_> {
             How::Garbage(what) => failed(Exit::Harness, what),
             How::Hung(silence) => {
                 let bound = humantime::format_duration(silence);
-                failed(Exit::Inconclusive, format!("no cycle ended within {bound}, so it was killed; `--timeout` sets the bound"))
+                failed(
+                    Exit::Inconclusive,
+                    format!("no cycle ended within {bound}, so it was killed; `--timeout` sets the bound"),
+                )
             }
             How::Interrupted => failed(Exit::Inconclusive, Ended::Interrupted.to_string()),
         }
