@@ -26,7 +26,7 @@ pub use cycles::{ROWS_MAX, Tally};
 pub use error::StoreError;
 pub use lock::RunLock;
 pub use reports::StoredReport;
-pub use runs::{NewRun, Run, RunKind};
+pub use runs::{NewRun, Run, RunKind, environment};
 pub use segments::Segment;
 
 /// Where runs are kept unless said.

@@ -13,7 +13,11 @@ mod stopping;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use watertight::engine::WorldPlayer;
+use watertight::runner::WorldLibrary;
 use watertight_cli::Parts;
+use watertight_scenarios::S7World;
+use watertight_scenarios::roles::ROLES;
 
 use crate::fake::{FakeLibrary, FakePlayer};
 
@@ -22,18 +26,27 @@ use crate::fake::{FakeLibrary, FakePlayer};
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
 fn main() -> ExitCode {
-    let parts = Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] };
+    let parts = parts();
     let mut args = std::env::args_os();
     match args.nth(1) {
         Some(arg) if arg == "__cli" => {
             watertight_cli::from_args(std::iter::once("watertight".into()).chain(args), parts)
         }
         Some(arg) if arg == self_soak::ROLE => self_soak::main(args),
-        Some(arg) if arg == "__run" => {
+        // A child, or a role of the real world.
+        Some(arg) if arg.as_encoded_bytes().starts_with(b"__") => {
             fake::garble();
             watertight_cli::main(parts)
         }
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+    }
+}
+
+/// The made-up world, or the real one where a test asks for that.
+fn parts() -> Parts<'static> {
+    match std::env::var_os(bench::REAL_WORLD) {
+        None => Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] },
+        Some(_) => Parts { library: &WorldLibrary(S7World), player: &WorldPlayer(S7World), roles: ROLES },
     }
 }
 

@@ -133,6 +133,8 @@ fn parent(watch: &Watch) {
         run: Options::default(),
         lasts: Duration::from_secs(30 * (WARM_UP + CYCLES + 1) as u64),
         store: folder.path().join("s.db"),
+        store_bytes_max: watertight::store::BYTES_MAX,
+        control: false,
         resume: false,
         on_leak: OnLeak::GoOn,
         commit: None,

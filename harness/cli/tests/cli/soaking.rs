@@ -25,6 +25,10 @@ pub const TESTS: &[(&str, fn())] = &[
         a_leak_is_captured_twice_and_stops_the_soak,
     ),
     ("soaking::a_leak_is_captured_and_the_soak_goes_on", a_leak_is_captured_and_the_soak_goes_on),
+    ("soaking::a_store_that_fills_up_ends_the_soak_and_loses_nothing", a_store_that_fills_up_ends_the_soak),
+    ("soaking::a_real_soak_in_sim_goes_on_after_its_end", || a_real_soak_goes_on("sim", 2, "1h")),
+    ("soaking::a_real_soak_of_processes_goes_on_after_its_end", || a_real_soak_goes_on("process", 2, "9s")),
+    ("soaking::a_clean_soak_finds_what_it_says_it_would_have_seen", a_clean_soak_finds_what_it_says),
     ("soaking::two_soaks_share_a_store_but_not_a_run", two_soaks_share_a_store_but_not_a_run),
     ("soaking::a_store_that_cannot_be_written_is_named_first", a_store_that_cannot_be_written_is_named_first),
     ("soaking::what_cannot_go_on_says_why", what_cannot_go_on_says_why),
@@ -37,7 +41,9 @@ const FOREVER: &str = "1000000h";
 /// `watertight soak ARGS` with a store and a report in the bench's folder.
 fn arguments<'a>(bench: &Bench, args: &[&'a str]) -> Vec<String> {
     let path = |name: &str| bench.path(name).to_str().expect("temporary paths are UTF-8").to_owned();
-    let own = ["soak".to_owned(), "--store".to_owned(), path("s.db"), "--json".to_owned(), path("out.json")];
+    // The fake leaks nothing that is planted.
+    let own =
+        ["soak", "--no-control", "--store", &path("s.db"), "--json", &path("out.json")].map(str::to_owned);
     own.into_iter().chain(args.iter().map(|arg: &&'a str| (*arg).to_owned())).collect()
 }
 
@@ -205,4 +211,70 @@ fn a_child_that_dies_costs_its_own_cycles() {
     let abort = case(&report, "abort");
     assert_eq!((abort.outcome, abort.counted_cycles()), (Outcome::Inconclusive, 2), "{}", abort.headline);
     assert!(report.problems.iter().any(|problem| problem.contains("signal 6")), "{:?}", report.problems);
+}
+
+fn a_store_that_fills_up_ends_the_soak() {
+    let bench = Bench::new();
+    let args = ["fake/dawdle.yaml", "--for", FOREVER, "--store-max", "100KiB"];
+    let (ran, report) = soak(&bench, &args);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(
+        report.problems.iter().any(|problem| problem.contains("no room is left")),
+        "{:?}",
+        report.problems
+    );
+    let dawdle = case(&report, "dawdle");
+    let kept = kept(&bench, 0).len();
+    assert!(kept > 100, "{kept} cycles in 100 KiB");
+    assert_eq!((dawdle.outcome, dawdle.counted_cycles()), (Outcome::Clean, kept));
+    assert!(!runs(bench.noted("child")));
+    let seconds = SECONDS_PER_CYCLE * (kept as u64 + 12);
+    let (ran, report) = soak(&bench, &["fake/dawdle.yaml", "--for", &format!("{seconds}s"), "--resume"]);
+    assert_eq!((ran.code, story(&report, "dawdle").cycles), (Some(0), kept + 12), "{}", ran.stderr);
+}
+
+/// The gate's first scenario, over the real gateway.
+const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/gate/flapping-network.yaml");
+
+fn a_real_soak_goes_on(engine: &str, cycles: usize, more: &str) {
+    let bench = Bench::of_real_world();
+    let played = |lasts: &str, resume: &[&str]| {
+        let faster =
+            ["--set", "cycles.wall.pace=50", "--set", "cycles.wall.warm_up=1", "--set", "cycles.warm_up=1"];
+        let args = [&[REAL, "--engine", engine, "--for", lasts], &faster[..], resume].concat();
+        start(&bench, &args)
+    };
+    let mut parent = played(FOREVER, &[]);
+    let store = || Store::open_to_read(&bench.path("s.db"));
+    eventually("some cycles to be kept", || store().is_ok() && kept(&bench, 0).len() > cycles);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let first = kept(&bench, 0);
+    let lasted = first.last().expect("some were kept").at;
+    let more: watertight::units::Time = more.parse().unwrap();
+    let ran = ended(played(&format!("{}ms", (lasted + more.0).as_millis()), &["--resume"]));
+    let report = read_report(&bench.path("out.json"), &ran);
+    let story = story(&report, "flapping-network");
+    assert_eq!(story.segments.len(), 2, "{}", ran.stderr);
+    assert_eq!(story.segments[0].cycles, first.len() - 1, "all that were kept, one of them warm-up");
+    assert_eq!(story.segments[1].cycles, kept(&bench, 1).len() - 1);
+    assert_eq!(story.segments[1].ended, "its time was over", "{}", ran.stdout);
+    assert!(case(&report, "flapping-network").outcome < Outcome::Invalid, "{}", ran.stdout);
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
+fn a_clean_soak_finds_what_it_says() {
+    let bench = Bench::of_real_world();
+    let json = bench.path("out.json");
+    let store = bench.path("s.db");
+    let args =
+        ["soak", REAL, "--for", "1h", "--store", store.to_str().unwrap(), "--json", json.to_str().unwrap()];
+    let ran = bench.run(&args);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let report = read_report(&json, &ran);
+    let notes = &case(&report, "flapping-network").notes;
+    assert!(
+        notes.iter().any(|note| note.starts_with("control: planted ") && note.ends_with(": found")),
+        "{notes:?}"
+    );
 }
