@@ -34,7 +34,7 @@ fn soak(case: &str) -> NewRun {
 
 /// What a gateway holds, with as many figures of its own as the real one publishes.
 fn record(cycle: usize) -> CycleRecord {
-    let gauges = (0..20).map(|n| (format!("gauge_of_the_gateway_{n}"), f64::from(n) * 1_000.5));
+    let gauges = (0..53).map(|n| (format!("gauge_of_the_gateway_{n}"), f64::from(n) * 1_000.5));
     CycleRecord {
         cycle,
         at: Duration::from_millis(1_000 * (cycle as u64 + 1) + 7),

@@ -75,7 +75,7 @@ struct Watch {
     keeps: bool,
     seen: RefCell<Vec<CycleRecord>>,
     /// What a soak must not do.
-    kept: RefCell<Vec<Box<CycleRecord>>>,
+    kept: RefCell<Vec<String>>,
 }
 
 impl Watch {
@@ -85,7 +85,7 @@ impl Watch {
             return;
         }
         if self.keeps {
-            self.kept.borrow_mut().push(Box::new(record.clone()));
+            self.kept.borrow_mut().push(format!("{record:?}"));
         }
         let census = Census {
             fds: fds::count(None).ok(),
