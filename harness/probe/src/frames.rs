@@ -53,10 +53,12 @@ pub fn resolve(ids: impl IntoIterator<Item = u32>) -> BTreeMap<u32, Vec<Frame>> 
 
 /// Lets go of the debug information that was read; what was resolved is kept, and anything else reads it again.
 ///
-/// It is a hundred megabytes and more: in a service that goes on they would be taken for its own.
+/// It is a hundred megabytes and more, half of it mapped and half of it parsed: in a service that goes on they would be taken
+/// for its own. So the allocator is asked to give back what is free.
 pub fn forget() {
     let _probe = Tenant::PROBE.enter();
     backtrace::clear_symbol_cache();
+    heap::trim();
 }
 
 /// The first frame in the user's own code.

@@ -159,7 +159,7 @@ pub(super) async fn play<S: Stage>(
         }
     };
     played.ended = ended.err();
-    if played.ended.is_none() {
+    if played.ended.is_none() && script.soak.is_none() {
         played.trimmed = stage.trim().await;
     }
     if let Some(panics) = stage.panics() {
