@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::report::CaseReport;
-use crate::runner::soak::environment;
 use crate::runner::{Observer, Options};
-use crate::store::{NewRun, RunKind, Store, StoreError};
+use crate::store::{NewRun, RunKind, Store, StoreError, environment};
 use crate::timeline::Ended;
 
 /// Puts each case that ends into a store. After the first write that fails nothing more is written: the end tells of it.
