@@ -7,24 +7,36 @@ mod endings;
 mod fake;
 mod history;
 mod outputs;
+mod self_soak;
 mod shards;
+mod soaking;
 mod stopping;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use watertight::engine::WorldPlayer;
+use watertight::runner::WorldLibrary;
 use watertight_cli::Parts;
+use watertight_scenarios::S7World;
+use watertight_scenarios::roles::ROLES;
 
 use crate::fake::{FakeLibrary, FakePlayer};
 
+/// Its counts are the census of the soak of the soak.
+#[global_allocator]
+static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
+
 fn main() -> ExitCode {
-    let parts = Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] };
+    let parts = parts();
     let mut args = std::env::args_os();
     match args.nth(1) {
         Some(arg) if arg == "__cli" => {
             watertight_cli::from_args(std::iter::once("watertight".into()).chain(args), parts)
         }
-        Some(arg) if arg == "__run" => {
+        Some(arg) if arg == self_soak::ROLE => self_soak::main(args),
+        // A child, or a role of the real world.
+        Some(arg) if arg.as_encoded_bytes().starts_with(b"__") => {
             fake::garble();
             watertight_cli::main(parts)
         }
@@ -32,9 +44,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// The made-up world, or the real one where a test asks for that.
+fn parts() -> Parts<'static> {
+    match std::env::var_os(bench::REAL_WORLD) {
+        None => Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] },
+        Some(_) => Parts { library: &WorldLibrary(S7World), player: &WorldPlayer(S7World), roles: ROLES },
+    }
+}
+
 fn trials() -> Vec<Trial> {
     let all: Vec<(&str, fn())> =
-        [endings::TESTS, stopping::TESTS, outputs::TESTS, shards::TESTS, history::TESTS].concat();
+        [endings::TESTS, stopping::TESTS, outputs::TESTS, soaking::TESTS, self_soak::TESTS, shards::TESTS, history::TESTS].concat();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             // A panic is a failure, as libtest has it.
