@@ -158,7 +158,7 @@ fn shell(script: &str) -> Command {
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", script])
         .env("WATERTIGHT", watertight())
-        .env_remove("GITHUB_STEP_SUMMARY");
+        .env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
     bash
 }
 
@@ -174,6 +174,7 @@ fn github() -> Result<(), String> {
         .env("SCENARIOS", QUICK[0])
         .env("OPTIONS", "--set target.defect=heartbeat_outlives_connection")
         .env("OUT", &out)
+        .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_STEP_SUMMARY", &summary)
         .env("GITHUB_OUTPUT", &outputs);
     Ran::of(&mut step)?.must_end(1)?;
