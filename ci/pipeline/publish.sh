@@ -7,14 +7,11 @@ out=$1
 # GitHub takes 1 MiB a step.
 SUMMARY_BYTES=1000000
 
-if [ -n "${GITHUB_STEP_SUMMARY-}" ]; then
-    if [ -f "$out/summary.md" ]; then
-        head -c "$SUMMARY_BYTES" "$out/summary.md" >>"$GITHUB_STEP_SUMMARY"
-    elif [ -f "$out/report.txt" ]; then
-        {
-            echo '```text'
-            head -c "$SUMMARY_BYTES" "$out/report.txt"
-            echo '```'
-        } >>"$GITHUB_STEP_SUMMARY"
-    fi
+# Where there is Markdown, watertight has added it already.
+if [ -n "${GITHUB_STEP_SUMMARY-}" ] && [ -f "$out/report.txt" ] && [ ! -f "$out/report.md" ]; then
+    {
+        echo '```text'
+        head -c "$SUMMARY_BYTES" "$out/report.txt"
+        echo '```'
+    } >>"$GITHUB_STEP_SUMMARY"
 fi

@@ -2,6 +2,7 @@
 //! templates. A test whose program is not on this machine is skipped by name, with the reason; under
 //! `WATERTIGHT_REQUIRE=all` that is a failure.
 
+mod cluster;
 mod dashboard;
 mod metrics;
 mod program;
@@ -25,7 +26,9 @@ struct Test {
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let must_have_all = std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all");
-    let all = [metrics::ALL, rules::ALL, dashboard::ALL, service::ALL, templates::ALL, sharing::ALL].concat();
+    let all =
+        [metrics::ALL, rules::ALL, dashboard::ALL, service::ALL, templates::ALL, sharing::ALL, cluster::ALL]
+            .concat();
     let trials = all.into_iter().map(|test| trial(test, must_have_all)).collect();
     libtest_mimic::run(&args, trials).exit_code()
 }

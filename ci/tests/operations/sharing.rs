@@ -23,6 +23,11 @@ pub const ALL: &[Test] = &[
     Test { name: "sharing::the_kubernetes_jobs_share_and_join", needs: &[WATERTIGHT], run: kubernetes },
     Test { name: "sharing::githubs_gate_shows_a_leak", needs: &[WATERTIGHT], run: github },
     Test { name: "sharing::gitlabs_jobs_leave_their_reports", needs: &[WATERTIGHT, "bash"], run: gitlab },
+    Test {
+        name: "sharing::the_nights_soak_leaves_reports_and_store",
+        needs: &[WATERTIGHT, "bash"],
+        run: soak,
+    },
     Test { name: "sharing::a_lost_shard_is_never_clean", needs: &[WATERTIGHT, "bash"], run: lost_shard },
 ];
 
@@ -158,6 +163,7 @@ fn shell(script: &str) -> Command {
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", script])
         .env("WATERTIGHT", watertight())
+        .env_remove("GITHUB_ACTIONS")
         .env_remove("GITHUB_STEP_SUMMARY");
     bash
 }
@@ -174,6 +180,7 @@ fn github() -> Result<(), String> {
         .env("SCENARIOS", QUICK[0])
         .env("OPTIONS", "--set target.defect=heartbeat_outlives_connection")
         .env("OUT", &out)
+        .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_STEP_SUMMARY", &summary)
         .env("GITHUB_OUTPUT", &outputs);
     Ran::of(&mut step)?.must_end(1)?;
@@ -231,6 +238,26 @@ fn gitlab() -> Result<(), String> {
     let played: BTreeSet<String> =
         cases.filter(is_controlled).map(|case| case["scenario"].to_string()).collect();
     if played.len() == 2 { Ok(()) } else { Err(format!("with their controls played only {played:?}")) }
+}
+
+/// The night's soak, two hours long in simulated time: reports and the store.
+fn soak() -> Result<(), String> {
+    let folder = folder()?;
+    let out = folder.path().join("soaked");
+    let template = read("ci/gitlab/watertight.gitlab-ci.yml")?;
+    let script = script(&template, "watertight:soak")?.replace(" soaked ", &format!(" {} ", out.display()));
+    let mut shell = shell(&script);
+    shell.envs([("WATERTIGHT_REPOSITORY", ""), ("SOAKED", QUICK[1]), ("FOR", "2h"), ("ENGINE", "sim")]);
+    Ran::of(&mut shell)?.must_end(0)?;
+    reports_in(&out)?;
+    let mut history = Command::new(watertight());
+    history.args(["history", "--store"]).arg(out.join("watertight.db"));
+    let said = Ran::of(&mut history)?.must_end(0)?.said;
+    if said.contains("sim::silent-plc, soak") {
+        Ok(())
+    } else {
+        Err(format!("the store's history is\n{said}"))
+    }
 }
 
 /// The script that merges, with one file of four gone.

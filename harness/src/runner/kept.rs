@@ -1,12 +1,11 @@
 //! Keeps what a run says in a store, case by case, for comparisons over commits.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::report::CaseReport;
 use crate::runner::{Observer, Options};
-use crate::store::{NewRun, RunKind, Store, StoreError, environment};
+use crate::store::{NewRun, Store, StoreError};
 use crate::timeline::Ended;
 
 /// Puts each case that ends into a store. After the first write that fails nothing more is written: the end tells of it.
@@ -16,7 +15,6 @@ pub struct Kept {
     commit: Option<String>,
     /// The options that change what is measured: two runs are alike where these are equal.
     options: String,
-    environment: BTreeMap<String, String>,
     failed: RefCell<Option<StoreError>>,
 }
 
@@ -33,7 +31,7 @@ impl Kept {
         let mut options = options.words();
         options.retain(|word| !JUDGED.iter().any(|judged| word.starts_with(judged)));
         let options = options.join(" ");
-        Ok(Self { store, commit, options, environment: environment(), failed: RefCell::default() })
+        Ok(Self { store, commit, options, failed: RefCell::default() })
     }
 
     /// Whether everything was kept.
@@ -46,19 +44,8 @@ impl Kept {
 
     /// A run is kept when it has ended: one that was cut off says nothing about its commit.
     fn keep(&self, report: &CaseReport) -> Result<(), StoreError> {
-        let run = self.store.begin_run(&NewRun {
-            kind: RunKind::Run,
-            scenario: report.scenario.clone(),
-            case: report.case.clone(),
-            engine: report.engine.name().to_owned(),
-            file: report.file.clone(),
-            seed: report.seed,
-            target: report.target.clone(),
-            commit: self.commit.clone(),
-            environment: self.environment.clone(),
-            options: self.options.clone().into(),
-            asked: None,
-        })?;
+        let as_written = NewRun::of(report, self.commit.clone());
+        let run = self.store.begin_run(&NewRun { options: self.options.clone().into(), ..as_written })?;
         self.store.set_report(run, report)?;
         self.store.end_run(run)
     }

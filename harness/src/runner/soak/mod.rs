@@ -10,7 +10,6 @@ mod keeper;
 mod play;
 mod vigil;
 
-
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
