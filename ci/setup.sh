@@ -95,8 +95,8 @@ install_grafana_sdk() {
     .venv/bin/pip install --quiet --target .venv/grafana "grafana-foundation-sdk==$GRAFANA_SDK"
 }
 
-# What opens the HTML report in a browser and judges it; versions and checksums stand in the lock file. Neither brings a
-# browser or runs anything on installation.
+# What opens the HTML report in a browser and judges it; versions and checksums stand in the lock file, playwright's is
+# the last for Debian's node 18. Neither brings a browser or runs anything on installation.
 install_browser_tools() {
     if [ -d ci/browser/node_modules/axe-core ] && [ -d ci/browser/node_modules/playwright-core ]; then
         echo "setup: axe and playwright are there"
