@@ -107,8 +107,8 @@ install_schemas() {
     .venv/bin/pip install --quiet "check-jsonschema==$CHECK_JSONSCHEMA" "kubernetes-validate==$KUBERNETES_VALIDATE"
 }
 
-# What opens the HTML report in a browser and judges it; versions and checksums stand in the lock file. Neither brings a
-# browser or runs anything on installation.
+# What opens the HTML report in a browser and judges it; versions and checksums stand in the lock file, playwright's is
+# the last for Debian's node 18. Neither brings a browser or runs anything on installation.
 install_browser_tools() {
     if [ -d ci/browser/node_modules/axe-core ] && [ -d ci/browser/node_modules/playwright-core ]; then
         echo "setup: axe and playwright are there"

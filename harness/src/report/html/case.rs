@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::chart::Drawing;
 use super::curve::Curve;
 use super::{chart, clipped, cycle, evidence, mark};
 use crate::report::plan::CyclePlan;
@@ -35,7 +36,11 @@ pub(super) fn section(case: &CaseReport, i: usize, points: usize) -> Markup {
             @if !curves.is_empty() {
                 h3 { "Curves" }
                 (legend(case))
-                div.charts { @for (curve, verdict) in &curves { (chart::figure(case, curve, verdict, &id, points)) } }
+                div.charts {
+                    @for (n, (curve, verdict)) in curves.iter().enumerate() {
+                        (chart::figure(case, curve, verdict, Drawing { id: &id, points, is_first: n == 0 }))
+                    }
+                }
                 (evidence::figures_by_cycle(case, &curves, &id))
             }
             @if let Some(plan) = &case.plan { (cycle::section(case, plan, &id)) }
@@ -46,7 +51,7 @@ pub(super) fn section(case: &CaseReport, i: usize, points: usize) -> Markup {
 }
 
 /// Why a row says nothing about growth.
-const NOT_JUDGED: &str = "not judged";
+pub(super) const NOT_JUDGED: &str = "not judged";
 
 /// Rows for a run that ended before it was judged: what was measured is shown all the same.
 fn unjudged(case: &CaseReport) -> Vec<ResourceVerdict> {

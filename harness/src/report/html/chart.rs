@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::case::tone;
+use super::case::{NOT_JUDGED, tone};
 use super::curve::Curve;
 use super::scale::{HEIGHT, Scale, WIDTH, at, round_step};
 use super::{clipped, cycle};
-use crate::report::plan::Budget;
+use crate::report::plan::{Budget, CyclePlan, PhaseSpan};
 use crate::report::{CaseReport, figures};
 use crate::resource::Resource;
 use crate::verdict::{Outcome, ResourceVerdict};
@@ -35,17 +35,28 @@ struct Picture<'a> {
     peak: Option<f64>,
 }
 
-/// The figure of `curve`, with at most so many points.
+/// How the pictures of a case are drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drawing<'a> {
+    /// The case's id in the page.
+    pub id: &'a str,
+    /// The most points of a curve.
+    pub points: usize,
+    /// Whether this is the case's first picture: the others take the bands of its phases.
+    pub is_first: bool,
+}
+
+/// The figure of `curve`.
 pub(super) fn figure(
     case: &CaseReport,
     curve: &Curve,
     verdict: &ResourceVerdict,
-    id: &str,
-    points: usize,
+    drawing: Drawing<'_>,
 ) -> Markup {
+    let Drawing { id, points, .. } = drawing;
     let picture = Picture::of(case, curve, verdict);
     let name = format!("{id}-{}", verdict.resource.name());
-    let wide = verdict.outcome > Outcome::Clean || verdict.stepped();
+    let wide = (verdict.outcome > Outcome::Clean && verdict.why != NOT_JUDGED) || verdict.stepped();
     html! {
         figure.chart.wide[wide] {
             figcaption {
@@ -57,7 +68,7 @@ pub(super) fn figure(
                 title id={ (name) "-t" } { (curve.what()) " held at rest after each cycle" }
                 desc id={ (name) "-d" } { (picture.told()) }
                 (picture.ground())
-                (picture.bands())
+                (picture.bands(drawing))
                 (picture.axes())
                 (picture.judged())
                 (picture.line(points))
@@ -130,20 +141,31 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// The phases of each cycle, in bands: one path a phase.
-    fn bands(&self) -> Markup {
+    /// The phases of each cycle, in bands: one path a phase, drawn once a case.
+    fn bands(&self, drawing: Drawing<'_>) -> Markup {
         let Some(plan) = self.case.plan.as_ref().filter(|_| self.has_bands()) else { return html! {} };
-        let (top, height) = (at(self.scale.top()), at(self.scale.bottom() - self.scale.top()));
+        let id = format!("{}-bands", drawing.id);
+        if !drawing.is_first {
+            return html! { use href={ "#" (id) } {} };
+        }
         html! {
-            @for (number, phase) in cycle::disturbing(plan) {
-                @let path = cycle::spans(&self.case.timeline, plan, phase).fold(String::new(), |mut path, span| {
-                    let (from, to) = (self.scale.edge(span.start), self.scale.edge(span.end));
-                    let _ = write!(path, "M{} {top}h{}v{height}H{}Z", at(from), at(to - from), at(from));
-                    path
-                });
-                path class={ "band b" (number % cycle::SIGNS) } d=(path) {}
+            g id=(id) {
+                @for (number, phase) in cycle::disturbing(plan) {
+                    path class={ "band b" (number % cycle::SIGNS) } d=(self.band(plan, phase)) {}
+                }
             }
         }
+    }
+
+    /// A box a cycle.
+    fn band(&self, plan: &CyclePlan, phase: &PhaseSpan) -> String {
+        let (top, height) = (at(self.scale.top()), at(self.scale.bottom() - self.scale.top()));
+        let mut path = String::new();
+        for span in cycle::spans(&self.case.timeline, plan, phase) {
+            let (from, to) = (self.scale.edge(span.start), self.scale.edge(span.end));
+            let _ = write!(path, "M{} {top}h{}v{height}H{}Z", at(from), at(to - from), at(from));
+        }
+        path
     }
 
     fn has_bands(&self) -> bool {
@@ -199,7 +221,7 @@ impl<'a> Picture<'a> {
         let Some((low, high)) = curve.interval().filter(|_| !half.is_empty()) else { return html! {} };
         let mut sorted = half.to_vec();
         sorted.sort_unstable();
-        let middle = sorted[sorted.len() / 2] as f64;
+        let middle = (sorted[(sorted.len() - 1) / 2] as f64 + sorted[sorted.len() / 2] as f64) / 2.0;
         let (start, end) = (from as f64, (curve.values.len() - 1) as f64);
         let y = |cycle: f64, slope: f64| at(scale.y(middle + slope * (cycle - (start + end) / 2.0)));
         let (x0, x1) = (at(scale.x(start)), at(scale.x(end)));

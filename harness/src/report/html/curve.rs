@@ -84,15 +84,15 @@ impl Curve {
             .collect()
     }
 
-    /// The curve in at most `most` points: of each stretch the least and the most, in their order. All are kept where
-    /// they are few.
+    /// The curve in at most `most` points: of each stretch the least and the most, in their order, or all where they are
+    /// few; without those in the midst of a level.
     pub fn thinned(&self, most: usize) -> Vec<Point> {
-        let points: Vec<Point> = self.values.iter().copied().enumerate().collect();
-        if points.len() <= most {
-            return points;
+        let mut points: Vec<Point> = self.values.iter().copied().enumerate().collect();
+        if points.len() > most {
+            let stretch = points.len().div_ceil((most / 2).max(1));
+            points = points.chunks(stretch).flat_map(least_and_most).collect();
         }
-        let stretch = points.len().div_ceil((most / 2).max(1));
-        points.chunks(stretch).flat_map(least_and_most).collect()
+        corners(&points)
     }
 
     /// A figure with its unit.
@@ -116,6 +116,14 @@ impl Curve {
             (resource, _) => resource.name().to_owned(),
         }
     }
+}
+
+/// The ends of every level, and what lies between no two equals.
+fn corners(points: &[Point]) -> Vec<Point> {
+    let is_level = |i: usize| {
+        i > 0 && points.get(i + 1).is_some_and(|next| next.1 == points[i].1) && points[i - 1].1 == points[i].1
+    };
+    points.iter().enumerate().filter(|(i, _)| !is_level(*i)).map(|(_, point)| *point).collect()
 }
 
 fn least_and_most(stretch: &[Point]) -> Vec<Point> {
@@ -144,6 +152,7 @@ mod tests {
         assert!(points.contains(&(1_234, 99)) && points.contains(&(4_321, 1)));
         assert!(points.is_sorted());
         assert_eq!(curve(vec![1, 2, 3], 0).thinned(200), [(0, 1), (1, 2), (2, 3)]);
+        assert_eq!(curve(vec![7, 7, 7, 7, 8], 0).thinned(200), [(0, 7), (3, 7), (4, 8)]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const TENANTS_MAX: usize = 8;
 const CONTROLS_MAX: usize = 60;
 
 /// Cycles in the table of figures.
-const CYCLES_MAX: usize = 20;
+const CYCLES_MAX: usize = 12;
 
 /// The sites, culprits first.
 pub(super) fn findings(case: &CaseReport) -> Markup {

@@ -18,8 +18,8 @@ mod scale;
 /// The largest file. What a run says beyond it stands in the JSON report, and the page says so.
 pub const BYTES_MAX: usize = 300 * 1024;
 
-/// Room for the cases one by one; the rest is for the frame: style, head, table, problems, environment.
-const CASES_BYTES_MAX: usize = 190 * 1024;
+/// Room for what stands around style, head, table, cases and environment.
+const FRAME_BYTES: usize = 8 * 1024;
 
 /// Rows of the table of cases.
 const ROWS_MAX: usize = 150;
@@ -37,7 +37,9 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// The whole page.
 pub fn text(report: &RunReport) -> String {
-    let title = format!("{} – Watertight", heading(report));
+    let title = clipped(&format!("{} – Watertight", heading(report)));
+    let (head, environment) = (head(report), environment(report));
+    let taken = FRAME_BYTES + STYLE.len() + head.0.len() + environment.0.len();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -52,9 +54,9 @@ pub fn text(report: &RunReport) -> String {
             }
             body {
                 (cycle::patterns())
-                header { (head(report)) }
-                main { (body(report)) }
-                footer { (environment(report)) }
+                header { (head) }
+                main { (body(report, BYTES_MAX.saturating_sub(taken))) }
+                footer { (environment) }
             }
         }
     };
@@ -101,19 +103,21 @@ fn problems(report: &RunReport) -> Markup {
     }
 }
 
-/// The table, and every case that there is room for: the worst first.
-fn body(report: &RunReport) -> Markup {
+/// The table, and every case that there is room for, in so many bytes: the worst first.
+fn body(report: &RunReport, room: usize) -> Markup {
     let mut order: Vec<usize> = (0..report.cases.len()).collect();
     order.sort_by_key(|i| {
         let case = &report.cases[*i];
         std::cmp::Reverse((case.exit != Exit::Clean, case.outcome))
     });
+    let everything: Vec<usize> = (0..report.cases.len()).collect();
+    let room = room.saturating_sub(table(report, &everything).0.len());
     let mut told = String::new();
     let mut shown = Vec::new();
     let points = curve::points(report.cases.len());
     for i in order {
         let section = case::section(&report.cases[i], i, points).into_string();
-        if told.len() + section.len() > CASES_BYTES_MAX {
+        if told.len() + section.len() > room {
             continue;
         }
         told += &section;
