@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -59,8 +59,6 @@ impl Files {
 const DIGEST_BYTES: usize = 16;
 
 fn add(path: &Path, digest: &mut Context) -> io::Result<()> {
-    use std::io::Read as _;
-
     let mut file = fs::File::open(path).map_err(|error| unread(path, &error))?;
     let mut chunk = vec![0; 1 << 20];
     loop {
@@ -86,8 +84,6 @@ fn find(program: &OsStr) -> io::Result<PathBuf> {
 
 /// The loader that `program` names; `None`: it is static.
 fn loader(program: &Path) -> io::Result<Option<PathBuf>> {
-    use std::io::Read as _;
-
     let mut head = Vec::new();
     let file = fs::File::open(program).map_err(|error| unread(program, &error))?;
     file.take(HEAD_BYTES).read_to_end(&mut head)?;
@@ -114,8 +110,7 @@ fn libraries(loader: &Path, program: &Path) -> io::Result<Vec<PathBuf>> {
     let output = Command::new(loader).arg("--list").arg(program).output();
     let output = output.map_err(|error| unread(loader, &error))?;
     let list = String::from_utf8_lossy(&output.stdout);
-    let missing = list.lines().find(|line| line.contains("not found"));
-    if let Some(missing) = missing.filter(|_| !output.status.success() || missing.is_some()) {
+    if let Some(missing) = list.lines().find(|line| line.contains("not found")) {
         return Err(io::Error::other(format!("{}: {}", program.display(), missing.trim())));
     }
     Ok(listed(&list).take(LIBRARIES_MAX).collect())

@@ -177,15 +177,16 @@ impl Watched {
         let state = self.docker.inspect_container(&self.id, None::<InspectContainerOptions>).await;
         let killed_for_memory =
             state.ok().and_then(|inspected| inspected.state?.oom_killed).unwrap_or_default();
-        let out_of_memory = killed_for_memory.then(|| OutOfMemory {
-            limit_bytes: self.limit_bytes,
-            evidence: format!(
-                "the engine says OOMKilled, exit code {code}; at most {} in use when last seen",
-                Size(peak_bytes)
-            ),
-        });
+        let out_of_memory = killed_for_memory
+            .then(|| OutOfMemory { limit_bytes: self.limit_bytes, evidence: evidence(code, peak_bytes) });
         End { how: how(code), success: code == 0, out_of_memory }
     }
+}
+
+/// What was seen of a kill for memory; a target that ended at once was not looked at before.
+fn evidence(code: i64, peak_bytes: u64) -> String {
+    let said = format!("the engine says OOMKilled, exit code {code}");
+    if peak_bytes == 0 { said } else { format!("{said}; at most {} in use when last seen", Size(peak_bytes)) }
 }
 
 /// Keeps the highest figure; never ends.
