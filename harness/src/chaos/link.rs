@@ -1,19 +1,18 @@
 //! A link: all connections between the target and one kind of peer, and the faults at work on them.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::chaos::conn::Conn;
-use crate::chaos::door::Welcome;
 use crate::chaos::effect::{Effects, Tally};
 use crate::chaos::fault::{Change, Fault, FaultId};
-use crate::chaos::lane::Entry;
+use crate::chaos::stats::Counters;
+pub use crate::chaos::stats::LinkStats;
 use crate::chaos::toxic::{Admission, Cut, Direction, OnHeal, Side, Toxic};
 use crate::chaos::toxics::half_open::Gone;
 use crate::scenario::model::LinkSpec;
@@ -31,59 +30,22 @@ pub struct Link {
     peer: Side,
     buffer_bytes: usize,
     base_latency: Duration,
-    counters: Counters,
+    pub(super) counters: Counters,
     state: Mutex<LinkState>,
-    changed: Notify,
+    pub(super) changed: Notify,
     observer: OnceLock<Arc<dyn LinkObserver>>,
 }
 
 #[derive(Debug, Default)]
-struct LinkState {
+pub(super) struct LinkState {
     next_ordinal: u64,
-    active: Vec<Arc<Active>>,
+    pub(super) active: Vec<Arc<Active>>,
     /// By ordinal. A sorted list, not a tree: its memory depends on how many there are, never on who left first.
     conns: Vec<(u64, Weak<Conn>)>,
     /// Who accepts, while a connection waits that it is not to hear of yet.
-    acceptors: Vec<Waker>,
+    pub(super) acceptors: Vec<Waker>,
     /// What faults did that are over.
     effects: Effects,
-}
-
-/// What happened on a link, as an audit: whether the disturbance disturbed and the load landed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkStats {
-    /// Connections that were established.
-    pub connections_opened: u64,
-    /// Connects that a fault refused. Over TCP the kernel refuses while nothing listens, and counts none.
-    pub refused: u64,
-    /// Connects that had to wait for a fault to heal, and accepted connections that had to wait to be served. Over TCP the
-    /// kernel drops connects into a black hole: each attempt counts.
-    pub hung: u64,
-    /// Connections that a fault reset or closed.
-    pub cut: u64,
-    /// Connections that are established now.
-    pub open_now: u64,
-    /// Bytes delivered to the accepting side.
-    pub bytes_up: u64,
-    /// Bytes delivered to the connecting side.
-    pub bytes_down: u64,
-    /// Chunks that a fault delayed.
-    pub chunks_delayed: u64,
-    /// Bytes that a fault swallowed.
-    pub bytes_swallowed: u64,
-    /// Connections opened by storms.
-    pub storm_connections: u64,
-    /// Times that a fault took effect, each spell of a flap counted.
-    pub faults_begun: u64,
-}
-
-/// Whether the accepting side hears of a connection that a kernel has accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reception {
-    /// It does.
-    Now,
-    /// Not before that time, or not before faults change.
-    Later(Option<Instant>),
 }
 
 /// One event on a link.
@@ -145,14 +107,14 @@ impl Active {
     }
 
     /// What becomes of every connect, whatever its draw.
-    fn welcome(&self) -> Admission {
+    pub(super) fn welcome(&self) -> Admission {
         match self.fault.on_link() {
             Some(fault) if fault.common().p >= 1.0 => fault.toxic().on_connect(),
             _ => Admission::Accept,
         }
     }
 
-    fn admission(&self, ordinal: u64) -> Admission {
+    pub(super) fn admission(&self, ordinal: u64) -> Admission {
         match self.fault.on_link() {
             Some(fault) if self.draws(ordinal) => fault.toxic().on_connect(),
             _ => Admission::Accept,
@@ -271,129 +233,6 @@ impl Link {
         state.next_ordinal
     }
 
-    /// What becomes of a connect at this moment.
-    pub(super) fn admission(&self, ordinal: u64) -> Admission {
-        let active = &self.lock().active;
-        active.iter().map(|active| active.admission(ordinal)).max().unwrap_or(Admission::Accept)
-    }
-
-    /// Waits until no fault holds the connect of `ordinal` up, and says whether it goes through.
-    pub(super) async fn admit(&self, ordinal: u64) -> Admission {
-        let mut hung = false;
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            match self.admission(ordinal) {
-                Admission::Hang => {}
-                decided => {
-                    if decided == Admission::Refuse {
-                        self.refuse(ordinal);
-                    }
-                    return decided;
-                }
-            }
-            if !std::mem::replace(&mut hung, true) {
-                self.counters.hung.fetch_add(1, Relaxed);
-                self.blame(ordinal, |decided| decided == Admission::Hang, Tally::hung);
-            }
-            changed.await;
-        }
-    }
-
-    /// Waits until the accepting side may hear of the connect of `ordinal`, which a kernel has accepted already, and says
-    /// whether it goes through.
-    pub(super) async fn receive(&self, ordinal: u64) -> Admission {
-        if self.lock().active.is_empty() {
-            return Admission::Accept;
-        }
-        let accepted = Instant::now();
-        if self.admit(ordinal).await == Admission::Refuse {
-            return Admission::Refuse;
-        }
-        self.count_if_waiting(ordinal);
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            match self.reception(ordinal, accepted, None) {
-                Reception::Now => return Admission::Accept,
-                Reception::Later(None) => changed.await,
-                Reception::Later(Some(at)) => _ = tokio::time::timeout_at(at, changed).await,
-            }
-        }
-    }
-
-    /// Whether the accepting side may hear of the connection `ordinal`, accepted by a kernel at `accepted`. If not, `waker` is
-    /// called when faults change.
-    pub(super) fn reception(&self, ordinal: u64, accepted: Instant, waker: Option<&Waker>) -> Reception {
-        let mut state = self.lock();
-        let waits =
-            state.active.iter().map(|active| active.admission(ordinal)).filter(Admission::is_wait).max();
-        let reception = match waits {
-            None => Reception::Now,
-            Some(Admission::AcceptLate(delay)) if accepted + delay <= Instant::now() => Reception::Now,
-            Some(Admission::AcceptLate(delay)) => Reception::Later(Some(accepted + delay)),
-            Some(_) => Reception::Later(None),
-        };
-        if let Some(waker) = waker.filter(|_| reception != Reception::Now) {
-            if !state.acceptors.iter().any(|known| known.will_wake(waker)) {
-                state.acceptors.push(waker.clone());
-            }
-        }
-        reception
-    }
-
-    /// Counts the connection of `ordinal`, just accepted by a kernel, if the accepting side does not hear of it yet.
-    pub(super) fn count_if_waiting(&self, ordinal: u64) {
-        if self.admission(ordinal).is_wait() {
-            self.counters.hung.fetch_add(1, Relaxed);
-            self.blame(ordinal, |decided| decided.is_wait(), Tally::hung);
-        }
-    }
-
-    fn refuse(&self, ordinal: u64) {
-        self.counters.refused.fetch_add(1, Relaxed);
-        self.blame(ordinal, |decided| decided == Admission::Refuse, Tally::refused);
-        self.observe_now(ordinal, LinkEvent::Refused);
-    }
-
-    /// Notes with each fault that decided so about the connect of `ordinal` that it did.
-    fn blame(&self, ordinal: u64, guilty: fn(Admission) -> bool, note: fn(&Tally)) {
-        let state = self.lock();
-        let guilty = state.active.iter().filter(|active| guilty(active.admission(ordinal)));
-        guilty.for_each(|active| note(&active.tally));
-    }
-
-    /// Notes that nobody listens from now on, because a fault refuses every connect.
-    pub(super) fn shut(&self) {
-        self.note(Admission::Refuse, Tally::refused);
-    }
-
-    /// Notes that `count` connects were dropped unheard, because a fault has every connect hang.
-    pub(super) fn unheard(&self, count: u64) {
-        self.counters.hung.fetch_add(count, Relaxed);
-        (0..count).for_each(|_| self.note(Admission::Hang, Tally::hung));
-    }
-
-    fn note(&self, welcome: Admission, note: fn(&Tally)) {
-        let state = self.lock();
-        state
-            .active
-            .iter()
-            .filter(|active| active.welcome() == welcome)
-            .for_each(|active| note(&active.tally));
-    }
-
-    /// How connects are received that no draw can spare.
-    pub(super) fn welcome(&self) -> Welcome {
-        match self.lock().active.iter().map(|active| active.welcome()).max() {
-            Some(Admission::Refuse) => Welcome::Refused,
-            Some(Admission::Hang) => Welcome::Silent,
-            _ => Welcome::Open,
-        }
-    }
-
     /// Resolves at the next change of faults.
     pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.changed.notified()
@@ -431,7 +270,7 @@ impl Link {
         }
     }
 
-    fn observe_now(&self, conn: u64, event: LinkEvent) {
+    pub(super) fn observe_now(&self, conn: u64, event: LinkEvent) {
         if self.observer.get().is_some() {
             self.observe(Instant::now(), conn, event);
         }
@@ -453,7 +292,7 @@ impl Link {
         Arc::clone(&self.name)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LinkState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -466,61 +305,6 @@ impl LinkState {
 
 /// Connections for which a link keeps memory from the start, so that a census sees none of it come and go.
 const CONNS_AT_REST: usize = 64;
-
-/// [`LinkStats`] as they grow.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    connections_opened: AtomicU64,
-    refused: AtomicU64,
-    hung: AtomicU64,
-    cut: AtomicU64,
-    open_now: AtomicU64,
-    bytes: [AtomicU64; 2],
-    chunks_delayed: AtomicU64,
-    bytes_swallowed: AtomicU64,
-    storm_connections: AtomicU64,
-    faults_begun: AtomicU64,
-}
-
-impl Counters {
-    fn opened(&self) {
-        self.connections_opened.fetch_add(1, Relaxed);
-        self.open_now.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn cut(&self) {
-        self.cut.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn delivered(&self, direction: Direction, bytes: usize) {
-        self.bytes[direction as usize].fetch_add(bytes as u64, Relaxed);
-    }
-
-    pub(super) fn entered(&self, entry: Entry, lost: bool) {
-        if entry.delayed {
-            self.chunks_delayed.fetch_add(1, Relaxed);
-        }
-        if lost {
-            self.bytes_swallowed.fetch_add(entry.taken as u64, Relaxed);
-        }
-    }
-
-    fn read(&self) -> LinkStats {
-        LinkStats {
-            connections_opened: self.connections_opened.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            hung: self.hung.load(Relaxed),
-            cut: self.cut.load(Relaxed),
-            open_now: self.open_now.load(Relaxed),
-            bytes_up: self.bytes[Direction::Up as usize].load(Relaxed),
-            bytes_down: self.bytes[Direction::Down as usize].load(Relaxed),
-            chunks_delayed: self.chunks_delayed.load(Relaxed),
-            bytes_swallowed: self.bytes_swallowed.load(Relaxed),
-            storm_connections: self.storm_connections.load(Relaxed),
-            faults_begun: self.faults_begun.load(Relaxed),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -67,8 +67,10 @@ impl Relay {
                     _ = self.conn.shutdown(side);
                 }
                 Way::Behind if was_tried => return,
+                // Reading goes on meanwhile: a link that waited for each write would leave both kernel buffers idle by turns.
                 Way::Behind => {
                     was_tried = true;
+                    _ = from.pump_in(&self.conn, cx);
                     _ = to.pump_out(&self.conn, cx);
                 }
                 Way::Through => {

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use crate::chaos::conn::{Conn, Step};
 use crate::chaos::lane::{Entry, Lane};
-use crate::chaos::link::{Link, LinkStats, Reception};
+use crate::chaos::link::{Link, LinkStats};
+use crate::chaos::reception::Reception;
 use crate::chaos::timer::Timer;
 use crate::chaos::toxic::{Admission, Side};
 use crate::scenario::model::LinkSpec;

@@ -333,12 +333,9 @@ async fn t11_a_connect_into_a_silent_port_gets_in_once_it_heals_and_the_drops_ar
     let id = net.begin("blackhole: { link: plc }");
     let link = net.link().clone();
     let patient = async {
-        loop {
-            // Until the door is silent connects are accepted and wait inside.
-            match timeout(SILENCE * 4, net.connect()).await {
-                Ok(accepted) => drop(accepted),
-                Err(_) => break,
-            }
+        // Until the door is silent connects are accepted and wait inside.
+        while let Ok(accepted) = timeout(SILENCE * 4, net.connect()).await {
+            drop(accepted);
         }
         let mut connect = Box::pin(net.connect());
         assert!(timeout(SILENCE, &mut connect).await.is_err(), "silence");
