@@ -108,7 +108,8 @@ enum OnLeakArg {
 
 /// Soaks what was asked for; the worst exit of all cases.
 pub fn run(args: &Args, library: &dyn Library) -> Exit {
-    let selection = Selection { overrides: args.set.clone(), ..selection(&args.paths, &args.engine, &args.filter) };
+    let selection =
+        Selection { overrides: args.set.clone(), ..selection(&args.paths, &args.engine, &args.filter) };
     let jobs = match select(library, &selection) {
         Ok(jobs) => jobs,
         Err(error) => return fail(Exit::Usage, &error),

@@ -175,7 +175,10 @@ impl Soak {
         lines.extend(shown.take(CAPTURES_SHOWN).map(Capture::line));
         lines.extend(self.clock_jumps.iter().take(CAPTURES_SHOWN).map(|jump| {
             let at = figures::time(jump.at);
-            format!("the wall clock jumped by {:+.0} s at {at}: time is taken from the monotonic one", jump.seconds)
+            format!(
+                "the wall clock jumped by {:+.0} s at {at}: time is taken from the monotonic one",
+                jump.seconds
+            )
         }));
         lines
     }

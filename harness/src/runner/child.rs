@@ -117,17 +117,7 @@ impl ChildRun {
         let _ = stdin.write_all(&line).await;
         let lines = Lines { from: BufReader::new(stdout), partial: Vec::new(), read: 0 };
         let stop = stop.clone();
-        Ok(Self {
-            child,
-            group,
-            stdin,
-            lines,
-            stderr,
-            tail: VecDeque::new(),
-            stop,
-            limits,
-            kill_at: None,
-        })
+        Ok(Self { child, group, stdin, lines, stderr, tail: VecDeque::new(), stop, limits, kill_at: None })
     }
 
     /// Waits for what the child says next, while keeping to the limits.

@@ -48,7 +48,9 @@ impl Stop {
         signal_hook::flag::register(SIGTERM, Arc::clone(&stop.0))?;
         let (orphaned, asked) = (stop.clone(), Asked::default());
         let hears = asked.clone();
-        thread::Builder::new().name("parent-watch".to_owned()).spawn(move || watch_parent(&orphaned, &hears))?;
+        thread::Builder::new()
+            .name("parent-watch".to_owned())
+            .spawn(move || watch_parent(&orphaned, &hears))?;
         Ok((stop, asked))
     }
 

@@ -88,7 +88,8 @@ impl Store {
     pub fn tally(&self, run: i64, segment: usize, warm_up: usize) -> Result<Tally, StoreError> {
         let sql = "SELECT coalesce(max(cycle + each), 0), coalesce(sum(each) FILTER (WHERE settled_us IS NULL AND cycle >= ?3), 0), \
                    coalesce(max(at_us), 0), coalesce(max(each), 1), count(*) FROM cycles WHERE run = ?1 AND segment = ?2";
-        let size = |row: &Row<'_>, at| row.get::<_, i64>(at).map(|count| usize::try_from(count).unwrap_or_default());
+        let size =
+            |row: &Row<'_>, at| row.get::<_, i64>(at).map(|count| usize::try_from(count).unwrap_or_default());
         let read = |row: &Row<'_>| {
             Ok(Tally {
                 cycles: size(row, 0)?,
@@ -132,8 +133,10 @@ impl Store {
     /// # Errors
     /// A store that cannot be read.
     pub fn cycles(&self, run: i64, segment: usize) -> Result<Vec<CycleRecord>, StoreError> {
-        let names = self.rows("SELECT id, name FROM gauges", (), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-        let names = names.into_iter().filter_map(|(id, name)| Some((u16::try_from(id).ok()?, name))).collect();
+        let names =
+            self.rows("SELECT id, name FROM gauges", (), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        let names =
+            names.into_iter().filter_map(|(id, name)| Some((u16::try_from(id).ok()?, name))).collect();
         let sql = "SELECT cycle, at_us, settled_us, tasks, fds, threads, blocks, bytes, rss, gauges FROM cycles \
                    WHERE run = ?1 AND segment = ?2 ORDER BY cycle";
         let read = |row: &Row<'_>| {

@@ -30,8 +30,11 @@ impl Store {
         let mut kept = report.clone();
         kept.timeline.cycles = Vec::new();
         let values = params![run, now(), resting, self.json(&kept)?];
-        self.execute("INSERT OR REPLACE INTO reports (run, at, resting, report) VALUES (?1, ?2, ?3, ?4)", values)
-            .map(drop)
+        self.execute(
+            "INSERT OR REPLACE INTO reports (run, at, resting, report) VALUES (?1, ?2, ?3, ?4)",
+            values,
+        )
+        .map(drop)
     }
 
     /// Every report, oldest run first.

@@ -94,7 +94,8 @@ pub(super) fn report(
         let (row, is_judged) = (row(segment, &verdict), is_judged(&verdict));
         rows.push(SegmentReport { outcome: row.outcome.filter(|_| is_judged), ..row });
         // The worst, and of equals the longest; what could not be judged only where nothing else is.
-        let weight = |verdict: &Verdict, is_judged| (is_judged, verdict.judged.judgement.outcome, verdict.counted);
+        let weight =
+            |verdict: &Verdict, is_judged| (is_judged, verdict.judged.judgement.outcome, verdict.counted);
         let told_is_judged = told.as_ref().is_some_and(self::is_judged);
         match &told {
             Some(best) if weight(best, told_is_judged) >= weight(&verdict, is_judged) => {
@@ -228,11 +229,15 @@ fn of_segments(soak: &Soak, outcome: Outcome) -> Vec<String> {
     let told = soak.told + 1;
     let judged = soak.segments.iter().filter(|segment| segment.outcome.is_some()).count();
     let which = match outcome {
-        Outcome::Clean => format!("what would have been seen is what segment {told}, the longest, would have"),
+        Outcome::Clean => {
+            format!("what would have been seen is what segment {told}, the longest, would have")
+        }
         _ => format!("what is told is segment {told}, the worst"),
     };
     let all = soak.segments.len();
-    vec![format!("{judged} of {all} segments are judged, each alone, since each has a target process of its own; {which}")]
+    vec![format!(
+        "{judged} of {all} segments are judged, each alone, since each has a target process of its own; {which}"
+    )]
 }
 
 /// The command that shows a leak again, or that soaks again.
@@ -243,7 +248,8 @@ fn replay(
     options: &SoakOptions,
     soak: &Soak,
 ) -> String {
-    let shown = judgement.detected_after().map(|cycles| if timeline.exact { cycles } else { cycles + cycles / 2 });
+    let shown =
+        judgement.detected_after().map(|cycles| if timeline.exact { cycles } else { cycles + cycles / 2 });
     match shown {
         Some(cycles) => request.replay_with(Some(cycles.min(soak.cycles))),
         None => {

@@ -176,7 +176,8 @@ pub fn soak(
     listener: &dyn Listener,
 ) -> Result<RunReport, SoakError> {
     let store = Store::open(&options.store)?;
-    let keepers = jobs.iter().map(|job| keeper::begin(&store, job, options)).collect::<Result<Vec<_>, _>>()?;
+    let keepers =
+        jobs.iter().map(|job| keeper::begin(&store, job, options)).collect::<Result<Vec<_>, _>>()?;
     runtime()?.block_on(async {
         let began = Instant::now();
         let slots = Slots::of(&options.run);
@@ -185,8 +186,12 @@ pub fn soak(
             turn.take(keeper, &slots)
         });
         let played = join_all(soaking).await;
-        let mut report =
-            RunReport { cases: Vec::new(), exit: Exit::Clean, wall_time: Duration::ZERO, problems: Vec::new() };
+        let mut report = RunReport {
+            cases: Vec::new(),
+            exit: Exit::Clean,
+            wall_time: Duration::ZERO,
+            problems: Vec::new(),
+        };
         for soaked in played {
             report.exit = report.exit.worse(soaked.report.exit).worse(soaked.exit);
             report.problems.extend(soaked.problem);

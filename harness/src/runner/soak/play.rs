@@ -112,7 +112,8 @@ impl Turn<'_> {
     /// Plays a segment. On an error of the store the child is ended, and what is kept stays.
     async fn segment(&self, request: &RunRequest, keeper: &mut Keeper<'_>) -> Result<Ending, StoreError> {
         if let Some(missing) = self.job.case.missing(self.job.engine) {
-            let how = format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
+            let how =
+                format!("{missing}: not on this machine; install it, or correct the scenario's `command`");
             return Ok(Ending::failed(Exit::Inconclusive, how));
         }
         let limits = Limits { grace: self.options.run.limits.grace.max(GRACE), ..self.options.run.limits };
@@ -242,7 +243,11 @@ impl Playing<'_, '_, '_> {
     }
 
     fn ending(&self, how: How, stderr: &str) -> Ending {
-        let said = if stderr.is_empty() { String::new() } else { format!("; its standard error ended with:\n{stderr}") };
+        let said = if stderr.is_empty() {
+            String::new()
+        } else {
+            format!("; its standard error ended with:\n{stderr}")
+        };
         let failed = |exit, how: String| Ending::failed(exit, how + &said);
         match how {
             How::Over if self.stops => {
@@ -250,7 +255,9 @@ impl Playing<'_, '_, '_> {
             }
             How::Over => match &self.ended {
                 None => Ending { how: "its time was over".to_owned(), exit: Exit::Clean, is_over: true },
-                Some(Ended::Interrupted) => Ending { how: "interrupted".to_owned(), exit: Exit::Clean, is_over: false },
+                Some(Ended::Interrupted) => {
+                    Ending { how: "interrupted".to_owned(), exit: Exit::Clean, is_over: false }
+                }
                 // The report says so, and is judged by it.
                 Some(ended) => Ending { how: ended.to_string(), exit: Exit::Clean, is_over: false },
             },
@@ -260,7 +267,10 @@ impl Playing<'_, '_, '_> {
             How::Garbage(what) => failed(Exit::Harness, what),
             How::Hung(silence) => {
                 let bound = humantime::format_duration(silence);
-                failed(Exit::Inconclusive, format!("no cycle ended within {bound}, so it was killed; `--timeout` sets the bound"))
+                failed(
+                    Exit::Inconclusive,
+                    format!("no cycle ended within {bound}, so it was killed; `--timeout` sets the bound"),
+                )
             }
             How::Interrupted => failed(Exit::Inconclusive, Ended::Interrupted.to_string()),
         }

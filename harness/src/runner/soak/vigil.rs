@@ -94,7 +94,11 @@ mod tests {
     use Outcome::{Leak, Suspect};
 
     /// What is done over so many cycles when the judge says `evidence`, and after how many of them.
-    fn acts(on_leak: OnLeak, cycles: usize, evidence: impl Fn(usize) -> Option<Outcome>) -> Vec<(usize, Act)> {
+    fn acts(
+        on_leak: OnLeak,
+        cycles: usize,
+        evidence: impl Fn(usize) -> Option<Outcome>,
+    ) -> Vec<(usize, Act)> {
         let mut vigil = Vigil::new(on_leak);
         let mut acts = Vec::new();
         for counted in 1..=cycles {
@@ -122,7 +126,9 @@ mod tests {
         let evidence = Act::Capture(CaptureReason::Evidence);
         assert_eq!(found[..2], [(12, evidence), (14, evidence)]);
         assert_eq!(found[2].1, Act::CaptureAndStop);
-        assert!(!acts(OnLeak::Stop, 5_000, |_| Some(Suspect)).iter().any(|(_, act)| *act == Act::CaptureAndStop));
+        assert!(
+            !acts(OnLeak::Stop, 5_000, |_| Some(Suspect)).iter().any(|(_, act)| *act == Act::CaptureAndStop)
+        );
     }
 
     #[test]
@@ -134,7 +140,8 @@ mod tests {
     #[test]
     fn the_judge_is_asked_ever_more_rarely() {
         let mut vigil = Vigil::new(OnLeak::GoOn);
-        let asked = (1..=10_000).filter(|counted| vigil.is_due(*counted) && vigil.judged(*counted, None) == Act::GoOn);
+        let asked = (1..=10_000)
+            .filter(|counted| vigil.is_due(*counted) && vigil.judged(*counted, None) == Act::GoOn);
         assert!((100..250).contains(&asked.count()));
     }
 }
