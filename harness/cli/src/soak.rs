@@ -13,7 +13,7 @@ use watertight::runner::{Job, Library, Limits, Options, Outputs, Selection, Shel
 use watertight::scenario::IgnoreFile;
 use watertight::seed::Seed;
 use watertight::store::DEFAULT_PATH;
-use watertight::units::Time;
+use watertight::units::{Size, Time};
 
 use crate::live;
 use crate::metrics::{Beside, RunMetrics};
@@ -46,6 +46,9 @@ pub struct Args {
     /// Keep what is measured in this file; several soaks may share it
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     store: PathBuf,
+    /// Let the store take no more than this of the disk: a soak that would is ended, and what it measured judged
+    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    store_max: Size,
     /// Go on with the latest soak of each case, which was cut off
     #[arg(long)]
     resume: bool,
@@ -72,6 +75,9 @@ pub struct Args {
     #[arg(long, value_name = "LEAK")]
     plant: Vec<Plant>,
 
+    /// Believe a clean soak: leaks of the size that it says it would have seen are not planted in a short run after it
+    #[arg(long)]
+    no_control: bool,
     /// Write report.json, junit.xml, report.txt and a timeline of each case into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -169,6 +175,8 @@ impl Args {
             run,
             lasts: self.lasts.0,
             store: self.store.clone(),
+            store_bytes_max: self.store_max.0,
+            control: !self.no_control && self.plant.is_empty(),
             resume: self.resume,
             on_leak: match self.on_leak {
                 OnLeakArg::GoOn => OnLeak::GoOn,

@@ -51,6 +51,16 @@ pub fn resolve(ids: impl IntoIterator<Item = u32>) -> BTreeMap<u32, Vec<Frame>> 
     ids.into_iter().map(|id| (id, stack_of(id))).collect()
 }
 
+/// Lets go of the debug information that was read; what was resolved is kept, and anything else reads it again.
+///
+/// It is a hundred megabytes and more, half of it mapped and half of it parsed: in a service that goes on they would be taken
+/// for its own. So the allocator is asked to give back what is free.
+pub fn forget() {
+    let _probe = Tenant::PROBE.enter();
+    backtrace::clear_symbol_cache();
+    heap::trim();
+}
+
 /// The first frame in the user's own code.
 pub fn first_own(frames: &[Frame]) -> Option<&Frame> {
     frames.iter().find(|frame| frame.own)

@@ -148,14 +148,18 @@ pub(super) async fn play<S: Stage>(
 ) -> Played {
     let mut played = Played { cycles: room_for_records(script.counts.planned()), ..Played::default() };
     let ended = match (script.mutation, script.soak) {
-        (_, Some(soaking)) => soak::play(stage, script, soaking, observer, &mut played).await,
+        (None, Some(soaking)) => soak::play(stage, script, soaking, observer, &mut played).await,
+        (Some(mutation), Some(soaking)) => {
+            let mutant = &mut Mutant::new(stage, mutation);
+            soak::play(mutant, script, soaking, observer, &mut played).await
+        }
         (None, None) => play_cycles(stage, script, observer, &mut played).await,
         (Some(mutation), None) => {
             play_cycles(&mut Mutant::new(stage, mutation), script, observer, &mut played).await
         }
     };
     played.ended = ended.err();
-    if played.ended.is_none() {
+    if played.ended.is_none() && script.soak.is_none() {
         played.trimmed = stage.trim().await;
     }
     if let Some(panics) = stage.panics() {

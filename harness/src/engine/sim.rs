@@ -417,6 +417,7 @@ impl<W: World> Stage for Sim<'_, W> {
         let awaits = if inventory::rose(inventories) { awaits().await } else { Vec::new() };
         let grown = inventory::grown_stacks(inventories);
         let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
+        frames::forget();
         Named { snapshots: inventory::named(inventories, &stacks), awaits }
     }
 

@@ -53,6 +53,8 @@ pub(super) async fn play<S: Stage>(
         ended = played.checks.show_canary(stage).await;
     }
     if ended.is_ok() && !soak.kept.is_empty() {
+        // Before names are looked up, which takes and gives back memory of the target's process.
+        played.trimmed = stage.trim().await;
         ended = soak.take_inventory(stage, played.done).await;
     }
     // Where it was cut off, what was listed last is what is known.

@@ -50,7 +50,7 @@ pub(super) fn is_healthy(report: &CaseReport) -> bool {
 ///
 /// Tasks are heap too, so heap has a run of its own.
 pub(super) async fn check(turn: Turn<'_>, report: &CaseReport) -> (Vec<Control>, Vec<CaseReport>) {
-    let counted = report.timeline.planned.saturating_sub(report.timeline.warm_up);
+    let counted = report.counted_cycles();
     let (mut heap, mut others) = (controls(report, counted), Vec::new());
     others.extend(heap.extract_if(.., |control| control.resource != Resource::Heap));
     let (mut done, mut runs) = (Vec::new(), Vec::new());
@@ -60,7 +60,10 @@ pub(super) async fn check(turn: Turn<'_>, report: &CaseReport) -> (Vec<Control>,
         }
         let request = RunRequest {
             plants: together.iter().map(|control| control.plant.clone()).collect(),
-            cycles: (counted > CYCLES_MAX).then_some(CYCLES_MAX).or(turn.options.cycles),
+            // A soak has no number of its own: what it counted is what its statement is about.
+            cycles: (counted > CYCLES_MAX || report.soak.is_some())
+                .then_some(counted.min(CYCLES_MAX))
+                .or(turn.options.cycles),
             plain: true,
             ..turn.options.request(turn.job)
         };

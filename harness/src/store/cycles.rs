@@ -13,9 +13,6 @@ use crate::timeline::CycleRecord;
 /// Rows kept of one segment: eight hours of a census a second, and half as many again. Beyond that old ones are thinned.
 pub const ROWS_MAX: usize = 43_200;
 
-/// Of a segment that is thinned, the share of its cycles that counts as old.
-const OLD: (usize, usize) = (3, 4);
-
 /// What a segment's rows come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -148,8 +145,8 @@ impl Store {
         self.rows(sql, params![run, segment as i64], read)
     }
 
-    /// Thins the old cycles of a segment that has more than `rows_max` rows: twice as many of them share a row as the most
-    /// that did before.
+    /// Thins the cycles of a segment that has more than `rows_max` rows, so that they take half as many: each row then is the
+    /// floor of a power of two of them, and floors of floors fit.
     ///
     /// # Errors
     /// A store that cannot be written.
@@ -158,8 +155,9 @@ impl Store {
         if tally.rows <= rows_max {
             return Ok(());
         }
-        let each = tally.each_max * 2;
-        let old = tally.cycles.saturating_sub(warm_up) * OLD.0 / OLD.1 / each * each;
+        let counted = tally.cycles.saturating_sub(warm_up);
+        let each = (2 * counted).div_ceil(rows_max.max(1)).next_power_of_two().max(tally.each_max);
+        let old = counted / each * each;
         let values = [run, segment as i64, warm_up as i64, each as i64, (warm_up + old) as i64];
         let thin = || {
             let all = self.db.unchecked_transaction()?;

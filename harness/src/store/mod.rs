@@ -26,7 +26,7 @@ pub use cycles::{ROWS_MAX, Tally};
 pub use error::StoreError;
 pub use lock::RunLock;
 pub use reports::StoredReport;
-pub use runs::{NewRun, Run, RunKind};
+pub use runs::{NewRun, Run, RunKind, environment};
 pub use segments::Segment;
 
 /// Where runs are kept unless said.
@@ -159,3 +159,6 @@ pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
+
+#[cfg(test)]
+mod tests;

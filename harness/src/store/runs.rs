@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::cycles::{from_micros, micros};
 use super::{Store, StoreError, from_json, now};
+use crate::report::CaseReport;
 use crate::seed::Seed;
 
 /// How a run was asked for.
@@ -66,6 +67,44 @@ pub struct Run {
     pub began: String,
     /// When it ended; `None`: it goes on, or was cut off.
     pub ended: Option<String>,
+}
+
+/// Which Linux it is. Source: proc_sys_kernel(5).
+fn kernel() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+/// The machine and the build.
+pub fn environment() -> BTreeMap<String, String> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    [
+        ("watertight", env!("CARGO_PKG_VERSION").to_owned()),
+        ("os", std::env::consts::OS.to_owned()),
+        ("kernel", kernel()),
+        ("machine", std::env::consts::ARCH.to_owned()),
+        ("cores", cores.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+impl NewRun {
+    /// An ordinary run that was reported.
+    pub fn of(report: &CaseReport, commit: Option<String>) -> Self {
+        Self {
+            kind: RunKind::Run,
+            scenario: report.scenario.clone(),
+            case: report.case.clone(),
+            engine: report.engine.name().to_owned(),
+            file: report.file.clone(),
+            seed: report.seed,
+            target: report.target.clone(),
+            commit,
+            environment: environment(),
+            options: serde_json::Value::Null,
+            asked: None,
+        }
+    }
 }
 
 const COLUMNS: &str = "id, kind, scenario, case_name, engine, file, seed, target, commit_id, environment, options, \

@@ -41,11 +41,11 @@ mod tests {
 
     #[test]
     fn a_run_shows_what_the_judge_would_say_and_a_clean_one_nothing() {
-        let evidence = |timeline| evidence(timeline, &Rules::default());
-        assert_eq!(evidence(&fixtures::clean("flapping-network").timeline), None);
-        let leak = evidence(&fixtures::heap_leak().timeline).expect("it leaks");
+        let evidence = |report: crate::report::CaseReport| evidence(&report.timeline, &Rules::default());
+        assert_eq!(evidence(fixtures::clean("flapping-network")), None);
+        let leak = evidence(fixtures::heap_leak()).expect("it leaks");
         assert_eq!((leak.resource, leak.outcome), (Resource::Heap, Outcome::Leak));
-        let suspect = evidence(&fixtures::suspect().timeline).expect("it may leak");
+        let suspect = evidence(fixtures::suspect()).expect("it may leak");
         assert_eq!(suspect.outcome, Outcome::Suspect);
     }
 

@@ -193,6 +193,12 @@ fn judge_rss(
     let back = context.timeline.trimmed.map_or(0, |trimmed| trimmed.given_back_bytes());
     let came_back = came_back(back);
     (verdict.outcome, verdict.why) = match heap {
+        Some(heap) if !rises && !context.heap_is_ignored && is_kept(trend.rise, heap) => (
+            Outcome::Retained,
+            format!(
+                "+{grown} of pages, then level, while live heap is flat{came_back}: kept by the allocator"
+            ),
+        ),
         _ if trend.shape == Shape::Flat => (Outcome::Clean, trend.why),
         _ if !rises => (Outcome::Clean, format!("+{grown}, then level")),
         Some(_) if context.heap_is_ignored => (Outcome::Clean, format!("{IGNORED}+{grown}, as the heap is")),
@@ -214,6 +220,17 @@ fn judge_rss(
         ),
         None => (Outcome::Retained, format!("+{grown}, not steady; the heap is not measured")),
     };
+}
+
+/// Pages that a rise which came to its end must have left behind to be told of: so many, and so many times what is alive.
+const RSS_KEPT_BYTES: u64 = 16 << 20;
+const RSS_KEPT_TIMES: u64 = 4;
+
+/// Whether a rise that went level left far more pages behind than are alive: a long run sees the end of what a short one sees
+/// rising.
+fn is_kept(rise: i64, heap: &ResourceVerdict) -> bool {
+    let (rise, live) = (u64::try_from(rise).unwrap_or_default(), heap.at_rest_bytes.unwrap_or(u64::MAX));
+    heap.outcome == Outcome::Clean && rise >= RSS_KEPT_BYTES && rise >= live.saturating_mul(RSS_KEPT_TIMES)
 }
 
 /// What the allocator gave back when it was asked, where that is more than it takes at once.

@@ -167,6 +167,46 @@ fn resident_over_flat_heap(step: u64) -> Timeline {
 }
 
 #[test]
+fn floors_of_many_cycles_are_judged_as_the_cycles_are_and_told_in_cycles() {
+    const EACH: usize = 8;
+    let run = |each: usize, leak: bool| {
+        let tasks = |entry: u64| 12 + if leak { entry * each as u64 } else { entry % 2 };
+        let census = |entry| Census { tasks: Some(tasks(entry)), ..Census::default() };
+        let entries = (0..(800 / each) as u64).map(census).collect();
+        judge_floors(&timeline(false, 0, entries), &Rules::default(), each)
+    };
+    let (leak, thinned) = (run(1, true), run(EACH, true));
+    assert_eq!(leak.headline, "tasks leak: +1.00 tasks/cycle, since cycle 1 of 800");
+    assert_eq!(thinned.headline, "tasks leak: +1.00 tasks/cycle, since cycle 8 of 800");
+    let seen =
+        |judgement: &Judgement| of(judgement, Resource::Tasks).sensitivity_per_cycle.expect("it is clean");
+    let (clean, thinned) = (run(1, false), run(EACH, false));
+    assert!(clean.headline.starts_with("nothing grows over 800 cycles"), "{}", clean.headline);
+    assert!(thinned.headline.starts_with("nothing grows over 800 cycles"), "{}", thinned.headline);
+    let times = seen(&thinned) / seen(&clean);
+    assert!((0.5..2.0).contains(&times), "{times}");
+}
+
+#[test]
+fn pages_that_were_kept_before_rss_went_level_are_retained_if_they_are_many() {
+    let rows = |mebibytes: u64, heap_bytes: u64| {
+        let census = move |i: u64| Census {
+            heap_blocks: Some(900),
+            heap_bytes: Some(heap_bytes),
+            rss_bytes: Some((24 << 20) + (mebibytes << 20) * i.min(20) / 20),
+            ..Census::default()
+        };
+        let judgement = plain(&timeline(false, 0, (0..100).map(census).collect()));
+        judgement.resources.into_iter().find(|row| row.resource == Resource::Rss).expect("a row")
+    };
+    let kept = rows(98, 2 << 20);
+    assert_eq!(kept.outcome, Outcome::Retained, "{}", kept.why);
+    assert!(kept.why.starts_with("+98.0 MiB of pages, then level, while live heap is flat"), "{}", kept.why);
+    assert_eq!(rows(4, 2 << 20).outcome, Outcome::Clean, "what any service does as it warms up");
+    assert_eq!(rows(98, 40 << 20).outcome, Outcome::Clean, "in proportion to what is alive");
+}
+
+#[test]
 fn rss_that_rises_with_no_heap_measured_is_a_suspect_at_most() {
     let census = |i: u64| Census { rss_bytes: Some(4_000_000 + 4_096 * i), ..Census::default() };
     assert_eq!(plain(&sampled(0, (0..100).map(census).collect())).outcome, Outcome::Suspect);

@@ -11,6 +11,9 @@ use watertight::report::{CaseReport, RunReport};
 
 use crate::fake::NOTES;
 
+/// Set: the world is the real one, for `watertight` and for whatever it starts.
+pub const REAL_WORLD: &str = "WATERTIGHT_TEST_REAL_WORLD";
+
 /// How often a condition is looked at, and how often at most: a minute, far above what any of them takes.
 const LOOK_PERIOD: Duration = Duration::from_millis(10);
 const LOOKS_MAX: usize = 6_000;
@@ -18,11 +21,17 @@ const LOOKS_MAX: usize = 6_000;
 /// A folder for one test: notes of its children, and reports.
 pub struct Bench {
     folder: TempDir,
+    is_real: bool,
 }
 
 impl Bench {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), is_real: false }
+    }
+
+    /// A bench whose `watertight` plays the world that the real one does.
+    pub fn of_real_world() -> Self {
+        Self { is_real: true, ..Self::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -33,6 +42,9 @@ impl Bench {
     pub fn watertight(&self, args: &[&str]) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("this binary has a path"));
         command.arg("__cli").args(args).env(NOTES, self.folder.path());
+        if self.is_real {
+            command.env(REAL_WORLD, "1");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

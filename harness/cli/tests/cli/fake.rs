@@ -1,5 +1,6 @@
 //! The made-up world: a case does what its scenario's name says.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,19 +10,23 @@ use std::time::Duration;
 use watertight::census::Census;
 use watertight::exit::Exit;
 use watertight::report::CaseReport;
+use watertight::report::soak::{Capture, CaptureReason, Checkpoint, Ground};
 use watertight::runner::{
-    CaseInfo, Event, Library, LibraryError, Message, PlayError, Player, RunRequest, Stop,
+    Asked, CaseInfo, Event, Library, LibraryError, Message, PlayError, Player, RunRequest, SoakMessage, Stop,
 };
 use watertight::scenario::model::EngineKind;
 use watertight::seed::Seed;
 use watertight::timeline::{CycleRecord, Ended, Timeline};
-use watertight::verdict::Outcome;
+use watertight::verdict::{Outcome, Rules};
 
 /// Where a fake child leaves notes for its test.
 pub const NOTES: &str = "FAKE_NOTES";
 
 /// What a child prints before it is asked anything; unset: nothing.
 pub const GARBAGE: &str = "FAKE_GARBAGE";
+
+/// Scenario time of a cycle.
+pub const SECONDS_PER_CYCLE: u64 = 30;
 
 /// What a cycle is said to take.
 pub const WALL_TIME_PER_CYCLE: Duration = Duration::from_millis(3);
@@ -111,6 +116,39 @@ impl Player for FakePlayer {
         }
         Ok(report(request, &scenario, planned, cycles))
     }
+
+    fn soak(
+        &self,
+        request: &RunRequest,
+        stop: &Stop,
+        asked: &Asked,
+        out: &mut dyn FnMut(Message),
+    ) -> Result<(), PlayError> {
+        let scenario = request.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let lasts = request.soak.as_ref().expect("a soak is asked for").lasts;
+        out(SoakMessage::Ground(ground()).into());
+        let (mut last, mut ended) = (soaked_record(&scenario, 0), None);
+        for cycle in 0.. {
+            if stop.is_requested() {
+                ended = Some(Ended::Interrupted);
+                break;
+            }
+            misbehave(&scenario, cycle);
+            // A wall-clock pace: what is asked for after one cycle is there to be read after one of the next.
+            thread::sleep(Duration::from_millis(1));
+            last = soaked_record(&scenario, cycle);
+            out(Message::Cycle(last.clone()));
+            if asked.take() {
+                out(capture(CaptureReason::Evidence, &last).into());
+            }
+            if last.at >= lasts {
+                break;
+            }
+        }
+        out(capture(CaptureReason::End, &last).into());
+        out(SoakMessage::Checkpoint(Checkpoint { at: last.at, ended, ..Checkpoint::default() }).into());
+        Ok(())
+    }
 }
 
 fn misbehave(scenario: &str, cycle: usize) {
@@ -158,10 +196,50 @@ fn note(name: &str, pid: u32) {
 fn record(cycle: usize) -> CycleRecord {
     CycleRecord {
         cycle,
-        at: Duration::from_secs(30 * (cycle as u64 + 1)),
+        at: Duration::from_secs(SECONDS_PER_CYCLE * (cycle as u64 + 1)),
         settled_after: Some(Duration::from_secs(1)),
         census: Census { tasks: Some(4), ..Census::default() },
     }
+}
+
+/// A cycle of a soak: in a `leak` one more task is there after each, in a `late-leak` after each from the hundredth on.
+fn soaked_record(scenario: &str, cycle: usize) -> CycleRecord {
+    let leaked = match scenario {
+        "leak" => cycle as u64,
+        "late-leak" => cycle.saturating_sub(100) as u64,
+        _ => 0,
+    };
+    let record = record(cycle);
+    CycleRecord { census: Census { tasks: Some(4 + leaked), ..record.census }, ..record }
+}
+
+fn ground() -> Ground {
+    Ground {
+        rules: Rules::default(),
+        leak: None,
+        outcome: None,
+        ignore: Vec::new(),
+        target: "fake".to_owned(),
+        exact: true,
+        warm_up: 0,
+    }
+}
+
+/// What the fake holds after `cycle`.
+fn capture(why: CaptureReason, record: &CycleRecord) -> SoakMessage {
+    SoakMessage::Capture(Capture {
+        segment: 0,
+        why,
+        cycle: record.cycle,
+        at: record.at,
+        findings: Vec::new(),
+        growing: Vec::new(),
+        tasks: vec![("fake.rs:1".to_owned(), record.census.tasks.unwrap_or_default())],
+        awaits: BTreeMap::new(),
+        fds: Vec::new(),
+        tcp_states: BTreeMap::new(),
+        events: vec!["0.100s disturb: fake: nothing".to_owned()],
+    })
 }
 
 fn report(request: &RunRequest, scenario: &str, planned: usize, cycles: Vec<CycleRecord>) -> CaseReport {

@@ -7,24 +7,36 @@ mod endings;
 mod fake;
 mod networks;
 mod outputs;
+mod self_soak;
+mod soaking;
 mod stopping;
 mod watching;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use watertight::engine::WorldPlayer;
+use watertight::runner::WorldLibrary;
 use watertight_cli::Parts;
+use watertight_scenarios::S7World;
+use watertight_scenarios::roles::ROLES;
 
 use crate::fake::{FakeLibrary, FakePlayer};
 
+/// Its counts are the census of the soak of the soak.
+#[global_allocator]
+static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
+
 fn main() -> ExitCode {
-    let parts = Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] };
+    let parts = parts();
     let mut args = std::env::args_os();
     match args.nth(1) {
         Some(arg) if arg == "__cli" => {
             watertight_cli::from_args(std::iter::once("watertight".into()).chain(args), parts)
         }
-        Some(arg) if arg == "__run" => {
+        Some(arg) if arg == self_soak::ROLE => self_soak::main(args),
+        // A child, or a role of the real world.
+        Some(arg) if arg.as_encoded_bytes().starts_with(b"__") => {
             fake::garble();
             watertight_cli::main(parts)
         }
@@ -32,8 +44,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// The made-up world, or the real one where a test asks for that.
+fn parts() -> Parts<'static> {
+    match std::env::var_os(bench::REAL_WORLD) {
+        None => Parts { library: &FakeLibrary, player: &FakePlayer, roles: &[] },
+        Some(_) => Parts { library: &WorldLibrary(S7World), player: &WorldPlayer(S7World), roles: ROLES },
+    }
+}
+
 fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> = [endings::TESTS, stopping::TESTS, outputs::TESTS, watching::TESTS].concat();
+    let all: Vec<(&str, fn())> =
+        [endings::TESTS, stopping::TESTS, outputs::TESTS, soaking::TESTS, self_soak::TESTS, watching::TESTS].concat();
     let promtool = (!is_program("promtool")).then_some("promtool: ci/setup.sh");
     let needy = [needing(promtool, watching::PROMTOOL), needing(networks::missing(), networks::OWN)];
     all.into_iter().map(trial).chain(needy).collect()

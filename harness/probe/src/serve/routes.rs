@@ -80,7 +80,9 @@ fn stacks(request: &Request) -> Result<snapshot::Stacks, Answer> {
     if ids.is_empty() || ids.len() > STACKS_MAX {
         return Err(Answer::refusal(400, "`ids` must list 1 to 1000 sites, as in /stacks?ids=2,3"));
     }
-    Ok(frames::resolve(ids))
+    let stacks = frames::resolve(ids);
+    frames::forget();
+    Ok(stacks)
 }
 
 fn dump(request: &Request, server: &Server) -> Result<Answer, Answer> {
@@ -89,7 +91,9 @@ fn dump(request: &Request, server: &Server) -> Result<Answer, Answer> {
         millis => Duration::from_millis(millis).min(DUMP_WITHIN_MAX),
     };
     let runtime = server.runtime().ok_or_else(no_runtime)?;
-    match tasks::dump(&runtime, within) {
+    let dumped = tasks::dump(&runtime, within);
+    frames::forget();
+    match dumped {
         Ok(tasks) => json(&tasks),
         Err(error @ DumpError::TimedOut { .. }) => Err(Answer::refusal(504, &error.to_string())),
         Err(error) => Err(Answer::refusal(503, &error.to_string())),

@@ -1,12 +1,11 @@
 //! One soak's place in the store: begun or found again, filled as it goes on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{SoFar, SoakError, SoakOptions};
 use crate::report::soak::{Capture, Checkpoint, Ground};
 use crate::runner::Job;
-use crate::store::{NewRun, ROWS_MAX, RunKind, RunLock, Store, StoreError};
+use crate::store::{NewRun, ROWS_MAX, RunKind, RunLock, Store, StoreError, environment};
 use crate::timeline::CycleRecord;
 
 /// How often it is looked whether old cycles must be thinned.
@@ -95,25 +94,6 @@ fn described(job: &Job, options: &SoakOptions) -> NewRun {
 /// What must be the same when a soak goes on. For how long may be changed.
 fn begun_with(run: &NewRun) -> String {
     format!("seed {}, {}", run.seed, run.options)
-}
-
-/// Which Linux it is. Source: proc_sys_kernel(5).
-fn kernel() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
-}
-
-/// The machine and the build.
-pub fn environment() -> BTreeMap<String, String> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    [
-        ("watertight", env!("CARGO_PKG_VERSION").to_owned()),
-        ("os", std::env::consts::OS.to_owned()),
-        ("kernel", kernel()),
-        ("machine", std::env::consts::ARCH.to_owned()),
-        ("cores", cores.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
 }
 
 impl Keeper<'_> {

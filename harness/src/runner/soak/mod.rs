@@ -45,6 +45,10 @@ pub struct SoakOptions {
     pub lasts: Duration,
     /// Where everything measured is kept.
     pub store: PathBuf,
+    /// The most that the store may take of the disk, with whatever else is in it.
+    pub store_bytes_max: u64,
+    /// Play each clean case again, shortened, with leaks of the size that it says it would have seen.
+    pub control: bool,
     /// Go on with the latest soak of each case.
     pub resume: bool,
     /// What becomes of a leak.
@@ -176,6 +180,7 @@ pub fn soak(
     listener: &dyn Listener,
 ) -> Result<RunReport, SoakError> {
     let store = Store::open(&options.store)?;
+    store.limit(options.store_bytes_max)?;
     let keepers =
         jobs.iter().map(|job| keeper::begin(&store, job, options)).collect::<Result<Vec<_>, _>>()?;
     runtime()?.block_on(async {

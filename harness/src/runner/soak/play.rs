@@ -13,9 +13,9 @@ use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::report::soak::{Capture, CaptureReason};
 use crate::runner::child::{ChildRun, How, Step};
-use crate::runner::play::Slots;
+use crate::runner::play::{self as run, Slots};
 use crate::runner::unjudged::unplayed;
-use crate::runner::{Job, Limits, Message, RunRequest, SoakMessage, SoakRequest, Stop};
+use crate::runner::{Job, Limits, Message, RunRequest, Silent, SoakMessage, SoakRequest, Stop, control};
 use crate::store::StoreError;
 use crate::timeline::{CycleRecord, Ended};
 use crate::verdict::evidence;
@@ -65,8 +65,15 @@ impl Turn<'_> {
         let request = self.request(&keeper);
         self.listener.began(self.index, &keeper.so_far());
         let played = self.segment(&request, &mut keeper).await;
-        let mut soaked = self.concluded(&request, &keeper, played);
+        let is_over = matches!(&played, Ok(ending) if ending.is_over);
+        let mut soaked = self.judged(&request, &keeper, played);
+        if self.options.control && is_over {
+            let (index, job, stop) = (self.index, self.job, self.stop);
+            let turn = run::Turn { index, job, options: &self.options.run, stop, observer: &Silent };
+            control::add(turn, &mut soaked.report).await;
+        }
         soaked.report.wall_time = began.elapsed();
+        keep(&keeper, is_over, &mut soaked);
         self.listener.finished(self.index, &soaked.report);
         soaked
     }
@@ -77,16 +84,11 @@ impl Turn<'_> {
     }
 
     /// Judges what is in the store, whatever became of the segment.
-    fn concluded(
-        self,
-        request: &RunRequest,
-        keeper: &Keeper<'_>,
-        played: Result<Ending, StoreError>,
-    ) -> Soaked {
-        let (mut exit, mut problem, is_over) = match played {
-            Ok(Ending { exit: Exit::Clean, is_over, .. }) => (Exit::Clean, None, is_over),
-            Ok(Ending { how, exit, is_over }) => (exit, Some(format!("{}: {how}", self.job.name())), is_over),
-            Err(error) => (Exit::Harness, Some(error.to_string()), false),
+    fn judged(self, request: &RunRequest, keeper: &Keeper<'_>, played: Result<Ending, StoreError>) -> Soaked {
+        let (mut exit, mut problem) = match played {
+            Ok(Ending { exit: Exit::Clean, .. }) => (Exit::Clean, None),
+            Ok(Ending { how, exit, .. }) => (exit, Some(format!("{}: {how}", self.job.name()))),
+            Err(error) => (Exit::Harness, Some(error.to_string())),
         };
         let judged = judging::report(keeper, self.job, request, self.options);
         let report = match judged {
@@ -100,12 +102,6 @@ impl Turn<'_> {
                 unplayed(self.job, request, exit, error.to_string())
             }
         };
-        let kept = keeper.store.set_report(keeper.run, &report);
-        let kept = kept.and_then(|()| if is_over { keeper.store.end_run(keeper.run) } else { Ok(()) });
-        if let Err(error) = kept {
-            exit = Exit::Harness;
-            problem.get_or_insert_with(|| error.to_string());
-        }
         Soaked { report, exit, problem }
     }
 
@@ -139,6 +135,16 @@ impl Turn<'_> {
         let ending = segment.play().await?;
         keeper.store.end_segment(keeper.run, keeper.segment, &ending.how)?;
         Ok(ending)
+    }
+}
+
+/// Keeps the report, and that the soak is over if it is.
+fn keep(keeper: &Keeper<'_>, is_over: bool, soaked: &mut Soaked) {
+    let kept = keeper.store.set_report(keeper.run, &soaked.report);
+    let kept = kept.and_then(|()| if is_over { keeper.store.end_run(keeper.run) } else { Ok(()) });
+    if let Err(error) = kept {
+        soaked.exit = soaked.exit.worse(Exit::Harness);
+        soaked.problem.get_or_insert_with(|| error.to_string());
     }
 }
 
@@ -204,7 +210,8 @@ impl Playing<'_, '_, '_> {
         }
         self.turn.listener.cycle(self.turn.index, record, &self.keeper.so_far());
         let counted = self.keeper.counted();
-        if self.vigil.is_due(counted) && !self.stops {
+        // While a capture is under way nothing new is asked for.
+        if self.vigil.is_due(counted) && self.asked.is_none() && !self.stops {
             self.look(counted).await?;
         }
         Ok(())
