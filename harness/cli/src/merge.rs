@@ -102,5 +102,8 @@ fn tell_seeds(seeds: &SeedsReport, worst: &RunReport, outputs: Outputs) -> Exit 
         exit = exit.worse(fail(Exit::Harness, &error));
     }
     let others = outputs.files.iter().filter(|(format, _)| *format != Format::Json).cloned().collect();
-    Outputs { files: others, ..outputs }.write(worst).iter().fold(exit, |exit, error| exit.worse(fail(Exit::Harness, error)))
+    Outputs { files: others, ..outputs }
+        .write(worst)
+        .iter()
+        .fold(exit, |exit, error| exit.worse(fail(Exit::Harness, error)))
 }

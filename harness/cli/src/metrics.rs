@@ -213,7 +213,8 @@ fn page(cases: &[Case], format: Format) -> String {
             faults = faults.sample(&[("case", &case.name), ("fault", fault)], 1.0);
         }
     }
-    let help = "what the judge says of a resource: evidence so far while the case is played, then its outcome";
+    let help =
+        "what the judge says of a resource: evidence so far while the case is played, then its outcome";
     let mut outcomes = page.gauge("watertight_run_outcome", help);
     for case in cases {
         for (resource, outcome) in &case.outcomes {
@@ -226,11 +227,13 @@ fn page(cases: &[Case], format: Format) -> String {
 }
 
 fn progress(page: &mut Page, cases: &[Case]) {
-    let mut cycles = page.counter("watertight_run_cycles_total", "cycles that have settled, warm-up included");
+    let mut cycles =
+        page.counter("watertight_run_cycles_total", "cycles that have settled, warm-up included");
     for case in cases {
         cycles = cycles.sample(&[("case", &case.name)], case.cycles as f64);
     }
-    let mut captures = page.counter("watertight_run_captures_total", "times that what the target holds was captured");
+    let mut captures =
+        page.counter("watertight_run_captures_total", "times that what the target holds was captured");
     for case in cases {
         captures = captures.sample(&[("case", &case.name)], case.captures as f64);
     }
@@ -240,7 +243,9 @@ fn progress(page: &mut Page, cases: &[Case]) {
         ("watertight_run_asked_seconds", "how long a soak is to last", |case| {
             case.asked.map(|asked| asked.as_secs_f64())
         }),
-        ("watertight_run_planned_cycles", "cycles of a run", |case| case.planned.map(|planned| planned as f64)),
+        ("watertight_run_planned_cycles", "cycles of a run", |case| {
+            case.planned.map(|planned| planned as f64)
+        }),
         ("watertight_run_segment", "times that a soak was taken up again", |case| Some(case.segment as f64)),
     ];
     for (name, help, figure) in gauges {
@@ -254,9 +259,11 @@ fn progress(page: &mut Page, cases: &[Case]) {
 fn resting(page: &mut Page, cases: &[Case]) {
     type Figure = fn(&Floors) -> Option<f64>;
     let gauges: [(&str, &str, Figure); 3] = [
-        ("watertight_run_resting", "held at rest after the last cycle: bytes for rss, else a count", |floors| {
-            floors.ends().map(|(_, now)| now as f64)
-        }),
+        (
+            "watertight_run_resting",
+            "held at rest after the last cycle: bytes for rss, else a count",
+            |floors| floors.ends().map(|(_, now)| now as f64),
+        ),
         ("watertight_run_floor", "lowest resting figure of the last window", |floors| {
             floors.floor().map(|floor| floor as f64)
         }),
@@ -290,7 +297,12 @@ mod tests {
         for cycle in 0..40 {
             Observer::phase(metrics, 0, &begun);
             let census = Census { tasks: Some(4 + cycle as u64), ..Census::default() };
-            let record = CycleRecord { cycle, census, at: Duration::from_secs(cycle as u64), ..CycleRecord::default() };
+            let record = CycleRecord {
+                cycle,
+                census,
+                at: Duration::from_secs(cycle as u64),
+                ..CycleRecord::default()
+            };
             Observer::cycle(metrics, 0, &record, 60);
         }
         let found = Evidence { resource: Resource::Tasks, outcome: Outcome::Leak, why: String::new() };
@@ -321,9 +333,13 @@ mod tests {
     fn a_case_that_is_played_again_begins_anew() {
         let metrics = metrics();
         told(&metrics);
-        let record = CycleRecord { census: Census { tasks: Some(4), ..Census::default() }, ..CycleRecord::default() };
+        let record =
+            CycleRecord { census: Census { tasks: Some(4), ..Census::default() }, ..CycleRecord::default() };
         Observer::cycle(&metrics, 0, &record, 240);
         let text = page(&metrics.lock(), Format::Prometheus);
-        assert!(text.contains("watertight_run_floor{case=\"process::storm::plcs=1\",resource=\"tasks\"} 4\n"), "{text}");
+        assert!(
+            text.contains("watertight_run_floor{case=\"process::storm::plcs=1\",resource=\"tasks\"} 4\n"),
+            "{text}"
+        );
     }
 }

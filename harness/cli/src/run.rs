@@ -199,13 +199,7 @@ impl Observer for Keepers {
 }
 
 /// Plays every job with one seed.
-fn played(
-    jobs: &[Job],
-    args: &Args,
-    options: &Options,
-    keepers: Keepers,
-    stop: &Stop,
-) -> Exit {
+fn played(jobs: &[Job], args: &Args, options: &Options, keepers: Keepers, stop: &Stop) -> Exit {
     let metrics = RunMetrics::new(jobs);
     if let Err(error) = metrics.serve(args.metrics) {
         return fail(Exit::Usage, &error);

@@ -41,7 +41,9 @@ type Pages = dyn Fn(Format) -> String + Send + Sync;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address others can reach, and nothing that keeps them out.
-    #[error("{address} is reachable from other machines: set {TOKEN_VARIABLE} to a token that scrapers send, or listen on 127.0.0.1")]
+    #[error(
+        "{address} is reachable from other machines: set {TOKEN_VARIABLE} to a token that scrapers send, or listen on 127.0.0.1"
+    )]
     Open {
         /// The address asked for.
         address: SocketAddr,
@@ -176,9 +178,10 @@ mod tests {
 
     fn asked(token: Option<&str>, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let scrape = Scrape { token: token.map(Arc::from), pages: Arc::new(|format| format!("{format:?}")) };
-        let request = headers.iter().fold(Request::builder().method(method).uri(path), |request, (name, value)| {
-            request.header(*name, *value)
-        });
+        let request =
+            headers.iter().fold(Request::builder().method(method).uri(path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
         let response = scrape.answer(&request.body(()).expect("a request"));
         let kind = response.headers()[CONTENT_TYPE].to_str().expect("ASCII").to_owned();
         (response.status().as_u16(), kind)

@@ -46,12 +46,16 @@ mod tests {
             change,
         };
         let (pause, reset) = (fault("pause: { peer: plc, for: 1s }"), fault("reset: { link: plc }"));
-        let phase = |name: &str| PlannedPhase { name: name.to_owned(), from: Duration::ZERO, to: Duration::ZERO };
+        let phase =
+            |name: &str| PlannedPhase { name: name.to_owned(), from: Duration::ZERO, to: Duration::ZERO };
         let changes = [crate::chaos::Change::Pause, crate::chaos::Change::Resume];
         let plan = Plan {
             cycle: 3,
             phases: vec![phase("calm"), phase("storm")],
-            events: changes.iter().flat_map(|change| [event(1, &pause, *change), event(1, &reset, *change)]).collect(),
+            events: changes
+                .iter()
+                .flat_map(|change| [event(1, &pause, *change), event(1, &reset, *change)])
+                .collect(),
             disturbed_for: Duration::ZERO,
             settle: Settling {
                 name: "settle".to_owned(),

@@ -7,9 +7,7 @@ use crate::exit::Exit;
 use crate::explain;
 use crate::report::soak::{Capture, Checkpoint, Ground};
 use crate::report::{CaseReport, CyclePlan};
-use crate::runner::{
-    Asked, Event, Message, PhaseBegun, PlayError, Player, RunRequest, SoakMessage, Stop,
-};
+use crate::runner::{Asked, Event, Message, PhaseBegun, PlayError, Player, RunRequest, SoakMessage, Stop};
 use crate::scenario::model::PeerSpec;
 use crate::scenario::{Case, Overrides, Scenario, load_checked};
 use crate::timeline::CycleRecord;

@@ -157,7 +157,8 @@ impl TryFrom<TargetMap> for Target {
 
     fn try_from(map: TargetMap) -> Result<Self, Self::Error> {
         map.check()?;
-        let TargetMap { name, defect, with, command, pid, env, listens, ready, probe, inside, image, limits } = map;
+        let TargetMap { name, defect, with, command, pid, env, listens, ready, probe, inside, image, limits } =
+            map;
         let defect = defect.filter(|defect| defect != HEALTHY);
         Ok(Self { name, defect, with, command, pid, env, listens, ready, probe, inside, image, limits })
     }
@@ -169,7 +170,9 @@ impl TargetMap {
         let is_program = self.command.is_some() || self.image.is_some();
         match [self.name.is_some(), is_program, self.pid.is_some()] {
             [false, false, false] => {
-                return Err("the target has neither `name`, `command`, `image` nor `pid`: one says what is under test");
+                return Err(
+                    "the target has neither `name`, `command`, `image` nor `pid`: one says what is under test",
+                );
             }
             [true, false, false] => return self.check_named(),
             [false, true, false] | [false, false, true] => {}
@@ -178,14 +181,18 @@ impl TargetMap {
             }
             [true, true, _] => return Err("the target has both `name` and `command`: keep one of them"),
             [..] => {
-                return Err("`pid` names a process that runs already: leave out `name`, `command` and `image`, or it");
+                return Err(
+                    "`pid` names a process that runs already: leave out `name`, `command` and `image`, or it",
+                );
             }
         }
         if self.command.as_ref().is_some_and(Vec::is_empty) {
             return Err("`command` needs a program: [program, argument, ..]");
         }
         if self.defect.is_some() || !self.with.is_empty() {
-            return Err("`defect` and `with` belong to a target with a `name`; a `command` has its arguments");
+            return Err(
+                "`defect` and `with` belong to a target with a `name`; a `command` has its arguments",
+            );
         }
         if self.pid.is_some() && (self.ready.is_some() || !self.env.is_empty()) {
             return Err("`ready` and `env` belong to a `command`; a `pid` runs already");
@@ -273,7 +280,9 @@ mod tests {
     fn name_and_command_exclude_each_other() {
         let both = serde_json::json!({ "name": "a", "command": ["b"] });
         assert!(read(both).unwrap_err().contains("both `name` and `command`"));
-        assert!(read(serde_json::json!({})).unwrap_err().contains("neither `name`, `command`, `image` nor `pid`"));
+        assert!(
+            read(serde_json::json!({})).unwrap_err().contains("neither `name`, `command`, `image` nor `pid`")
+        );
     }
 
     #[test]

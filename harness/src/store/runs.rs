@@ -69,13 +69,18 @@ pub struct Run {
     pub ended: Option<String>,
 }
 
+/// Which Linux it is. Source: proc_sys_kernel(5).
+fn kernel() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
 /// The machine and the build.
 pub fn environment() -> BTreeMap<String, String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     [
         ("watertight", env!("CARGO_PKG_VERSION").to_owned()),
         ("os", std::env::consts::OS.to_owned()),
-        ("kernel", sysinfo::System::kernel_version().unwrap_or_default()),
+        ("kernel", kernel()),
         ("machine", std::env::consts::ARCH.to_owned()),
         ("cores", cores.to_string()),
     ]

@@ -112,7 +112,8 @@ impl Eye {
         if after >= self.details_due {
             let began = Instant::now();
             self.details = self.view.details()?;
-            self.details_due = after + self.view.details_pause(began.elapsed()).saturating_sub(self.every / 2);
+            self.details_due =
+                after + self.view.details_pause(began.elapsed()).saturating_sub(self.every / 2);
         }
         Ok(Sample { after, census, details: self.details.clone() })
     }
@@ -128,10 +129,9 @@ impl View {
 
     fn details(&mut self) -> Result<Details, WatchError> {
         match self {
-            Self::Outside(outside) => Ok(Details {
-                tcp_time_wait: time_wait(outside.pid()),
-                ..of_fds(&outside.fds())
-            }),
+            Self::Outside(outside) => {
+                Ok(Details { tcp_time_wait: time_wait(outside.pid()), ..of_fds(&outside.fds()) })
+            }
             Self::Inside { probe, names } => {
                 let fds = probe.fds()?;
                 Ok(Details { sites: sites(probe, names)?, ..of_fds(&fds) })

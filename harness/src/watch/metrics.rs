@@ -57,8 +57,11 @@ fn details(page: &mut Page, latest: &Sample) {
         states = states.sample(&[("state", state)], *count as f64);
     }
     if let Some(count) = details.tcp_time_wait {
-        page.gauge("watertight_watch_tcp_time_wait", "closed connections remembered in the process's network")
-            .sample(&[], count as f64);
+        page.gauge(
+            "watertight_watch_tcp_time_wait",
+            "closed connections remembered in the process's network",
+        )
+        .sample(&[], count as f64);
     }
     let mut sites = page.gauge("watertight_watch_site_bytes", "live heap of the places that hold most");
     for site in &details.sites {
@@ -67,7 +70,8 @@ fn details(page: &mut Page, latest: &Sample) {
 }
 
 fn trends(page: &mut Page, seen: &Seen) {
-    let mut floor = page.gauge("watertight_watch_floor", "lowest figure of the last window: bytes for rss, else a count");
+    let mut floor =
+        page.gauge("watertight_watch_floor", "lowest figure of the last window: bytes for rss, else a count");
     for (resource, floors) in seen.floors() {
         floor = floor.sample(&[("resource", resource.name())], floors.floor().map(|floor| floor as f64));
     }

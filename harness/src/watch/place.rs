@@ -17,7 +17,9 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
     /// Neither of the two.
-    #[error("expected a process number such as `4711`, or a probe's address such as `http://127.0.0.1:9977`, found `{0}`")]
+    #[error(
+        "expected a process number such as `4711`, or a probe's address such as `http://127.0.0.1:9977`, found `{0}`"
+    )]
     Neither(String),
     /// The probe does not encrypt.
     #[error("`{0}`: the probe speaks http, not https; reach it through a tunnel")]

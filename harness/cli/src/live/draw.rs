@@ -5,7 +5,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Block, Cell, Chart, Dataset, GraphType, LineGauge, Paragraph, Row as TableRow, Table, Wrap};
+use ratatui::widgets::{
+    Axis, Block, Cell, Chart, Dataset, GraphType, LineGauge, Paragraph, Row as TableRow, Table, Wrap,
+};
 use watertight::report::figures::time;
 
 use super::state::{Row, State, Tone};
@@ -43,7 +45,10 @@ fn draw_title(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let right = format!("{} · {} ", state.progress, time(whole_seconds(state)));
     let room = usize::from(area.width).saturating_sub(left.chars().count() + right.chars().count());
     let text = if room == 0 { left } else { format!("{left}{}{right}", " ".repeat(room)) };
-    frame.render_widget(Line::from(text).style(Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)), area);
+    frame.render_widget(
+        Line::from(text).style(Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)),
+        area,
+    );
 }
 
 /// A clock that shows parts of seconds is restless.
@@ -93,8 +98,9 @@ fn draw_curve(state: &State, frame: &mut Frame<'_>, area: Rect) {
 fn curve_title(row: &Row, paused: bool) -> String {
     let now = row.now.map(|now| format!(" {} now", row.figure(now))).unwrap_or_default();
     let floor = row.floor.map(|floor| format!(", floor {}", row.figure(floor))).unwrap_or_default();
+    let word = if row.word.is_empty() { String::new() } else { format!(" · {}", row.word) };
     let paused = if paused { " · paused, `p` goes on" } else { "" };
-    format!(" {}:{now}{floor} {}{paused} ", row.name(), row.word).replace("  ", " ")
+    format!(" {}:{now}{floor}{word}{paused} ", row.name())
 }
 
 /// Room above and below; a figure that hardly moves is not drawn as if it did.
@@ -112,10 +118,10 @@ fn draw_table(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let rows = state.rows.iter().enumerate().map(|(at, row)| table_row(row, at == state.selected()));
     let widths = [
         Constraint::Length(1),
-        Constraint::Length(12),
-        Constraint::Length(12),
-        Constraint::Length(12),
-        Constraint::Length(18),
+        Constraint::Length(11),
+        Constraint::Length(11),
+        Constraint::Length(11),
+        Constraint::Length(15),
         Constraint::Min(12),
     ];
     frame.render_widget(Table::new(rows, widths).header(head).block(framed("")), area);

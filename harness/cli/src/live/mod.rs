@@ -111,7 +111,12 @@ fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Draws what has changed, until it is over or somebody asks for an end.
-fn play(mut terminal: DefaultTerminal, album: &Mutex<Album>, over: &AtomicBool, stop: &Stop) -> io::Result<()> {
+fn play(
+    mut terminal: DefaultTerminal,
+    album: &Mutex<Album>,
+    over: &AtomicBool,
+    stop: &Stop,
+) -> io::Result<()> {
     let mut drawn = None;
     while !over.load(Ordering::Relaxed) && !stop.is_requested() {
         if let Some(page) = to_be_drawn(album, &mut drawn) {

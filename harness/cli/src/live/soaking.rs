@@ -43,7 +43,7 @@ impl Soaking {
     /// # Errors
     /// Those of the terminal.
     pub fn show(jobs: &[Job], stop: &Stop) -> std::io::Result<Self> {
-        let caution = "figures at rest, after each cycle; the verdict follows at the end";
+        let caution = "figures at rest; the verdict follows";
         let page = |job: &Job| State::of("soak", job.short_name(), caution);
         let live = Live::show(jobs.iter().map(page).collect(), stop, FAREWELL)?;
         Ok(Self { live, heard: Mutex::new(vec![Heard::default(); jobs.len()]) })
@@ -167,7 +167,10 @@ mod tests {
     fn a_row_says_what_the_judge_has_said_of_its_resource() {
         let found = Evidence { resource: Resource::Tasks, outcome: Outcome::Leak, why: "rises".to_owned() };
         let row = worded(Some(&found), &SO_FAR);
-        assert_eq!((row.word.as_str(), row.tone, row.growth.as_str()), ("leak: rises", Tone::Bad, "+1.00/cycle"));
+        assert_eq!(
+            (row.word.as_str(), row.tone, row.growth.as_str()),
+            ("leak: rises", Tone::Bad, "+1.00/cycle")
+        );
         let other = Evidence { resource: Resource::Fds, ..found };
         assert_eq!(worded(Some(&other), &SO_FAR).tone, Tone::Good);
     }

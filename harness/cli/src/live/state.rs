@@ -213,7 +213,10 @@ pub mod tests {
             state.row(Resource::Fds).note(19 + look / 6);
             state.row(Resource::Threads).note(5);
         }
-        let said = [(Resource::Fds, "↑ rising", Tone::Wary, "+600 an hour"), (Resource::Rss, "→ level", Tone::Good, "")];
+        let said = [
+            (Resource::Fds, "↑ rising", Tone::Wary, "+600 an hour"),
+            (Resource::Rss, "→ level", Tone::Good, ""),
+        ];
         for (resource, word, tone, growth) in said {
             let row = state.row(resource);
             (row.word, row.tone, row.growth) = (word.to_owned(), tone, growth.to_owned());

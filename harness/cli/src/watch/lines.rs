@@ -143,8 +143,7 @@ mod tests {
     fn a_look_is_one_line_and_names_what_rises() {
         let line = plain(&seen(30));
         assert_eq!(
-            line,
-            "    29 s  rss 24.0 MiB  fds 39  fds: file 3 socket 4  tcp: ESTAB 3  ↑ fds",
+            line, "    29 s  rss 24.0 MiB  fds 39  fds: file 3 socket 4  tcp: ESTAB 3  ↑ fds",
             "in groups that stay in their order"
         );
         assert!(!plain(&seen(3)).contains('↑'), "too early to tell");

@@ -2,13 +2,16 @@
 
 use watertight::report::figures::{bytes, grouped, signed, signed_bytes};
 use watertight::resource::Resource;
-use watertight::watch::{Details, Floors, NO_VERDICT, Seen, Trend};
+use watertight::watch::{Details, Floors, Seen, Trend};
 
 use crate::live::{State, Tone};
 
+/// As short as the last line of a small screen wants it.
+const CAUTION: &str = "a trend is no verdict: only cycles can be judged";
+
 /// The view before the first look.
 pub fn begin(seen: &Seen, lasts: Option<std::time::Duration>) -> State {
-    let mut state = State::of("watch", seen.target.clone(), NO_VERDICT);
+    let mut state = State::of("watch", seen.target.clone(), CAUTION);
     state.progress = format!("every {}", watertight::report::figures::time(seen.every));
     state.lasts = lasts;
     state
@@ -52,7 +55,8 @@ fn details(details: &Details, heap_bytes: Option<u64>) -> Vec<String> {
         (!counts.is_empty()).then(|| format!("{name}  {}", counts.join("  ")))
     };
     let kinds = details.fds_by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    let mut states: Vec<String> = details.tcp.iter().map(|(state, count)| format!("{state} {count}")).collect();
+    let mut states: Vec<String> =
+        details.tcp.iter().map(|(state, count)| format!("{state} {count}")).collect();
     let waiting = details.tcp_time_wait.filter(|waiting| *waiting > 0);
     states.extend(waiting.map(|waiting| format!("(TIME-WAIT of all: {waiting})")));
     let heap = heap_bytes.map(|live| format!("heap  {}", bytes(live)));

@@ -56,19 +56,18 @@ fn parts() -> Parts<'static> {
 }
 
 fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> =
-        [
-            endings::TESTS,
-            stopping::TESTS,
-            outputs::TESTS,
-            shards::TESTS,
-            history::TESTS,
-            watching::TESTS,
-            proxy::TESTS,
-            soaking::TESTS,
-            self_soak::TESTS,
-        ]
-        .concat();
+    let all: Vec<(&str, fn())> = [
+        endings::TESTS,
+        stopping::TESTS,
+        outputs::TESTS,
+        shards::TESTS,
+        history::TESTS,
+        watching::TESTS,
+        proxy::TESTS,
+        soaking::TESTS,
+        self_soak::TESTS,
+    ]
+    .concat();
     let promtool = (!is_program("promtool")).then_some("promtool: ci/setup.sh");
     let needy = [needing(promtool, watching::PROMTOOL), needing(networks::missing(), networks::OWN)];
     all.into_iter().map(trial).chain(needy).collect()

@@ -105,12 +105,16 @@ impl Exporting {
     fn start() -> Self {
         let mut command =
             Bench::new().watertight(&["watch", &own_pid(), "--every", "50ms", "--export", "127.0.0.1:0"]);
-        let mut watch =
-            command.env("WATERTIGHT_EXPORT_TOKEN", "s3cret").stdout(Stdio::null()).spawn().expect("it starts");
+        let mut watch = command
+            .env("WATERTIGHT_EXPORT_TOKEN", "s3cret")
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
         let mut said = String::new();
         let mut stderr = BufReader::new(watch.stderr.take().expect("it is piped"));
         stderr.read_line(&mut said).expect("it is text");
-        let address = said.trim().strip_prefix("metrics at http://").and_then(|at| at.strip_suffix("/metrics"));
+        let address =
+            said.trim().strip_prefix("metrics at http://").and_then(|at| at.strip_suffix("/metrics"));
         let address = address.unwrap_or_else(|| panic!("{said}")).parse().expect("an address");
         Self { watch, address }
     }
@@ -151,8 +155,10 @@ fn prometheus_reads_the_page_in_both_formats() {
     };
     promtool(&["check", "metrics"], &body(""));
     // The one way to have promtool read OpenMetrics is to import it, for which every sample needs its time.
-    let timed = |line: &str| if line.starts_with('#') { format!("{line}\n") } else { format!("{line} 1700000000\n") };
-    let page: String = body("accept: application/openmetrics-text; version=1.0.0\r\n").lines().map(timed).collect();
+    let timed =
+        |line: &str| if line.starts_with('#') { format!("{line}\n") } else { format!("{line} 1700000000\n") };
+    let page: String =
+        body("accept: application/openmetrics-text; version=1.0.0\r\n").lines().map(timed).collect();
     let bench = Bench::new();
     std::fs::write(bench.path("page"), page).expect("the folder is ours");
     let paths = [bench.path("page"), bench.path("blocks")];

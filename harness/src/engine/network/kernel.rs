@@ -49,7 +49,8 @@ impl Kernel {
 fn pairs(text: &str) -> BTreeMap<String, u64> {
     let lines: Vec<&str> = text.lines().collect();
     let named = lines.chunks_exact(2).flat_map(|pair| {
-        let words = |line: &'_ str| line.split_ascii_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let words =
+            |line: &'_ str| line.split_ascii_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
         words(pair[0]).into_iter().zip(words(pair[1]))
     });
     named.filter_map(|(name, figure)| Some((name, figure.parse().ok()?))).collect()
@@ -82,7 +83,10 @@ mod tests {
     fn names_and_figures_are_matched_by_place() {
         let text = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 12 13\nIpExt: InNoRoutes\nIpExt: 7\n";
         let counters = pairs(text);
-        assert_eq!((counters["ListenOverflows"], counters["ListenDrops"], counters["InNoRoutes"]), (12, 13, 7));
+        assert_eq!(
+            (counters["ListenOverflows"], counters["ListenDrops"], counters["InNoRoutes"]),
+            (12, 13, 7)
+        );
     }
 
     #[test]
@@ -102,7 +106,11 @@ mod tests {
     #[test]
     fn this_kernel_counts_what_is_asked_of_it() {
         let now = Kernel::read();
-        assert!(now.counters.contains_key("ListenOverflows") && now.counters.contains_key("TCPAbortOnMemory"));
-        assert!(now.counters.contains_key("TCPTimeWaitOverflow") && now.counters.contains_key("PassiveOpens"));
+        assert!(
+            now.counters.contains_key("ListenOverflows") && now.counters.contains_key("TCPAbortOnMemory")
+        );
+        assert!(
+            now.counters.contains_key("TCPTimeWaitOverflow") && now.counters.contains_key("PassiveOpens")
+        );
     }
 }

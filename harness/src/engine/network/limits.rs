@@ -69,13 +69,15 @@ impl Limits {
     /// Controls of the run: a limit of the machine that was reached makes it invalid, whatever was measured.
     pub(in crate::engine) fn audits(&self, after: &Kernel) -> Vec<Audit> {
         let reached = self.reached(after).into_iter().filter(|(limit, _)| self.holds_against(limit));
-        let mut audits: Vec<Audit> = reached.map(|(limit, found)| at_most_none(limit.text(), found)).collect();
+        let mut audits: Vec<Audit> =
+            reached.map(|(limit, found)| at_most_none(limit.text(), found)).collect();
         let now = starved::counts();
         let ports = now.ports - self.starved.ports;
         let files = now.descriptors - self.starved.descriptors;
         if ports > 0 {
             let range = setting("net.ipv4.ip_local_port_range");
-            audits.push(at_most_none(format!("connects of the harness without a free port ({range})"), ports));
+            audits
+                .push(at_most_none(format!("connects of the harness without a free port ({range})"), ports));
         }
         if files > 0 {
             let what = "sockets of the harness without a free descriptor (ulimit -n)".to_owned();
@@ -89,7 +91,9 @@ impl Limits {
         let shared = self.reached(after).into_iter().filter(|(limit, _)| !self.holds_against(limit));
         let why = match (self.is_own, self.pauses) {
             (false, _) => "others on this machine count too; `--network own` counts this run alone",
-            (true, _) => "the scenario stops processes, or has connects hang: their listeners drop what comes",
+            (true, _) => {
+                "the scenario stops processes, or has connects hang: their listeners drop what comes"
+            }
         };
         let mut notes: Vec<String> =
             shared.map(|(limit, found)| format!("machine: {found} {}: {why}", limit.text())).collect();
@@ -98,9 +102,8 @@ impl Limits {
     }
 
     fn reached(&self, after: &Kernel) -> Vec<(&'static Limit, u64)> {
-        let rise = |limit: &'static Limit| {
-            (limit, (limit.rises)(after).saturating_sub((limit.rises)(&self.before)))
-        };
+        let rise =
+            |limit: &'static Limit| (limit, (limit.rises)(after).saturating_sub((limit.rises)(&self.before)));
         LIMITS.iter().map(rise).filter(|(_, found)| *found > 0).collect()
     }
 
@@ -133,7 +136,10 @@ fn ports_are_scarce(now: &Kernel) -> Option<String> {
     let ports = ends.next().zip(ends.next()).map(|(first, last)| last.saturating_sub(first) + 1)?;
     let taken = now.time_wait + now.in_use;
     (taken * 100 >= ports * PORTS_SCARCE_PERCENT).then(|| {
-        format!("machine: {taken} sockets in use or in TIME-WAIT at the end, of {ports} ports ({})", setting(name))
+        format!(
+            "machine: {taken} sockets in use or in TIME-WAIT at the end, of {ports} ports ({})",
+            setting(name)
+        )
     })
 }
 
@@ -162,7 +168,9 @@ mod tests {
     #[test]
     fn elsewhere_it_is_worth_a_note() {
         let after = Kernel::with("ListenOverflows", 3);
-        for (limits, why) in [(limits(false, false), "--network own"), (limits(true, true), "stops processes")] {
+        for (limits, why) in
+            [(limits(false, false), "--network own"), (limits(true, true), "stops processes")]
+        {
             assert!(limits.audits(&after).is_empty());
             assert!(limits.notes(&after)[0].contains(why), "{:?}", limits.notes(&after));
         }
@@ -178,7 +186,12 @@ mod tests {
     fn in_own_network(test: impl FnOnce() + Send + 'static) {
         let played = std::thread::spawn(|| match enter(Network::Auto) {
             Ok(super::super::Entered::Own) => test(),
-            other => println!("skipped: {other:?}"),
+            other => {
+                let must_have_all =
+                    std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all");
+                assert!(!must_have_all, "this machine permits no network of its own: {other:?}");
+                println!("skipped: this machine permits no network of its own: {other:?}");
+            }
         });
         played.join().expect("the test on its thread passes");
     }
@@ -206,7 +219,8 @@ mod tests {
             let limits = Limits::begin(true, false);
             let listener = TcpListener::bind("127.0.0.1:50000").expect("loopback is up");
             let place = listener.local_addr().expect("it is bound");
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let mut open = Vec::new();
                 for _ in 0..5 {

@@ -47,7 +47,9 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let named = NAMES.iter().find(|(name, _)| *name == text);
-        named.map(|(_, network)| *network).ok_or_else(|| format!("expected auto, own or host, found `{text}`"))
+        named
+            .map(|(_, network)| *network)
+            .ok_or_else(|| format!("expected auto, own or host, found `{text}`"))
     }
 }
 

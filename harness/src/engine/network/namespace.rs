@@ -49,7 +49,10 @@ fn leave() -> io::Result<()> {
     fs::write("/proc/self/uid_map", format!("{user} {user} 1"))
 }
 
-#[expect(deprecated, reason = "its successor is `unsafe` for the sake of `FILES`, which is not asked for here")]
+#[expect(
+    deprecated,
+    reason = "its successor is `unsafe` for the sake of `FILES`, which is not asked for here"
+)]
 fn unshare(what: UnshareFlags) -> io::Result<()> {
     Ok(rustix::thread::unshare(what)?)
 }

@@ -72,7 +72,8 @@ impl Running {
         let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
         if let Some([stdout, stderr]) = resident.outputs() {
             let on_stderr = matches!(program.ready, ReadyWhen::Said(_)).then(|| lines.clone());
-            let on_stdout = matches!(program.ready, ReadyWhen::Said(_) | ReadyWhen::Lines(_)).then_some(lines);
+            let on_stdout =
+                matches!(program.ready, ReadyWhen::Said(_) | ReadyWhen::Lines(_)).then_some(lines);
             read_lines(stderr, said.clone(), on_stderr);
             read_lines(stdout, said.clone(), on_stdout);
         }
