@@ -204,7 +204,11 @@ async fn look(cgroup: Option<&Cgroup>, peak_bytes: &AtomicU64) -> ! {
 fn how(code: i64) -> String {
     let signal = i32::try_from(code - 128).ok().and_then(Signal::from_named_raw);
     match signal {
-        Some(signal) if code >= 128 => format!("exit code {code}, as of {signal:?}"),
+        Some(signal) if code >= 128 => {
+            let name = format!("{signal:?}");
+            let name = name.trim_matches('"').trim_start_matches("Signal::");
+            format!("exit code {code}, as of SIG{name}")
+        }
         _ => format!("exit status: {code}"),
     }
 }
@@ -217,6 +221,6 @@ mod tests {
     fn an_exit_code_says_which_signal_it_may_stand_for() {
         assert_eq!(how(0), "exit status: 0");
         assert_eq!(how(1), "exit status: 1");
-        assert_eq!(how(137), "exit code 137, as of Signal::KILL");
+        assert_eq!(how(137), "exit code 137, as of SIGKILL");
     }
 }
