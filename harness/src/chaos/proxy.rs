@@ -112,15 +112,18 @@ async fn accept(shared: Arc<Shared>, mut door: Door) {
         tokio::pin!(changed);
         changed.as_mut().enable();
         shared.receive_at(&mut door);
-        tokio::select! {
-            biased;
-            () = shared.cancel.cancelled() => return,
-            () = changed => {}
-            knock = door.next() => match knock {
-                Knock::Client(client) => shared.take_in(client),
-                Knock::Unheard(count) => shared.link.unheard(count),
-                Knock::Nothing => {}
-            },
+        loop {
+            tokio::select! {
+                biased;
+                () = shared.cancel.cancelled() => return,
+                () = &mut changed => break,
+                knock = door.next() => match knock {
+                    Knock::Client(client) => shared.take_in(client),
+                    Knock::Unheard(count) => shared.link.unheard(count),
+                    // Perhaps the door could not be opened: then it is tried again.
+                    Knock::Nothing => break,
+                },
+            }
         }
     }
 }

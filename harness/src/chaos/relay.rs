@@ -38,6 +38,8 @@ struct Socket {
     stream: Option<TcpStream>,
     /// Nothing more comes from it.
     in_done: bool,
+    /// It was read to its end: nothing lies in the kernel's buffer.
+    read_out: bool,
     /// Nothing more goes to it.
     out_done: bool,
     read_timer: Timer,
@@ -63,7 +65,7 @@ impl Relay {
                     return if end == side { from } else { to }.torn(&self.conn);
                 }
                 Way::Past(Passed::End) => {
-                    from.in_done = true;
+                    (from.in_done, from.read_out) = (true, true);
                     _ = self.conn.shutdown(side);
                 }
                 Way::Behind if was_tried => return,
@@ -181,7 +183,15 @@ impl Drop for Relay {
 impl Socket {
     fn new(side: Side, stream: TcpStream) -> Self {
         let (read_timer, write_timer) = (Timer::default(), Timer::default());
-        Self { side, stream: Some(stream), in_done: false, out_done: false, read_timer, write_timer }
+        Self {
+            side,
+            stream: Some(stream),
+            in_done: false,
+            read_out: false,
+            out_done: false,
+            read_timer,
+            write_timer,
+        }
     }
 
     /// From the socket into the lane.
@@ -205,7 +215,7 @@ impl Socket {
             });
             match step {
                 Step::Ready(Ok(0)) => {
-                    self.in_done = true;
+                    (self.in_done, self.read_out) = (true, true);
                     _ = conn.shutdown(self.side);
                 }
                 Step::Ready(Ok(_)) => {}
@@ -263,7 +273,7 @@ impl Socket {
 
     /// Closes in order: what still lies in the kernel's buffer is read, or the close would turn into a RST.
     fn close(&mut self) {
-        if let Some(stream) = self.stream.take() {
+        if let Some(stream) = self.stream.take().filter(|_| !self.read_out) {
             let mut scrap = [0; SCRAP_BYTES];
             while matches!(stream.try_read(&mut scrap), Ok(1..)) {}
         }
