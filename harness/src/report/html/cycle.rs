@@ -54,6 +54,13 @@ pub(super) fn disturbing(plan: &CyclePlan) -> impl Iterator<Item = (usize, &Phas
     plan.phases.iter().filter(|phase| !phase.faults.is_empty()).take(PHASES_MAX).enumerate()
 }
 
+/// Every phase; those in which something goes wrong with their numbers.
+fn numbered(plan: &CyclePlan) -> impl Iterator<Item = (Option<usize>, &PhaseSpan)> {
+    let mut numbers = 0..;
+    let number = move |phase: &PhaseSpan| if phase.faults.is_empty() { None } else { numbers.next() };
+    plan.phases.iter().take(PHASES_MAX).scan(number, |number, phase| Some((number(phase), phase)))
+}
+
 /// The sign of a phase.
 pub(super) fn swatch(number: usize) -> Markup {
     html! {
@@ -98,18 +105,16 @@ pub(super) fn section(case: &CaseReport, plan: &CyclePlan, id: &str) -> Markup {
                 }
                 thead { tr { @for head in ["phase", "from", "to", "what goes wrong"] { th scope="col" { (head) } } } }
                 tbody {
-                    @let mut number = 0;
-                    @for phase in plan.phases.iter().take(PHASES_MAX) {
+                    @for (number, phase) in numbered(plan) {
                         tr {
                             th scope="row" {
-                                @if !phase.faults.is_empty() { (swatch(number)) " " }
+                                @if let Some(number) = number { (swatch(number)) " " }
                                 (clipped(&phase.name))
                             }
                             td.number { (figures::time(phase.from)) }
                             td.number { (figures::time(phase.to)) }
                             td { @if phase.faults.is_empty() { "nothing" } @else { (clipped(&phase.faults.join("; "))) } }
                         }
-                        @let _ = { number += usize::from(!phase.faults.is_empty()); };
                     }
                     tr {
                         th scope="row" { (rest_swatch()) " " (clipped(&plan.rest.name)) }
@@ -159,16 +164,14 @@ fn bar(case: &CaseReport, plan: &CyclePlan, name: &str) -> Markup {
     let settled = usual_rest(case).unwrap_or(plan.rest.within).mul_f64(pace(plan));
     let end = disturbed(plan) + settled + plan.rest.watch;
     let x = |time: Duration| 1.0 + (WIDTH - 2.0) * time.as_secs_f64() / end.as_secs_f64().max(1e-9);
-    let mut number = 0;
     html! {
         svg.cycle viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby={ (name) "-t" } {
             title id={ (name) "-t" } { "One cycle in phases: " (told(plan)) }
             rect.ground x="1" y="1" width=(WIDTH - 2.0) height=(BAR) {}
-            @for phase in plan.phases.iter().take(PHASES_MAX) {
+            @for (number, phase) in numbered(plan) {
                 @let (from, to) = (x(phase.from), x(phase.to));
-                @if !phase.faults.is_empty() {
+                @if let Some(number) = number {
                     rect class={ "band b" (number % SIGNS) } x=(at(from)) y="1" width=(at(to - from)) height=(BAR) {}
-                    @let _ = { number += 1; };
                 }
                 (label(&phase.name, from, to))
                 path.edge d={ "M" (at(to)) " 1v" (BAR) } {}
