@@ -53,8 +53,16 @@ fn parts() -> Parts<'static> {
 }
 
 fn trials() -> Vec<Trial> {
-    let all: Vec<(&str, fn())> =
-        [endings::TESTS, stopping::TESTS, outputs::TESTS, soaking::TESTS, self_soak::TESTS, shards::TESTS, history::TESTS].concat();
+    let all: Vec<(&str, fn())> = [
+        endings::TESTS,
+        stopping::TESTS,
+        outputs::TESTS,
+        soaking::TESTS,
+        self_soak::TESTS,
+        shards::TESTS,
+        history::TESTS,
+    ]
+    .concat();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             // A panic is a failure, as libtest has it.
