@@ -23,7 +23,7 @@ pub const VERSION: u32 = 1;
 /// The first line: what all shards of one run have in common, and which of them this is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Begin {
-    /// [`VERSION`].
+    /// The shape of the file: 1.
     pub version: u32,
     /// Which of how many.
     pub shard: Shard,
