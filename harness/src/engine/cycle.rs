@@ -80,8 +80,11 @@ pub(super) trait Stage {
         None
     }
 
-    /// Puts names to inventories: sites of what grew between the first and the last, and where tasks wait.
-    async fn named(&mut self, inventories: &[Inventory]) -> Named;
+    /// Puts names to inventories: sites of what grew between the first and the last; and, with `awaits`, where tasks wait.
+    ///
+    /// That stops the target's runtime, which under load may miss the bound and then stand still for good: a live target that
+    /// is to go on is not asked for it.
+    async fn named(&mut self, inventories: &[Inventory], awaits: bool) -> Named;
 
     /// What so many counted cycles have shown: did the load land, did the disturbance disturb.
     async fn controls(&mut self, cycles: usize) -> Vec<Audit>;

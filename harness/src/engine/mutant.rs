@@ -113,8 +113,8 @@ impl<S: Stage> Stage for Mutant<'_, S> {
         self.stage.inventory().await
     }
 
-    async fn named(&mut self, inventories: &[Inventory]) -> Named {
-        self.stage.named(inventories).await
+    async fn named(&mut self, inventories: &[Inventory], awaits: bool) -> Named {
+        self.stage.named(inventories, awaits).await
     }
 
     async fn controls(&mut self, cycles: usize) -> Vec<Audit> {

@@ -238,7 +238,7 @@ impl<'w, W: World> Sim<'w, W> {
         let testimony = self.testimony();
         let mut audit = self.controls(played.counted(counts)).await;
         audit.extend(played.checks.audits());
-        let Named { snapshots, awaits } = self.named(&played.inventories).await;
+        let Named { snapshots, awaits } = self.named(&played.inventories, true).await;
         Measured {
             snapshots,
             awaits,
@@ -425,8 +425,8 @@ impl<W: World> Stage for Sim<'_, W> {
         Ok(Inventory { cycle: 0, heap, tenants, spawners, tasks: live, fds, named: Vec::new() })
     }
 
-    async fn named(&mut self, inventories: &[Inventory]) -> Named {
-        let awaits = if inventory::rose(inventories) { awaits().await } else { Vec::new() };
+    async fn named(&mut self, inventories: &[Inventory], with_awaits: bool) -> Named {
+        let awaits = if with_awaits && inventory::rose(inventories) { awaits().await } else { Vec::new() };
         let grown = inventory::grown_stacks(inventories);
         let stacks = inventory::by_stack(&grown, frames::resolve(grown.values().copied()));
         frames::forget();

@@ -59,7 +59,7 @@ pub(super) async fn play<S: Stage>(
     }
     // Where it was cut off, what was listed last is what is known.
     let three = soak.kept.three();
-    let named = stage.named(&three).await;
+    let named = stage.named(&three, true).await;
     observer.capture(Capture { at: soak.began.elapsed(), ..captured(CaptureReason::End, &three, named) });
     ended
 }
@@ -156,7 +156,7 @@ impl Soak<'_> {
     async fn capture<S: Stage>(&mut self, stage: &mut S, record: &CycleRecord) -> Result<Capture, Ended> {
         self.take_inventory(stage, record.cycle + 1).await?;
         let three = self.kept.three();
-        let named = stage.named(&three).await;
+        let named = stage.named(&three, S::EXACT).await;
         let mut capture = captured(CaptureReason::Evidence, &three, named);
         self.kept.put_back(three);
         (capture.cycle, capture.at) = (record.cycle, record.at);

@@ -92,6 +92,7 @@ pub(super) struct ChildRun {
     /// The group that the child leads; what it starts belongs to it.
     group: Pid,
     /// Held open: its end tells the child that the parent is gone.
+    #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "only a soak asks for anything"))]
     stdin: ChildStdin,
     lines: Lines,
     stderr: Option<ChildStderr>,
@@ -140,6 +141,7 @@ impl ChildRun {
     }
 
     /// Asks for a capture, between two cycles.
+    #[cfg(feature = "store")]
     pub async fn ask_for_capture(&mut self) {
         // One that has ended takes none: how it ended is what it says next.
         let _ = self.stdin.write_all(&[asked::CAPTURE]).await;

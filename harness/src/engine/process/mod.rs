@@ -393,7 +393,7 @@ impl<'w, W: World> Live<'w, W> {
         if inventory::rose(&played.inventories) {
             self.house.lift_limits().await;
         }
-        let Named { snapshots, awaits } = self.named(&played.inventories).await;
+        let Named { snapshots, awaits } = self.named(&played.inventories, true).await;
         Measured {
             snapshots,
             awaits,
@@ -600,7 +600,7 @@ impl<W: World> Stage for Live<'_, W> {
         .await
     }
 
-    async fn named(&mut self, inventories: &[Inventory]) -> Named {
+    async fn named(&mut self, inventories: &[Inventory], with_awaits: bool) -> Named {
         let rose = inventory::rose(inventories);
         let sampler = self.target.as_ref().map(|(_, sampler)| sampler).filter(|_| rose);
         let probe = sampler.and_then(Sampler::probe);
@@ -608,7 +608,7 @@ impl<W: World> Stage for Live<'_, W> {
         let sites: Vec<u32> = grown.values().copied().collect();
         let asked = sites.chunks(STACKS_PER_REQUEST).filter_map(|some| probe?.stacks(some).ok());
         let stacks = inventory::by_stack(&grown, asked.flatten().collect());
-        let awaits = probe.map(awaits).unwrap_or_default();
+        let awaits = probe.filter(|_| with_awaits).map(awaits).unwrap_or_default();
         Named { snapshots: inventory::named(inventories, &stacks), awaits }
     }
 
