@@ -162,9 +162,7 @@ impl World for S7World {
                 | S7Peer::S7Command(_)
                 | S7Peer::Mqtt(_)
                 | S7Peer::Redis(_)
-                | S7Peer::Tcp(_) => {
-                    Err(WorldError::Unknown(format!("`{name}` is no consumer")))
-                }
+                | S7Peer::Tcp(_) => Err(WorldError::Unknown(format!("`{name}` is no consumer"))),
             }
         })
     }

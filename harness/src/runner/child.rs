@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::runner::message::LINE_BYTES_MAX;
+use crate::runner::orphans::Mark;
 use crate::runner::{Message, RunRequest, Stop, roles};
 
 /// How long a child may take to end once it has said its last word.
@@ -89,6 +90,8 @@ pub(super) struct ChildRun {
     child: Child,
     /// The group that the child leads; what it starts belongs to it.
     group: Pid,
+    /// What the programs of the run carry in their environment.
+    mark: Mark,
     /// Held open: its end tells the child that the parent is gone.
     _stdin: ChildStdin,
     lines: Lines,
@@ -103,7 +106,8 @@ pub(super) struct ChildRun {
 impl ChildRun {
     /// Starts this binary again and hands it `request`.
     pub async fn start(request: &RunRequest, limits: Limits, stop: &Stop) -> io::Result<Self> {
-        let mut child = command(request)?.spawn()?;
+        let mark = Mark::new();
+        let mut child = command(request, &mark)?.spawn()?;
         let missing = || io::Error::other("the child has no pipes");
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).ok_or_else(missing)?;
         let mut stdin = child.stdin.take().ok_or_else(missing)?;
@@ -118,6 +122,7 @@ impl ChildRun {
         Ok(Self {
             child,
             group,
+            mark,
             _stdin: stdin,
             lines,
             stderr,
@@ -217,6 +222,8 @@ impl ChildRun {
     fn kill_group(&self) {
         // No such group: everything in it has ended.
         let _ = kill_process_group(self.group, Signal::KILL);
+        // Programs of the run have groups of their own.
+        self.mark.end_all();
     }
 }
 
@@ -226,16 +233,17 @@ impl Drop for ChildRun {
     }
 }
 
-fn command(request: &RunRequest) -> io::Result<Command> {
+fn command(request: &RunRequest, mark: &Mark) -> io::Result<Command> {
+    let (name, value) = mark.variable();
     let mut command = Command::new(std::env::current_exe()?);
     command
         .arg(roles::RUN)
         .env("WATERTIGHT_HEAP", request.explain.heap_mode())
+        .env(name, value)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own: Ctrl-C reaches the parent alone, which ends its children in order; and a kill of the group
-        // reaches whatever the child has started.
+        // A group of its own: Ctrl-C reaches the parent alone, which ends its children in order.
         .process_group(0)
         .kill_on_drop(true);
     Ok(command)

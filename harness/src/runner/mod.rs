@@ -11,6 +11,7 @@ mod control;
 mod determinism;
 mod library;
 mod message;
+mod orphans;
 mod output;
 mod play;
 mod player;

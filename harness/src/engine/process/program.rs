@@ -184,7 +184,7 @@ impl Running {
                 self.signal(Signal::KILL);
                 // The verdict stands already; what is left is to reap it.
                 let _reaped = timeout(KILLED_WITHIN, self.child.wait()).await;
-                Err(format!("{} did not end within {within:?} of {signal:?} and was killed", self.name))
+                Err(format!("{} did not end within {within:?} of {} and was killed", self.name, name(signal)))
             }
         }
     }
@@ -208,6 +208,15 @@ fn spawn(program: &Program) -> std::io::Result<Child> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
+}
+
+/// The signal's name as a shell knows it.
+fn name(signal: Signal) -> String {
+    match signal {
+        Signal::TERM => "SIGTERM".to_owned(),
+        Signal::KILL => "SIGKILL".to_owned(),
+        other => format!("signal {}", other.as_raw()),
+    }
 }
 
 fn never_ready(program: &Program, why: String) -> Ended {
