@@ -223,7 +223,7 @@ impl ChildRun {
         // No such group: everything in it has ended.
         let _ = kill_process_group(self.group, Signal::KILL);
         // Programs of the run have groups of their own.
-        self.mark.end_all();
+        self.mark.end_all(Some(self.group));
     }
 }
 

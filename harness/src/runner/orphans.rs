@@ -31,10 +31,11 @@ impl Mark {
         (VARIABLE, &self.0)
     }
 
-    /// Ends every process below this one that carries the mark.
-    pub(super) fn end_all(&self) {
+    /// Ends every process below this one that carries the mark, but for `run` itself, which is reaped by whoever started it.
+    pub(super) fn end_all(&self, run: Option<Pid>) {
         let pids = descendants(std::process::id()).into_iter().filter(|pid| self.is_carried_by(*pid));
-        for pid in pids.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        let pids = pids.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        for pid in pids.filter(|pid| Some(*pid) != run) {
             // It may have ended by itself since, or be the child of one that has not.
             let _gone = kill_process(pid, Signal::KILL);
             let _not_a_child = waitpid(Some(pid), WaitOptions::NOHANG);
@@ -66,7 +67,7 @@ mod tests {
             // It is this program still, which is about to become another.
             std::thread::yield_now();
         }
-        mark.end_all();
+        mark.end_all(None);
         // Reaped here or there.
         let _ended = marked.wait();
         assert!(matches!(kept.try_wait(), Ok(None)), "another run's");
