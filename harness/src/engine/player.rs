@@ -80,7 +80,7 @@ fn ground<P: PeerSpec>(scenario: &Scenario<P>, request: &RunRequest) -> Ground {
         target: target(scenario),
         exact: request.engine == crate::scenario::model::EngineKind::Sim,
         warm_up: super::CycleCounts::of(scenario, request.engine).warm_up,
-        plan: Some(CyclePlan::of(scenario, request.engine)),
+        plan: Some(Box::new(CyclePlan::of(scenario, request.engine))),
     }
 }
 

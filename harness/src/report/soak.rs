@@ -37,7 +37,7 @@ pub struct Ground {
     pub warm_up: usize,
     /// What a cycle does.
     #[serde(default)]
-    pub plan: Option<CyclePlan>,
+    pub plan: Option<Box<CyclePlan>>,
 }
 
 /// What was measured beside the cycles, up to a moment.

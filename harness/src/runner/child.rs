@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::runner::message::LINE_BYTES_MAX;
+use crate::runner::orphans::Mark;
 use crate::runner::{Message, RunRequest, SoakMessage, Stop, asked, roles};
 
 /// How long a child may take to end once it has said its last word.
@@ -91,6 +92,8 @@ pub(super) struct ChildRun {
     child: Child,
     /// The group that the child leads; what it starts belongs to it.
     group: Pid,
+    /// What the programs of the run carry in their environment.
+    mark: Mark,
     /// Held open: its end tells the child that the parent is gone.
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "only a soak asks for anything"))]
     stdin: ChildStdin,
@@ -106,7 +109,8 @@ pub(super) struct ChildRun {
 impl ChildRun {
     /// Starts this binary again and hands it `request`.
     pub async fn start(request: &RunRequest, limits: Limits, stop: &Stop) -> io::Result<Self> {
-        let mut child = command(request)?.spawn()?;
+        let mark = Mark::new();
+        let mut child = command(request, &mark)?.spawn()?;
         let missing = || io::Error::other("the child has no pipes");
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).ok_or_else(missing)?;
         let mut stdin = child.stdin.take().ok_or_else(missing)?;
@@ -118,7 +122,18 @@ impl ChildRun {
         let _ = stdin.write_all(&line).await;
         let lines = Lines { from: BufReader::new(stdout), partial: Vec::new(), read: 0 };
         let stop = stop.clone();
-        Ok(Self { child, group, stdin, lines, stderr, tail: VecDeque::new(), stop, limits, kill_at: None })
+        Ok(Self {
+            child,
+            group,
+            mark,
+            stdin,
+            lines,
+            stderr,
+            tail: VecDeque::new(),
+            stop,
+            limits,
+            kill_at: None,
+        })
     }
 
     /// Waits for what the child says next, while keeping to the limits.
@@ -219,6 +234,8 @@ impl ChildRun {
     fn kill_group(&self) {
         // No such group: everything in it has ended.
         let _ = kill_process_group(self.group, Signal::KILL);
+        // Programs of the run have groups of their own.
+        self.mark.end_all(Some(self.group));
     }
 }
 
@@ -228,16 +245,17 @@ impl Drop for ChildRun {
     }
 }
 
-fn command(request: &RunRequest) -> io::Result<Command> {
+fn command(request: &RunRequest, mark: &Mark) -> io::Result<Command> {
+    let (name, value) = mark.variable();
     let mut command = Command::new(std::env::current_exe()?);
     command
         .arg(roles::RUN)
         .env("WATERTIGHT_HEAP", request.explain.heap_mode())
+        .env(name, value)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own: Ctrl-C reaches the parent alone, which ends its children in order; and a kill of the group
-        // reaches whatever the child has started.
+        // A group of its own: Ctrl-C reaches the parent alone, which ends its children in order.
         .process_group(0)
         .kill_on_drop(true);
     Ok(command)

@@ -17,6 +17,7 @@ mod library;
 mod merge;
 mod message;
 mod ndjson;
+mod orphans;
 mod output;
 mod play;
 mod player;

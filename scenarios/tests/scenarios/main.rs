@@ -5,13 +5,15 @@
 //! this machine lacks a program for is ignored with the reason, unless `WATERTIGHT_REQUIRE=all` makes that a failure.
 //!
 //! Beside them stand [`controls`], `engine::planted::…` and `engine::healthy::…`; [`targets`], `process::target::…`;
-//! [`processes`], `process::fault::…`; and [`language`] and [`gallery`], which read files.
+//! [`patients`], `process::patient::…`; [`processes`], `process::fault::…`; and [`language`] and [`gallery`], which read files.
 
 mod controls;
+mod foreign;
 mod gallery;
 mod language;
 mod mutants;
 mod pages;
+mod patients;
 mod processes;
 mod targets;
 
@@ -85,6 +87,7 @@ fn trials() -> Result<Vec<Trial>, String> {
     let shared = Arc::new(Shared {
         wall_clock: Permits::new(WALL_CLOCK_AT_ONCE),
         sim: Permits::new(std::thread::available_parallelism().map_or(1, usize::from)),
+        no_go_service: foreign::build(),
         must_have_all: std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all"),
     });
     let mut controls = controls::all()?;
@@ -95,6 +98,7 @@ fn trials() -> Result<Vec<Trial>, String> {
         controls.into_iter().map(|control| control_trial(control, &shared)).collect();
     trials.extend(mutants::all()?.into_iter().map(|mutant| mutant_trial(mutant, &shared)));
     trials.extend(targets::ALL.map(|(name, test)| waiting_trial("target", name, test, &shared)));
+    trials.extend(patients::ALL.map(|(name, test)| patient_trial(name, test, &shared)));
     trials.extend(processes::ALL.map(|(name, test)| waiting_trial("fault", name, test, &shared)));
     trials.extend(language::ALL.map(|(name, test)| reading_trial("language", name, test)));
     trials.extend(gallery::ALL.map(|(name, test)| reading_trial("gallery", name, test)));
@@ -117,6 +121,8 @@ fn trials() -> Result<Vec<Trial>, String> {
 struct Shared {
     wall_clock: Permits,
     sim: Permits,
+    /// Why the Go service of `scenarios/foreign` is not there, if it is not.
+    no_go_service: Option<String>,
     must_have_all: bool,
 }
 
@@ -130,20 +136,24 @@ impl Shared {
 }
 
 fn trial(job: Job, explain: Explain, shared: &Arc<Shared>) -> Trial {
-    let missing = job.missing();
+    let of_go = shared.no_go_service.clone().filter(|_| is_tagged(&job, "go"));
+    let missing = of_go.or_else(|| job.missing());
+    let run = Arc::clone(shared);
+    skipped_without(missing, name(&job, &explain), shared, move || played(&job, explain, &run))
+}
+
+/// A test that is ignored for the reason `missing`, which is then read where the tests are listed.
+fn skipped_without(
+    missing: Option<String>,
+    name: String,
+    shared: &Shared,
+    test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
     let is_ignored = missing.is_some() && !shared.must_have_all;
-    // The kind is shown before the name: the reason is read where the test is listed, and the name stays the same.
+    // The kind is shown before the name, which stays the same.
     let kind = missing.clone().unwrap_or_default();
-    let shared = Arc::clone(shared);
-    let test = name(&job, &explain);
-    Trial::test(test, move || match missing {
-        Some(reason) => {
-            Err(Failed::from(format!("{reason}, which is not on this machine; `ci/setup.sh` installs it")))
-        }
-        None => played(&job, explain, &shared),
-    })
-    .with_kind(kind)
-    .with_ignored_flag(is_ignored)
+    let test = move || missing.map_or_else(test, |reason| Err(Failed::from(reason)));
+    Trial::test(name, test).with_kind(kind).with_ignored_flag(is_ignored)
 }
 
 fn control_trial(control: Control, shared: &Arc<Shared>) -> Trial {
@@ -174,6 +184,17 @@ fn waiting_trial(subject: &str, name: &str, test: Test, shared: &Arc<Shared>) ->
     })
 }
 
+fn patient_trial(name: &str, test: Test, shared: &Arc<Shared>) -> Trial {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_here = std::env::split_paths(&path).any(|folder| folder.join(patients::PROGRAM).is_file());
+    let missing = (!is_here).then(|| patients::NEEDS.to_owned());
+    let (name, run) = (format!("process::patient::{name}"), Arc::clone(shared));
+    skipped_without(missing, name, shared, move || {
+        let _permit = run.permit(EngineKind::Process);
+        test().map_err(Failed::from)
+    })
+}
+
 /// A test that only reads files.
 fn reading_trial(subject: &str, name: &str, test: Test) -> Trial {
     Trial::test(format!("{subject}::{name}"), move || test().map_err(Failed::from))
@@ -188,7 +209,7 @@ fn browser_trial(shared: &Shared) -> Trial {
         .with_ignored_flag(missing.is_some() && !shared.must_have_all)
 }
 
-fn text(report: &CaseReport) -> String {
+pub(crate) fn text(report: &CaseReport) -> String {
     terminal::block(report, Look::plain(WIDTH))
 }
 

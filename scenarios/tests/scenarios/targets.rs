@@ -45,7 +45,10 @@ fn a_program_that_ends_at_once() -> Result<(), String> {
 
 fn a_program_that_never_gets_ready() -> Result<(), String> {
     let target = "{ command: [sleep, '100'], ready: { line: ready } }";
-    ends_with(target, "the target was not ready within 20s: target: it printed nothing")
+    ends_with(
+        target,
+        "the target was not ready within 20s: target: no line contains `ready`; it printed nothing",
+    )
 }
 
 fn a_port_that_is_taken() -> Result<(), String> {

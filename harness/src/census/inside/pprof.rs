@@ -120,7 +120,7 @@ fn record(block: &str) -> Option<Record> {
     Some(Record { count: count.trim().parse().ok()?, bytes, frames })
 }
 
-/// `#	0x6708d6	main.leak+0x16	/src/main.go:13`.
+/// `# 0x6708d6 main.leak+0x16 /src/main.go:13`, with tabs between.
 fn frame(line: &str) -> Option<Frame> {
     let mut words = line.strip_prefix('#')?.split('\t').filter(|word| !word.is_empty());
     let function = words.nth(1)?;

@@ -70,8 +70,11 @@ impl<'a> Sample<'a> {
     }
 }
 
+/// The name of a label and its value.
+type Label<'a> = (&'a str, &'a str);
+
 /// A name with its labels, and what follows.
-fn series(line: &str) -> Option<(&str, Vec<(&str, &str)>, &str)> {
+fn series(line: &str) -> Option<(&str, Vec<Label<'_>>, &str)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let (name, rest) = line.split_at(line.find(|c| !is_name(c)).unwrap_or(line.len()));
     if name.is_empty() {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::runtime::Builder;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use watertight_probe::Tenant;
 
 pub use program::{EXEC_ROLE, exec_role};
@@ -51,6 +51,13 @@ use crate::world::{Party, Program, Seat, ServerPlace, Setting, World, WorldError
 
 /// How long programs that the run started may take to end in order, once it is over.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// The same when somebody waits for the run to end early: whoever asked for it kills it soon after.
+const STOP_EARLY_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the views inside of a target that is ready may take to answer, and how often they are asked.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+const SEEN_PERIOD: Duration = Duration::from_millis(50);
 
 /// Plays `scenario` with programs of its own.
 pub(super) fn play<W: World>(
@@ -110,7 +117,7 @@ async fn run<W: World>(
 ) -> Result<Measured, PlayFailure> {
     let mut live = Live::new(world, setting, house);
     if let Err(unstarted) = live.start(wanted.mutation).await {
-        live.stop().await;
+        live.stop(STOP_EARLY_WITHIN).await;
         return match unstarted {
             Unstarted::Failure(failure) => Err(failure),
             Unstarted::Ended(ended) => Ok(nothing_measured(counts, ended)),
@@ -124,7 +131,8 @@ async fn run<W: World>(
     let played = cycle::play(&mut live, &script, observer).await;
     let lasted = began.elapsed();
     let mut measured = live.measured(played, counts, lasted).await;
-    measured.notes.extend(live.stop().await);
+    let is_early = measured.timeline.ended == Some(Ended::Interrupted);
+    measured.notes.extend(live.stop(if is_early { STOP_EARLY_WITHIN } else { STOP_WITHIN }).await);
     Ok(measured)
 }
 
@@ -290,12 +298,12 @@ impl<'w, W: World> Live<'w, W> {
             let port = ports::free().map_err(PlayFailure::system("find a free port"))?;
             probe = Some(ProbeAt::ask(&mut program, SocketAddr::new(self.setting.listen, port)));
         }
-        let running = self.start_in_house(&program).await?;
+        let mut running = self.start_in_house(&program).await?;
         let at = running.address();
         self.wire_target(self.world.target_place(&running.announced), at).await?;
         let pid = running.pid().ok_or_else(|| Unstarted::Ended(gone(&program)))?;
         let views = probe.map(|probe| Box::new(inside::Probe::by(probe.client(at))) as Box<dyn Inside>);
-        let outside = Outside::new(pid).map_err(PlayFailure::system("look at a process"))?;
+        let outside = outside(pid, Some(&mut running))?;
         self.target = Some((Some(running), Sampler::new(outside, views.into_iter().collect())));
         Ok(())
     }
@@ -318,7 +326,7 @@ impl<'w, W: World> Live<'w, W> {
         };
         let foreign = self.foreign.insert(foreign);
         let (program, place, views) = (foreign.program()?, foreign.place()?, foreign.views()?);
-        let running = match &program {
+        let mut running = match &program {
             Some(program) => Some(self.start_in_house(program).await?),
             None => None,
         };
@@ -326,9 +334,26 @@ impl<'w, W: World> Live<'w, W> {
         let pid = running.as_ref().map_or(scenario.target.pid, Running::pid);
         let pid =
             pid.ok_or_else(|| Unstarted::Ended(Ended::TargetDied { how: AS_SOON_AS_READY.to_owned() }))?;
-        let outside = Outside::new(pid).map_err(|error| not_there(pid, &error))?;
+        let outside = outside(pid, running.as_mut())?;
         self.target = Some((running, Sampler::new(outside.with_children(), views)));
-        Ok(())
+        self.until_seen().await
+    }
+
+    /// Waits until every view inside answers: what serves it may come up after what consumers connect to.
+    async fn until_seen(&mut self) -> Result<(), Unstarted> {
+        let deadline = Instant::now() + SEEN_WITHIN;
+        loop {
+            let (running, sampler) = self.target().map_err(Unstarted::Ended)?;
+            let Err(blind) = sampler.census() else { return Ok(()) };
+            if let Some(ended) = running.as_mut().and_then(Running::ended) {
+                return Err(Unstarted::Ended(ended));
+            }
+            if Instant::now() >= deadline {
+                let why = blind.to_string();
+                return Err(Unstarted::Ended(Ended::NeverReady { within: SEEN_WITHIN, why }));
+            }
+            sleep(SEEN_PERIOD).await;
+        }
     }
 
     /// Puts a proxy for each kind of consumer in front of the target at `place`, which is reached at `at`.
@@ -423,17 +448,17 @@ impl<'w, W: World> Live<'w, W> {
     }
 
     /// Ends every program of the run, in order; says which did not end when asked to. The verdict stands, whatever they do.
-    async fn stop(mut self) -> Vec<String> {
+    async fn stop(mut self, within: Duration) -> Vec<String> {
         self.consumers.clear();
         let mut late = Vec::new();
         if let Some((Some(running), _)) = self.target.take() {
-            late.extend(running.end(Signal::TERM, STOP_WITHIN).await.err());
+            late.extend(running.end(Signal::TERM, within).await.err());
         }
         self.house.close().await;
         self.wiring.shutdown().await;
         self.server_clients.clear();
         for running in std::mem::take(&mut self.servers).into_values().filter_map(|server| server.running) {
-            late.extend(running.end(Signal::TERM, STOP_WITHIN).await.err());
+            late.extend(running.end(Signal::TERM, within).await.err());
         }
         late
     }
@@ -463,9 +488,13 @@ fn gone(program: &Program) -> Ended {
 /// A target that was ready and has ended.
 const AS_SOON_AS_READY: &str = "it ended as soon as it was ready";
 
-/// A process that a scenario names and that cannot be looked at.
-fn not_there(pid: u32, error: &std::io::Error) -> Unstarted {
-    Unstarted::Ended(Ended::TargetDied { how: format!("process {pid} cannot be looked at: {error}") })
+/// Looks at the process `pid` from outside; one that cannot be looked at has ended, as a rule.
+fn outside(pid: u32, running: Option<&mut Running>) -> Result<Outside, Unstarted> {
+    let not_there = |error: std::io::Error| {
+        let how = format!("process {pid} cannot be looked at: {error}");
+        running.and_then(Running::ended).unwrap_or(Ended::TargetDied { how })
+    };
+    Outside::new(pid).map_err(|error| Unstarted::Ended(not_there(error)))
 }
 
 /// That a target is more than one process, and what that means for its figures.

@@ -202,7 +202,7 @@ impl Running {
                 self.signal(Signal::KILL).await;
                 // The verdict stands already; what is left is to reap it.
                 let _reaped = timeout(KILLED_WITHIN, self.resident.wait()).await;
-                Err(format!("{} did not end within {within:?} of {signal:?} and was killed", self.name))
+                Err(format!("{} did not end within {within:?} of {} and was killed", self.name, name(signal)))
             }
         }
     }
@@ -210,6 +210,15 @@ impl Running {
     /// Sends `signal`; `false`: it has ended, and there is nothing left to signal.
     pub(super) async fn signal(&mut self, signal: Signal) -> bool {
         self.resident.signal(signal).await
+    }
+}
+
+/// The signal's name as a shell knows it.
+fn name(signal: Signal) -> String {
+    match signal {
+        Signal::TERM => "SIGTERM".to_owned(),
+        Signal::KILL => "SIGKILL".to_owned(),
+        other => format!("signal {}", other.as_raw()),
     }
 }
 

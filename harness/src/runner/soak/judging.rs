@@ -187,7 +187,7 @@ fn case_report(
         about: job.case.about.clone(),
         seed: request.seed.unwrap_or(job.case.seed),
         target: ground.target,
-        plan: ground.plan,
+        plan: ground.plan.map(|plan| *plan),
         outcome: judgement.outcome,
         headline: judgement.headline,
         exit: Exit::of_case(judgement.outcome, expected.as_ref()),
