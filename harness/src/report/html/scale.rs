@@ -104,6 +104,6 @@ mod tests {
         let scale = Scale::new(45, 0.0, 100.0);
         assert!(scale.y(1e12) >= scale.top() && scale.y(-5.0) <= scale.bottom());
         assert!(scale.x(44.0) < scale.right() && scale.x(0.0) > scale.left());
-        assert_eq!((at(3.0), at(3.25)), ("3".to_owned(), "3.1".to_owned()));
+        assert_eq!((at(3.0), at(3.12)), ("3".to_owned(), "3.1".to_owned()));
     }
 }
