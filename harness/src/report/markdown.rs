@@ -84,8 +84,9 @@ fn block(case: &CaseReport) -> String {
     let fence = "`".repeat(longest_run_of_backticks(&head).max(2) + 1);
     let _ = writeln!(out, "{fence}text\n{head}{fence}\n");
     out += &resources(&case.resources);
-    for note in case.notes.iter().take(NOTES_MAX) {
-        let _ = writeln!(out, "- {}", inline(note));
+    let soaked = case.soak.iter().flat_map(|soak| soak.lines());
+    for note in soaked.chain(case.notes.iter().take(NOTES_MAX).cloned()) {
+        let _ = writeln!(out, "- {}", inline(&note));
     }
     out.trim_end().to_owned() + "\n\n</details>\n"
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chart::Drawing;
 use super::curve::Curve;
-use super::{chart, clipped, cycle, evidence, mark};
+use super::{chart, clipped, cycle, evidence, mark, soak};
 use crate::report::plan::CyclePlan;
 use crate::report::{CaseReport, figures, terminal};
 use crate::resource::Resource;
@@ -33,6 +33,7 @@ pub(super) fn section(case: &CaseReport, i: usize, points: usize) -> Markup {
             h3 { "Figures" }
             (resources(case, &curves, &id))
             @if !case.findings.is_empty() { (evidence::findings(case)) }
+            @if let Some(told) = &case.soak { (soak::section(told)) }
             @if !curves.is_empty() {
                 h3 { "Curves" }
                 (legend(case))

@@ -1,7 +1,7 @@
 //! One HTML file that needs nothing else: no script, no request, a picture per resource, made to be pasted into a bug report.
 //!
 //! `page` is the document, `case` a case in it, `chart` the picture of one resource from the pure figures of `curve`,
-//! `cycle` the picture of one cycle, `evidence` what stayed behind and the controls.
+//! `cycle` the picture of one cycle, `evidence` what stayed behind and the controls, `soak` what a soak captured.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -14,6 +14,7 @@ mod curve;
 mod cycle;
 mod evidence;
 mod scale;
+mod soak;
 
 /// The largest file. What a run says beyond it stands in the JSON report, and the page says so.
 pub const BYTES_MAX: usize = 300 * 1024;
