@@ -42,7 +42,7 @@ fn bad_usage_ends_2_and_says_what_was_expected() {
         (vec!["run"], "<PATH>..."),
         (vec!["run", "a.yaml", "--plant", "rss=1B"], "expected `heap=SIZE`"),
         (vec!["run", "a.yaml", "--set", "seed"], "expected `path=value`"),
-        (vec!["run", "a.yaml", "--engine", "docker"], "possible values: sim, process, all"),
+        (vec!["run", "a.yaml", "--engine", "docker"], "possible values: sim, process, container, all"),
         (vec!["run", "a.yaml", "--timeout", "10"], "expected a time with its unit"),
         (vec!["run", "a.yaml", "--explain", "dhat"], "--report <DIR>"),
         (vec!["run", "a.yaml", "--filter", "no-such"], "none of 1 cases"),
