@@ -151,8 +151,8 @@ fn kubernetes() -> Result<(), String> {
 
 /// What every pipeline keeps.
 fn reports_in(folder: &Path) -> Result<(), String> {
-    let missing =
-        ["report.json", "junit.xml", "report.txt"].into_iter().filter(|name| !folder.join(name).exists());
+    let kept = ["report.json", "report.html", "report.md", "report.sarif", "report.txt", "junit.xml"];
+    let missing = kept.into_iter().filter(|name| !folder.join(name).exists());
     none_of(
         "missing reports",
         &missing.map(|name| folder.join(name).display().to_string()).collect::<Vec<_>>(),

@@ -172,6 +172,10 @@ impl Listener for Beside<'_, dyn Listener + '_> {
         self.1.captured(job, capture);
     }
 
+    fn controlled(&self, job: usize) {
+        self.0.controlled(job);
+    }
+
     fn finished(&self, job: usize, report: &CaseReport) {
         self.0.finished(job, report);
         Listener::finished(self.1, job, report);

@@ -17,6 +17,10 @@ use crate::screen;
 /// Where there is no terminal, a line comes after this part of the soak.
 const LINES: u32 = 50;
 
+/// What goes on once the time is over.
+pub(crate) const CONTROLLED: &str =
+    "its time is over; leaks that it would have seen are planted now, to see whether that is true";
+
 /// Tells on standard error how far each soak is.
 pub struct SoakProgress {
     bar: ProgressBar,
@@ -82,6 +86,10 @@ impl Listener for SoakProgress {
 
     fn captured(&self, job: usize, capture: &Capture) {
         self.say(&format!("{}: {}", self.jobs[job], capture.line()));
+    }
+
+    fn controlled(&self, job: usize) {
+        self.say(&format!("{}: {CONTROLLED}", self.jobs[job]));
     }
 
     fn finished(&self, job: usize, report: &CaseReport) {

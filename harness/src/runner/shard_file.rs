@@ -80,6 +80,7 @@ impl Planned {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Wall-clock time of the shard.
+    #[serde(rename = "wall_time_seconds", with = "crate::seconds")]
     pub wall_time: Duration,
     /// Whether it was stopped before all was played.
     pub interrupted: bool,

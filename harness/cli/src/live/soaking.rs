@@ -14,6 +14,7 @@ use watertight::verdict::{Evidence, Outcome};
 
 use super::state::{Phase, Row, State, Tone};
 use super::{Live, lock};
+use crate::soak_progress::CONTROLLED;
 
 /// A simulated cycle takes milliseconds: words are put together no more often than they are read.
 const WORDS_PERIOD: Duration = Duration::from_millis(250);
@@ -94,6 +95,13 @@ impl Listener for Soaking {
 
     fn captured(&self, job: usize, capture: &Capture) {
         self.live.change(job, |state| state.note(capture.line()));
+    }
+
+    fn controlled(&self, job: usize) {
+        self.live.change(job, |state| {
+            state.phase = None;
+            state.note(CONTROLLED.to_owned());
+        });
     }
 
     fn finished(&self, job: usize, report: &CaseReport) {

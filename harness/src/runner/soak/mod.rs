@@ -102,6 +102,10 @@ pub trait Listener {
     fn captured(&self, job: usize, capture: &Capture) {
         let _ = (job, capture);
     }
+    /// Its time is over. Leaks of the size that it says it would have seen are planted in shorter runs, which take minutes.
+    fn controlled(&self, job: usize) {
+        let _ = job;
+    }
     /// It has been reported.
     fn finished(&self, job: usize, report: &CaseReport) {
         let _ = (job, report);

@@ -67,7 +67,8 @@ impl Turn<'_> {
         let played = self.segment(&request, &mut keeper).await;
         let is_over = matches!(&played, Ok(ending) if ending.is_over);
         let mut soaked = self.judged(&request, &keeper, played);
-        if self.options.control && is_over {
+        if self.options.control && is_over && control::is_healthy(&soaked.report) {
+            self.listener.controlled(self.index);
             let (index, job, stop) = (self.index, self.job, self.stop);
             let turn = run::Turn { index, job, options: &self.options.run, stop, observer: &Silent };
             control::add(turn, &mut soaked.report).await;
