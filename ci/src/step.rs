@@ -17,7 +17,7 @@ pub enum Step {
     Doc,
     /// All tests, every scenario among them.
     Test,
-    /// The gate: the command that the README leads with.
+    /// The gate: what the README leads with, in the profile of the tests.
     Gate,
     /// Every benchmark, for its figures; not part of `all`.
     Bench,
@@ -81,7 +81,7 @@ impl Step {
             Self::Clippy => &["cargo clippy --workspace --all-targets -- -D warnings"],
             Self::Doc => &["cargo doc --workspace --no-deps"],
             Self::Test => &["cargo test"],
-            // As `cargo watertight run scenarios/gate`, with the build that the tests have made: a release build takes longer than all else.
+            // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.
             Self::Gate => {
                 &["cargo run --quiet --package watertight-cli --bin watertight -- run scenarios/gate"]
             }
