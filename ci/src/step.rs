@@ -13,6 +13,8 @@ pub enum Step {
     Fmt,
     /// Lints, warnings are errors.
     Clippy,
+    /// Each feature of what others build on compiles by itself, not only together with all the others.
+    Features,
     /// API documentation without warnings.
     Doc,
     /// All tests, every scenario among them.
@@ -56,7 +58,7 @@ impl Step {
     /// The steps that this one consists of.
     pub fn parts(self) -> Vec<Self> {
         match self {
-            Self::All => vec![Self::Fmt, Self::Clippy, Self::Doc, Self::Test, Self::Gate],
+            Self::All => vec![Self::Fmt, Self::Clippy, Self::Features, Self::Doc, Self::Test, Self::Gate],
             step => vec![step],
         }
     }
@@ -79,6 +81,14 @@ impl Step {
         match self {
             Self::Fmt => &["cargo fmt --all --check"],
             Self::Clippy => &["cargo clippy --workspace --all-targets -- -D warnings"],
+            // All of them together are what clippy has looked at.
+            Self::Features => &[
+                "cargo check --quiet -p watertight --no-default-features",
+                "cargo check --quiet -p watertight --no-default-features --features test",
+                "cargo check --quiet -p watertight --no-default-features --features scenarios",
+                "cargo check --quiet -p watertight --no-default-features --features store",
+                "cargo check --quiet -p watertight-probe --no-default-features",
+            ],
             Self::Doc => &["cargo doc --workspace --no-deps"],
             Self::Test => &["cargo test"],
             // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.

@@ -4,17 +4,24 @@
 //! each, judged by pure rules, explained down to the line, and reported. The modules stand in that order; each hands
 //! a plain value to the next, and nothing reaches back.
 
+pub mod figures;
 pub mod resource;
 pub mod seconds;
 pub mod seed;
 pub mod units;
 
+#[cfg(feature = "scenarios")]
 pub mod scenario;
 
+#[cfg(feature = "scenarios")]
 pub mod chaos;
+#[cfg(feature = "scenarios")]
 pub mod engine;
+#[cfg(feature = "scenarios")]
 pub mod housing;
+#[cfg(feature = "scenarios")]
 pub mod peers;
+#[cfg(feature = "scenarios")]
 pub mod world;
 
 pub mod census;
@@ -23,14 +30,20 @@ pub mod timeline;
 pub mod explain;
 pub mod verdict;
 
+#[cfg(feature = "scenarios")]
 pub mod report;
+#[cfg(feature = "scenarios")]
 pub mod runner;
 
 #[cfg(feature = "store")]
 pub mod store;
 
+#[cfg(feature = "scenarios")]
 pub mod gallery;
+#[cfg(feature = "scenarios")]
 pub mod history;
+#[cfg(feature = "scenarios")]
 pub mod watch;
 
+#[cfg(feature = "scenarios")]
 pub mod exit;

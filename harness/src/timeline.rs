@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::census::Census;
@@ -10,7 +9,8 @@ use crate::seconds;
 use crate::units::Size;
 
 /// One run of one case, measured and not yet judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct Timeline {
     /// Whether counts are exact (one thread, paused clock) or sampled from a live process.
     pub exact: bool,
@@ -33,24 +33,26 @@ pub struct Timeline {
 }
 
 /// One settled cycle.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct CycleRecord {
     /// Counted from 0, warm-up included.
     pub cycle: usize,
     /// Scenario time at the census, since the run began.
     #[serde(rename = "at_seconds", with = "seconds")]
-    #[schemars(with = "f64")]
+    #[cfg_attr(feature = "scenarios", schemars(with = "f64"))]
     pub at: Duration,
     /// How long the target needed to come to rest; `None`: it missed the bound.
     #[serde(rename = "settled_after_seconds", with = "seconds::optional")]
-    #[schemars(with = "Option<f64>")]
+    #[cfg_attr(feature = "scenarios", schemars(with = "Option<f64>"))]
     pub settled_after: Option<Duration>,
     /// The floor over the settle window.
     pub census: Census,
 }
 
 /// Resident pages around a request to the allocator to give back what is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct Trimmed {
     /// RSS before it was asked.
     pub rss_before_bytes: u64,
@@ -66,7 +68,8 @@ impl Trimmed {
 }
 
 /// One control of the run: did the load land, did the disturbance disturb.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct Audit {
     /// What was checked, in words: `polls answered by plc`.
     pub what: String,
@@ -86,7 +89,8 @@ impl Audit {
 }
 
 /// Why a run ended early. The cycles measured before it are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// The target ended by itself.
@@ -116,7 +120,7 @@ pub enum Ended {
     NeverReady {
         /// The bound that was missed.
         #[serde(rename = "within_seconds", with = "seconds")]
-        #[schemars(with = "f64")]
+        #[cfg_attr(feature = "scenarios", schemars(with = "f64"))]
         within: Duration,
         /// What was waited for, and what was seen instead.
         why: String,

@@ -5,7 +5,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What is wrong with a value that has a unit.
@@ -41,13 +40,14 @@ macro_rules! unit {
             }
         }
 
-        impl JsonSchema for $name {
+        #[cfg(feature = "scenarios")]
+        impl schemars::JsonSchema for $name {
             fn schema_name() -> Cow<'static, str> {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": ["string", "number"], "pattern": $pattern, "description": $expected })
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": ["string", "number"], "pattern": $pattern, "description": $expected })
             }
         }
     };
@@ -83,7 +83,7 @@ unit!(
 impl Day {
     /// The day it is now, in UTC. Asked for where a command begins: what is judged is told the day.
     pub fn today() -> Self {
-        Self(jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date())
+        Self(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())
     }
 }
 

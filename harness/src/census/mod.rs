@@ -3,22 +3,30 @@
 //! [`Census`] is the plain value. A live process is looked at by a [`Sampler`]: [`outside`] asks the system, [`inside`] the process
 //! itself, where it serves something that can be asked.
 
+#[cfg(feature = "scenarios")]
 pub mod inside;
+#[cfg(feature = "scenarios")]
 pub mod outside;
+#[cfg(feature = "scenarios")]
 mod sampler;
+#[cfg(feature = "scenarios")]
 mod stat;
+#[cfg(feature = "scenarios")]
 mod tree;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Resource;
 
+#[cfg(feature = "scenarios")]
 pub use inside::Inside;
+#[cfg(feature = "scenarios")]
 pub use outside::Outside;
+#[cfg(feature = "scenarios")]
 pub use sampler::Sampler;
+#[cfg(feature = "scenarios")]
 pub use tree::descendants;
 
 /// Why a look at a process did not come about.
@@ -43,7 +51,8 @@ pub enum Blind {
 /// Counts of what the target holds. `None` means: not measured by this engine for this target, and the report says so.
 ///
 /// A cycle's census is the floor (minimum per field) over its settle window, not one lucky instant.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct Census {
     /// Live tasks, from the ledger.
     pub tasks: Option<u64>,

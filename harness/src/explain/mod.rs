@@ -3,7 +3,6 @@
 //! Gathering reads a live process; what is here is pure: `survivors` compares snapshots of sites, `rank` says which
 //! finding explains which and puts culprits first, `witness` what dhat says of the same.
 
-use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::resource::Resource;
@@ -11,17 +10,20 @@ use crate::resource::Resource;
 mod rank;
 mod survivors;
 mod tenants;
+#[cfg(feature = "scenarios")]
 mod witness;
 
 pub use rank::rank;
 pub use survivors::{SiteCount, SiteSnapshot, TenantCount, still_growing, survivors};
 pub use tenants::{TENANTS_NAMED_MAX, TenantShare};
+#[cfg(feature = "scenarios")]
 pub use witness::{ALIKE, alike, second_opinion};
 
 /// One thing that stayed behind, named.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(remote = "Self")]
-#[schemars(transform = with_fingerprint)]
+#[cfg_attr(feature = "scenarios", schemars(transform = with_fingerprint))]
 pub struct Finding {
     /// What leaks here.
     pub resource: Resource,
@@ -71,7 +73,8 @@ impl<'de> Deserialize<'de> for Finding {
 }
 
 /// The schema of what is printed: with the fingerprint, which is made of other fields.
-fn with_fingerprint(schema: &mut Schema) {
+#[cfg(feature = "scenarios")]
+fn with_fingerprint(schema: &mut schemars::Schema) {
     let fingerprint = serde_json::json!({
         "type": "string",
         "description": "A name that stays when lines move, as an entry of `ignore:` takes it.",

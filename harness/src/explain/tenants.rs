@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, SiteCount};
@@ -13,7 +12,8 @@ use crate::resource::Resource;
 pub const TENANTS_NAMED_MAX: usize = 20;
 
 /// What one part of the target keeps at a site.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct TenantShare {
     /// The tenant's path below the target's own tenant: `plc-7`.
     pub name: String,

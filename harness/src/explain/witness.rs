@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use watertight_probe::heap::{Live, Testimony};
 
 use super::Finding;
-use crate::report::figures;
+use crate::figures;
 use crate::resource::Resource;
 
 /// How a note begins that says that both have counted the same.

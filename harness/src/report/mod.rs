@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod environment;
-pub mod figures;
 pub mod gallery;
 pub mod github;
 pub mod html;
@@ -25,6 +24,7 @@ pub mod terminal;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+pub use crate::figures;
 pub use environment::Environment;
 pub use plan::CyclePlan;
 

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::report::CaseReport;
 use crate::runner::message::LINE_BYTES_MAX;
 use crate::runner::orphans::Mark;
-use crate::runner::{Message, RunRequest, SoakMessage, Stop, asked, roles};
+use crate::runner::{Message, RunRequest, SoakMessage, Stop, roles};
 
 /// How long a child may take to end once it has said its last word.
 const EXIT_GRACE: Duration = Duration::from_secs(5);
@@ -159,7 +159,7 @@ impl ChildRun {
     #[cfg(feature = "store")]
     pub async fn ask_for_capture(&mut self) {
         // One that has ended takes none: how it ended is what it says next.
-        let _ = self.stdin.write_all(&[asked::CAPTURE]).await;
+        let _ = self.stdin.write_all(&[super::asked::CAPTURE]).await;
     }
 
     /// Asks it to end, and kills it where it does not in time.

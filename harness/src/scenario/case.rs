@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::de::{Kind, Place};
 use super::error::{Problem, ScenarioErrors, Text};
-use super::model::{EngineKind, PeerSpec, Scenario, WallCycles, fewest_cycles};
+use super::model::{EngineKind, PeerSpec, Scenario, WallCycles};
 use super::parse::{self, Places};
 use super::recovery::Recovery;
 use super::set::{self, Overrides};
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Entry, Id, Ids, Node, Scalar, Value};
 use super::yaml;
+use crate::verdict::fewest_cycles;
 
 /// The most cases that a matrix may make.
 const CASES_MAX: usize = 256;

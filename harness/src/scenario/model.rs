@@ -174,12 +174,6 @@ pub struct Cycles {
     pub wall: Option<WallCycles>,
 }
 
-/// Fewest counted cycles that growth can be told from noise in: with exact counts a change must be able to repeat and
-/// to stop repeating; sampled ones need five windows in the back half.
-pub const fn fewest_cycles(exact: bool) -> usize {
-    if exact { 5 } else { 10 }
-}
-
 /// Cycles on the wall clock, where waiting costs time and counts are sampled.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]

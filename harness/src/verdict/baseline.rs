@@ -1,20 +1,19 @@
 //! What a case holds at rest, against what was accepted: a service that holds twice as much as it did leaks nothing, and
 //! somebody should know.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, ResourceVerdict};
 use crate::census::Census;
-use crate::report::figures;
+use crate::figures;
 use crate::resource::Resource;
 use crate::timeline::Timeline;
 use crate::units::Ratio;
 
 /// What a case holds. At rest: the least of the later half of the counted cycles; peaks: the most at any time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(garde::Validate), garde(allow_unvalidated))]
 #[serde(deny_unknown_fields)]
-#[garde(allow_unvalidated)]
 pub struct Resting {
     /// Tasks at rest.
     #[serde(default)]
@@ -43,9 +42,9 @@ pub struct Resting {
 }
 
 /// How far above what was accepted a figure may be. A few units are always allowed: see [`Resting::figures`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(garde::Validate), garde(allow_unvalidated))]
 #[serde(deny_unknown_fields, default)]
-#[garde(allow_unvalidated)]
 pub struct Tolerance {
     /// At rest: 10 % unless said.
     pub rest: Ratio,
@@ -158,6 +157,7 @@ impl Resting {
 
 impl Figure {
     /// Units that chance alone may move it by, where figures are sampled.
+    #[cfg(feature = "scenarios")]
     pub(crate) const fn slack(&self) -> u64 {
         self.slack
     }

@@ -1,9 +1,8 @@
 //! What can be wrong with a run as a whole: controls, rest, length, recovery, panics.
 
 use super::Outcome;
-use super::rules::Rules;
-use crate::report::figures;
-use crate::scenario::model::fewest_cycles;
+use super::rules::{Rules, fewest_cycles};
+use crate::figures;
 use crate::timeline::{CycleRecord, Ended, Timeline};
 
 /// Something about the run itself that its outcome must say.

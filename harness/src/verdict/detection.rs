@@ -1,9 +1,8 @@
 //! How soon a leak would have been found: the judge asked again over fewer cycles.
 
-use super::rules::ResourceRules;
+use super::rules::{ResourceRules, fewest_cycles};
 use super::{Outcome, resource};
 use crate::resource::Resource;
-use crate::scenario::model::fewest_cycles;
 use crate::timeline::{CycleRecord, Timeline};
 
 /// The fewest counted cycles from which on, whatever followed, the judge calls `resource` a leak. `None`: it does not.

@@ -1,9 +1,8 @@
 //! Whether a run that goes on shows a leak so far: the judge's rule without what it says of a clean run, which costs the most.
 
-use super::rules::Rules;
+use super::rules::{Rules, fewest_cycles};
 use super::{Outcome, resource};
 use crate::resource::Resource;
-use crate::scenario::model::fewest_cycles;
 use crate::timeline::Timeline;
 
 /// What speaks for a leak.

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Judgement, Outcome, ResourceVerdict};
+use super::{Ignore, Judgement, Outcome, ResourceVerdict};
 use crate::explain::{Finding, rank};
 use crate::resource::Resource;
-use crate::scenario::Ignore;
 use crate::units::Day;
 
 /// What entries make of a judgement.

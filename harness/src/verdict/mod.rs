@@ -8,10 +8,9 @@
 //! leak: growth is evidence, a missing disturbance is only the lack of it. But a target that was not at rest is never
 //! judged for growth: what was counted then is not what it keeps.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::figures;
+use crate::figures;
 use crate::resource::Resource;
 use crate::timeline::Timeline;
 
@@ -19,7 +18,9 @@ mod baseline;
 mod controls;
 mod detection;
 mod evidence;
+#[cfg(feature = "scenarios")]
 mod expectation;
+mod ignore;
 mod ignoring;
 mod judged;
 mod resource;
@@ -42,14 +43,17 @@ mod traces;
 pub use baseline::{Baseline, Figure, Resting, Tolerance};
 pub use controls::PANICS_GAUGE;
 pub use evidence::{Evidence, evidence};
+#[cfg(feature = "scenarios")]
 pub use expectation::expectation;
+pub use ignore::Ignore;
 pub use ignoring::{Entries, Ignoring, ignoring, is_used};
 pub use judged::{Judged, judge_and_name};
-pub use rules::{ResourceRules, Rules};
+pub use rules::{ResourceRules, Rules, fewest_cycles};
 pub use sensitivity::smallest_leak_seen;
 
 /// One judgement. Never a `bool`. The order is from good to bad; a case ends with the worst of its resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Bounded; see the sensitivity for the smallest leak that would have been seen.
@@ -71,7 +75,8 @@ pub enum Outcome {
 }
 
 /// What a run says about one resource.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct ResourceVerdict {
     /// The resource.
     pub resource: Resource,

@@ -4,7 +4,7 @@ use super::rule::{Shape, Trend, trend};
 use super::rules::ResourceRules;
 use super::{IGNORED, Outcome, ResourceVerdict, sensitivity, slope, windows};
 use crate::census::Census;
-use crate::report::figures;
+use crate::figures;
 use crate::resource::Resource;
 use crate::timeline::{CycleRecord, Timeline};
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::rises::{self, Rise};
 use super::{slope, windows};
-use crate::report::figures;
+use crate::figures;
 
 /// What a series does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

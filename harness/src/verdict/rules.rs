@@ -1,19 +1,20 @@
 //! What a judgement is measured against: a scenario's budgets, in the judge's own words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Baseline;
 use crate::resource::Resource;
+#[cfg(feature = "scenarios")]
 use crate::scenario::model::Expect;
 
 /// Budgets and allowances. The default is the strictest without a ceiling: nothing grows, nothing panics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// By resource; a resource that is not here is judged by [`ResourceRules::default`].
-    pub resources: IndexMap<Resource, ResourceRules>,
+    pub resources: BTreeMap<Resource, ResourceRules>,
     /// How long the target may need to come to rest after the last disturbance of a cycle.
     pub recovery: Option<Duration>,
     /// What was accepted for this case.
@@ -43,6 +44,12 @@ impl Default for ResourceRules {
     }
 }
 
+/// Fewest counted cycles that growth can be told from noise in: with exact counts a change must be able to repeat and
+/// to stop repeating; sampled ones need five windows in the back half.
+pub const fn fewest_cycles(exact: bool) -> usize {
+    if exact { 5 } else { 10 }
+}
+
 impl Rules {
     /// The rules for `resource`.
     pub fn of(&self, resource: Resource) -> ResourceRules {
@@ -64,6 +71,7 @@ impl Rules {
     }
 }
 
+#[cfg(feature = "scenarios")]
 impl From<&Expect> for Rules {
     fn from(expect: &Expect) -> Self {
         let always = &expect.always;

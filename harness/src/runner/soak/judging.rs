@@ -12,10 +12,10 @@ use crate::explain::Finding;
 use crate::report::soak::{Capture, Checkpoint, Ground, SegmentReport, Soak};
 use crate::report::{CaseReport, Expected, figures};
 use crate::runner::{Job, RunRequest};
-use crate::scenario::model::{Expect, fewest_cycles};
+use crate::scenario::model::Expect;
 use crate::store::{Segment, StoreError, Tally};
 use crate::timeline::{Ended, Timeline};
-use crate::verdict::{self, Entries, Judged, Judgement, Outcome};
+use crate::verdict::{self, Entries, Judged, Judgement, Outcome, fewest_cycles};
 
 /// Entries that a segment is judged over at the end: a longer one is thinned to the floors of as many parts.
 const JUDGED_MAX: usize = 2_000;
