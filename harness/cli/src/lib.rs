@@ -3,6 +3,7 @@
 //! One file a subcommand. What is decided is decided in the library; here arguments are read and results shown.
 
 mod accept;
+mod advice;
 mod check;
 mod compare;
 mod formats;
@@ -12,6 +13,7 @@ mod list;
 mod live;
 mod merge;
 mod metrics;
+mod new;
 mod plan;
 mod progress;
 mod proxy;
@@ -75,6 +77,8 @@ enum Command {
     Gallery(gallery::Args),
     /// Play scenarios and accept what they hold at rest into `baselines.yaml` beside them
     Accept(accept::Args),
+    /// Write a scenario that holds together, from a template and a target; asks for what is not given
+    New(new::Args),
     /// Read scenario files and name everything that is wrong with them, without playing
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
@@ -108,6 +112,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Compare(args) => compare::run(&args),
         Command::Gallery(args) => gallery::gallery(&args, parts.library),
         Command::Accept(args) => accept::accept(&args, parts.library),
+        Command::New(args) => new::new(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
