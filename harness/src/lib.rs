@@ -30,6 +30,7 @@ pub mod runner;
 pub mod store;
 
 pub mod gallery;
+pub mod glossary;
 pub mod history;
 pub mod watch;
 

@@ -6,6 +6,7 @@ mod accept;
 mod advice;
 mod check;
 mod compare;
+mod explain;
 mod formats;
 mod gallery;
 mod history;
@@ -18,6 +19,7 @@ mod plan;
 mod progress;
 mod proxy;
 mod report;
+mod rerun;
 mod run;
 mod schema;
 mod screen;
@@ -83,6 +85,8 @@ enum Command {
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
     Plan(plan::Args),
+    /// Say what a key, fault, resource, outcome, exit code, template or suggestion means; without a name, list them all
+    Explain(explain::Args),
     /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
     Schema(schema::Args),
     /// Play scenarios for a time and keep everything that is measured: overnight, and worth reading in the morning
@@ -115,6 +119,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::New(args) => new::new(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
+        Command::Explain(args) => explain::explain(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
         Command::Soak(args) => soak::run(&args, parts.library),
         Command::Proxy(args) => proxy::proxy(&args),

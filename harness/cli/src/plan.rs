@@ -10,7 +10,9 @@ use watertight::seed::Seed;
 use crate::{advice, parse_set, screen};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  watertight plan scenarios/gate/reconnect-storm.yaml --seed 8\n  watertight plan scenarios/gate/reconnect-storm.yaml --json | jq '.[].plan.events'")]
+#[command(
+    after_help = "Example:\n  watertight plan scenarios/gate/reconnect-storm.yaml --seed 8\n  watertight plan scenarios/gate/reconnect-storm.yaml --json | jq '.[].plan.events'"
+)]
 pub struct Args {
     /// The scenario file
     file: PathBuf,
@@ -43,7 +45,8 @@ pub fn plan(args: &Args, library: &dyn Library) -> Exit {
             return Exit::Usage;
         }
     };
-    let shown = screen::out(&if args.json { format!("{:#}", serde_json::json!(planned)) } else { text(&planned) });
+    let shown =
+        screen::out(&if args.json { format!("{:#}", serde_json::json!(planned)) } else { text(&planned) });
     shown.worse(advice::tell(library, std::slice::from_ref(&args.file), &args.set, args.strict))
 }
 

@@ -92,7 +92,12 @@ pub trait Library {
     }
 
     /// What may be wrong with the cases of one file that is well formed: where it cannot find what it is written for.
-    fn advice(&self, file: &Path, overrides: &[(String, String)], today: Day) -> Result<Vec<Advice>, LibraryError> {
+    fn advice(
+        &self,
+        file: &Path,
+        overrides: &[(String, String)],
+        today: Day,
+    ) -> Result<Vec<Advice>, LibraryError> {
         let _ = (file, overrides, today);
         Ok(Vec::new())
     }

@@ -52,7 +52,12 @@ impl<W: World> Library for WorldLibrary<W> {
         Ok(cases.into_iter().map(|case| self.info(case)).collect())
     }
 
-    fn advice(&self, file: &Path, overrides: &[(String, String)], today: Day) -> Result<Vec<Advice>, LibraryError> {
+    fn advice(
+        &self,
+        file: &Path,
+        overrides: &[(String, String)],
+        today: Day,
+    ) -> Result<Vec<Advice>, LibraryError> {
         let cases = self.load(file, overrides, None)?;
         let mut advice: Vec<Advice> = cases.iter().flat_map(|case| advise(&self.0, case, today)).collect();
         // Most of it shows in every case of a matrix.

@@ -65,7 +65,8 @@ impl Whom {
 }
 
 fn command(questions: &mut Questions<'_>) -> Option<(Vec<String>, Option<String>)> {
-    let line = questions.line("Program and arguments; `{port}` stands for the port it shall listen at", None)?;
+    let line =
+        questions.line("Program and arguments; `{port}` stands for the port it shall listen at", None)?;
     Some((vec!["command".to_owned(), line], None))
 }
 
@@ -127,9 +128,9 @@ fn split(line: &str) -> Result<Vec<String>, GivenError> {
 /// `NAME`, `NAME=host:port` or `NAME=program arguments`.
 pub(super) fn peer(text: &str) -> Result<DraftPeer, GivenError> {
     let Some((name, place)) = text.split_once('=') else { return Ok(DraftPeer::Own(text.to_owned())) };
-    let is_address = place.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok()
-    });
+    let is_address = place
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok());
     if is_address {
         return Ok(DraftPeer::Address(name.to_owned(), place.to_owned()));
     }

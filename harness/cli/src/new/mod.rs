@@ -139,7 +139,8 @@ fn draft(args: &Args, own: Option<OwnTarget>, schema: String) -> Result<Draft, N
 fn missing(args: &Args) -> String {
     let names = Template::ALL.map(|template| format!("`{}`", template.name())).join(", ");
     let template = args.template.is_none().then(|| format!("`--template` ({names})"));
-    let target = args.target.is_empty().then(|| "`--target` (`gateway`, `command \"..\"`, `pid N`)".to_owned());
+    let target =
+        args.target.is_empty().then(|| "`--target` (`gateway`, `command \"..\"`, `pid N`)".to_owned());
     template.into_iter().chain(target).collect::<Vec<_>>().join(" and ")
 }
 
@@ -216,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_command_is_split_as_a_shell_would_and_never_run_through_one() {
-        let (command, _) = answered(&["x", "--template", "steady"], "2\nmy-service 'a b' {port}\nPING\nPONG\n");
+        let (command, _) =
+            answered(&["x", "--template", "steady"], "2\nmy-service 'a b' {port}\nPING\nPONG\n");
         let whom = command.expect("all is answered").1;
         let words = ["my-service", "a b", "{port}"].map(str::to_owned).to_vec();
         assert_eq!(whom.target, DraftTarget::Command(words));

@@ -69,7 +69,11 @@ impl Place {
 
     /// Whoever wrote a file there since it was looked for keeps it.
     fn open(&self) -> io::Result<File> {
-        if self.force { File::create(&self.file) } else { OpenOptions::new().write(true).create_new(true).open(&self.file) }
+        if self.force {
+            File::create(&self.file)
+        } else {
+            OpenOptions::new().write(true).create_new(true).open(&self.file)
+        }
     }
 
     /// What has been written, and the commands that come next. `missing` is what the machine lacks to play it.

@@ -83,7 +83,8 @@ impl Library for FakeLibrary {
         seed: Option<Seed>,
         cycle: usize,
     ) -> Result<Vec<PlannedCase>, LibraryError> {
-        let settle = Settling { name: "settle".to_owned(), within: WAIT, until: BTreeMap::new(), watch: WAIT };
+        let settle =
+            Settling { name: "settle".to_owned(), within: WAIT, until: BTreeMap::new(), watch: WAIT };
         let plan =
             Plan { cycle, phases: Vec::new(), events: Vec::new(), disturbed_for: Duration::ZERO, settle };
         let seed = seed.unwrap_or(Seed(7));

@@ -67,9 +67,10 @@ fn seen(cycles: usize, engine: EngineKind) -> Option<f64> {
 fn chances<W: World>(look: Look<'_, W>) -> usize {
     let plan = Plan::compile(look.scenario, Seed(look.scenario.seed), 0);
     let instances = |link: &str| look.scenario.world.get(link).map_or(1, |peer| look.world.instances(peer));
-    let begins = plan.events.iter().filter(|event| {
-        !matches!(event.change, Change::End | Change::Up | Change::Resume | Change::Repair)
-    });
+    let begins = plan
+        .events
+        .iter()
+        .filter(|event| !matches!(event.change, Change::End | Change::Up | Change::Resume | Change::Repair));
     let chances: usize = begins
         .map(|event| match (&event.link, event.change) {
             (_, Change::OpenConnection { .. }) | (None, _) => 1,
@@ -86,19 +87,30 @@ fn bounds<W: World>(look: Look<'_, W>) -> Vec<Remark> {
     let plays_on_the_wall = look.scenario.engines.iter().any(|engine| *engine != EngineKind::Sim);
     if within.0 >= GIVEN_UP_AFTER && plays_on_the_wall {
         let at = last.and_then(|last| last.entry("within")).map_or(&look.root.at, |entry| &entry.value.at);
-        let message = format!("`within: {within}` is longer than `run` waits for a cycle ({}), so nothing misses it", Time(GIVEN_UP_AFTER));
+        let message = format!(
+            "`within: {within}` is longer than `run` waits for a cycle ({}), so nothing misses it",
+            Time(GIVEN_UP_AFTER)
+        );
         let help = "write a bound that a healthy target keeps with ease, such as `within: 60s`";
         remarks.push(Remark::new("bound-that-nothing-misses", at.clone(), message, help));
     }
     let Some(recovery) = look.scenario.expect.recovery else { return remarks };
     let at = look.at(&["expect", "recovery", "within"]);
     if recovery.within >= within {
-        let message = format!("a recovery within {} cannot be missed: the settling ends after {within}", recovery.within);
+        let message = format!(
+            "a recovery within {} cannot be missed: the settling ends after {within}",
+            recovery.within
+        );
         let help = "write less here, or more under `within` of the settling phase";
         remarks.push(Remark::new("recovery-that-is-never-judged", at, message, help));
     } else if look.faults().is_empty() {
         let help = "remove `recovery`, or disturb something";
-        remarks.push(Remark::new("recovery-from-nothing", at, "nothing is disturbed, so there is nothing to recover from", help));
+        remarks.push(Remark::new(
+            "recovery-from-nothing",
+            at,
+            "nothing is disturbed, so there is nothing to recover from",
+            help,
+        ));
     }
     remarks
 }

@@ -13,7 +13,8 @@ const CANNOT_COME: &str = "expectation-that-cannot-come";
 const DECIDING: [Resource; 4] = [Resource::Tasks, Resource::Fds, Resource::Threads, Resource::Heap];
 
 pub(super) fn remarks<W: World>(look: Look<'_, W>) -> Vec<Remark> {
-    let mut remarks: Vec<Remark> = [rss(look), only_rss(look), leak(look), saturating(look)].into_iter().flatten().collect();
+    let mut remarks: Vec<Remark> =
+        [rss(look), only_rss(look), leak(look), saturating(look)].into_iter().flatten().collect();
     remarks.extend(demands(look));
     remarks.extend(figures(look));
     remarks
@@ -29,7 +30,8 @@ fn rss<W: World>(look: Look<'_, W>) -> Option<Remark> {
 
 /// Everything that could decide may grow as it likes.
 fn only_rss<W: World>(look: Look<'_, W>) -> Option<Remark> {
-    let ignored = |resource| look.scenario.ignore.iter().any(|entry| entry.whole_resource() == Some(resource));
+    let ignored =
+        |resource| look.scenario.ignore.iter().any(|entry| entry.whole_resource() == Some(resource));
     let grows = |resource| look.scenario.expect.at_rest.get(&resource).is_some_and(|rest| rest.grow > 0.0);
     let measured = Measured::of(&look.scenario.target);
     let mut judged = DECIDING.into_iter().filter(|resource| measured.has(*resource));
@@ -38,19 +40,27 @@ fn only_rss<W: World>(look: Look<'_, W>) -> Option<Remark> {
     }
     let key = if look.scenario.ignore.is_empty() { "expect" } else { "ignore" };
     let help = "leave at least one of them to be judged";
-    Some(Remark::new("only-rss-is-judged", look.at(&[key]), "tasks, fds, threads and heap may all grow, and RSS never decides", help))
+    Some(Remark::new(
+        "only-rss-is-judged",
+        look.at(&[key]),
+        "tasks, fds, threads and heap may all grow, and RSS never decides",
+        help,
+    ))
 }
 
 fn leak<W: World>(look: Look<'_, W>) -> Option<Remark> {
     let resource = look.scenario.expect.leak.as_ref()?.resource;
     let at = look.at(&["expect", "leak", "resource"]);
     if !Measured::of(&look.scenario.target).has(resource) {
-        let message = format!("a leak of {resource} is expected, and the target tells nothing of its {resource}");
-        let help = "add what it serves of itself: `inside: { prometheus: .. }`, `pprof`, `expvar`, or `probe`";
+        let message =
+            format!("a leak of {resource} is expected, and the target tells nothing of its {resource}");
+        let help =
+            "add what it serves of itself: `inside: { prometheus: .. }`, `pprof`, `expvar`, or `probe`";
         return Some(Remark::new(CANNOT_COME, at, message, help));
     }
     let ignored = look.scenario.ignore.iter().find(|entry| entry.whole_resource() == Some(resource))?;
-    let message = format!("a leak of {resource} is expected, and `ignore` puts up with it ({})", ignored.owner);
+    let message =
+        format!("a leak of {resource} is expected, and `ignore` puts up with it ({})", ignored.owner);
     Some(Remark::new(CANNOT_COME, at, message, "remove the entry, or the expectation"))
 }
 
@@ -62,7 +72,12 @@ fn saturating<W: World>(look: Look<'_, W>) -> Option<Remark> {
         return None;
     }
     let message = "`saturating` is expected, and no resource may saturate";
-    Some(Remark::new(CANNOT_COME, look.at(&["expect", "outcome"]), message, "leave out `saturate: false` for the one that does"))
+    Some(Remark::new(
+        CANNOT_COME,
+        look.at(&["expect", "outcome"]),
+        message,
+        "leave out `saturate: false` for the one that does",
+    ))
 }
 
 fn demands<W: World>(look: Look<'_, W>) -> Vec<Remark> {
@@ -70,7 +85,12 @@ fn demands<W: World>(look: Look<'_, W>) -> Vec<Remark> {
     nothing
         .map(|(name, _)| {
             let message = format!("`{name}` must rise by nothing, which it always does");
-            Remark::new(CANNOT_COME, look.at(&["expect", "each_cycle", name, "min"]), message, "write `min: 1`")
+            Remark::new(
+                CANNOT_COME,
+                look.at(&["expect", "each_cycle", name, "min"]),
+                message,
+                "write `min: 1`",
+            )
         })
         .collect()
 }
@@ -83,8 +103,10 @@ fn figures<W: World>(look: Look<'_, W>) -> Vec<Remark> {
         return Vec::new();
     }
     let views = &target.inside;
-    let served = [views.prometheus.as_ref().map(|view| &view.gauges), views.expvar.as_ref().map(|view| &view.gauges)];
-    let served: Vec<&str> = served.into_iter().flatten().flat_map(|gauges| gauges.keys()).map(String::as_str).collect();
+    let served =
+        [views.prometheus.as_ref().map(|view| &view.gauges), views.expvar.as_ref().map(|view| &view.gauges)];
+    let served: Vec<&str> =
+        served.into_iter().flatten().flat_map(|gauges| gauges.keys()).map(String::as_str).collect();
     let last = look.root.entry("cycle").and_then(|cycle| cycle.value.items().last());
     let until = last.and_then(|phase| phase.entry("until")).map_or(&[][..], |entry| entry.value.entries());
     let each = look.root.entry("expect").and_then(|expect| expect.value.entry("each_cycle"));
@@ -93,7 +115,10 @@ fn figures<W: World>(look: Look<'_, W>) -> Vec<Remark> {
         .filter(|entry| !served.contains(&entry.key.text.as_str()))
         .map(|entry| {
             let message = format!("no view of the target brings a figure `{}`", entry.key.text);
-            let help = format!("map it: `inside: {{ prometheus: {{ url: .., gauges: {{ {}: METRIC }} }} }}`", entry.key.text);
+            let help = format!(
+                "map it: `inside: {{ prometheus: {{ url: .., gauges: {{ {}: METRIC }} }} }}`",
+                entry.key.text
+            );
             Remark::new(CANNOT_COME, entry.key.at.clone(), message, help)
         })
         .collect()

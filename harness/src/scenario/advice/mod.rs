@@ -28,20 +28,41 @@ pub struct Advice {
 
 /// Every kind of suggestion, with what it means.
 pub const KINDS: [(&str, &str); 15] = [
-    ("too-few-cycles", "The judge could not tell growth from noise in so few cycles: even a leak at every disturbance would pass."),
-    ("bound-that-nothing-misses", "The settling may take so long that the run is given up first: a target that never rests is never told of."),
-    ("recovery-that-is-never-judged", "The bound of the recovery is not below that of the settling, so the settling fails first."),
+    (
+        "too-few-cycles",
+        "The judge could not tell growth from noise in so few cycles: even a leak at every disturbance would pass.",
+    ),
+    (
+        "bound-that-nothing-misses",
+        "The settling may take so long that the run is given up first: a target that never rests is never told of.",
+    ),
+    (
+        "recovery-that-is-never-judged",
+        "The bound of the recovery is not below that of the settling, so the settling fails first.",
+    ),
     ("recovery-from-nothing", "A recovery is demanded, and nothing is disturbed."),
     ("fault-that-never-strikes", "The fault takes hold of no connection, or changes nothing."),
     ("link-that-nobody-uses", "The target is never told where this peer is, so nothing goes over its link."),
     ("flap-that-never-goes-down", "The first `up` lasts as long as the fault itself."),
-    ("flap-that-never-comes-back", "The link goes down once, and its phase ends before it is up again: that is no flapping."),
-    ("fault-shorter-than-talk", "The fault withholds bytes for less time than passes between two messages: most of the time there are none."),
+    (
+        "flap-that-never-comes-back",
+        "The link goes down once, and its phase ends before it is up again: that is no flapping.",
+    ),
+    (
+        "fault-shorter-than-talk",
+        "The fault withholds bytes for less time than passes between two messages: most of the time there are none.",
+    ),
     ("ignore-that-hides-anything", "The entry covers whatever leaks, a new leak too."),
     ("ignore-that-expired", "The entry ignores nothing any more."),
     ("only-rss-is-judged", "The growth of everything else is put up with, and RSS never decides a leak."),
-    ("rss-decides-nothing", "Allocators keep pages, so the growth of RSS is told and never judged; its `max` is."),
-    ("expectation-that-cannot-come", "What is expected cannot be seen, or not be told, with this target and these settings."),
+    (
+        "rss-decides-nothing",
+        "Allocators keep pages, so the growth of RSS is told and never judged; its `max` is.",
+    ),
+    (
+        "expectation-that-cannot-come",
+        "What is expected cannot be seen, or not be told, with this target and these settings.",
+    ),
     ("nothing-inside", "The target tells nothing of itself: tasks and heap are not measured."),
 ];
 

@@ -17,10 +17,15 @@ impl Measured {
             return Self { tasks: true, heap: true };
         }
         let views = &target.inside;
-        let prometheus = |tell: fn(&crate::scenario::inside::Prometheus) -> bool| views.prometheus.as_ref().is_some_and(tell);
-        let expvar = |tell: fn(&crate::scenario::inside::Expvar) -> bool| views.expvar.as_ref().is_some_and(tell);
+        let prometheus = |tell: fn(&crate::scenario::inside::Prometheus) -> bool| {
+            views.prometheus.as_ref().is_some_and(tell)
+        };
+        let expvar =
+            |tell: fn(&crate::scenario::inside::Expvar) -> bool| views.expvar.as_ref().is_some_and(tell);
         Self {
-            tasks: views.pprof.is_some() || prometheus(|view| view.tasks.is_some()) || expvar(|view| view.tasks.is_some()),
+            tasks: views.pprof.is_some()
+                || prometheus(|view| view.tasks.is_some())
+                || expvar(|view| view.tasks.is_some()),
             heap: views.pprof.as_ref().is_some_and(|view| view.heap)
                 || prometheus(|view| view.heap.is_some() || view.heap_blocks.is_some())
                 || expvar(|view| view.heap.is_some() || view.heap_blocks.is_some()),

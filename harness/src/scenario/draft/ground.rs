@@ -161,8 +161,7 @@ fn clients(talk: &Talk) -> Vec<String> {
             (8, None, format!("send: {}, answer: [{}]", scalar(line), scalar(answer)))
         }
     };
-    let mut lines: Vec<String> =
-        ["tcp_client:", "  count: 4", "  every: 200ms"].map(str::to_owned).to_vec();
+    let mut lines: Vec<String> = ["tcp_client:", "  count: 4", "  every: 200ms"].map(str::to_owned).to_vec();
     lines.push(format!("  stay: {stay}"));
     lines.push("  retry: 500ms".to_owned());
     lines.extend(newline.map(str::to_owned));

@@ -58,10 +58,14 @@ pub enum DraftError {
         known: String,
     },
     /// A peer of the wrong form.
-    #[error("the peer `{0}` needs a place: `{0}=host:port` runs already, `{0}=program arguments` is started by the run")]
+    #[error(
+        "the peer `{0}` needs a place: `{0}=host:port` runs already, `{0}=program arguments` is started by the run"
+    )]
     PeerWithoutPlace(String),
     /// What a process connects to is its own affair, so no link can be put between.
-    #[error("a `pid` has its peers already: leave out the peer `{0}`, or start the target with `--target command \"..\"`")]
+    #[error(
+        "a `pid` has its peers already: leave out the peer `{0}`, or start the target with `--target command \"..\"`"
+    )]
     PeerOfPid(String),
     /// Sim plays built-in targets alone.
     #[error("`{target}` cannot play in `{engine}`; use `--engine {instead}`")]
@@ -74,19 +78,25 @@ pub enum DraftError {
         instead: &'static str,
     },
     /// A process that runs already is left alone.
-    #[error("`{template}` signals the target, and a `pid` is left alone; use another template, or `--target command \"..\"`")]
+    #[error(
+        "`{template}` signals the target, and a `pid` is left alone; use another template, or `--target command \"..\"`"
+    )]
     LeftAlone {
         /// The template.
         template: &'static str,
     },
     /// Nobody knows where the process can be reached.
-    #[error("a `pid` does not say where it listens, and `{template}` needs clients; add `--listens 127.0.0.1:PORT`")]
+    #[error(
+        "a `pid` does not say where it listens, and `{template}` needs clients; add `--listens 127.0.0.1:PORT`"
+    )]
     Unreached {
         /// The template.
         template: &'static str,
     },
     /// Fewer than the judge needs.
-    #[error("at least {CYCLES_MIN} counted cycles are needed, found {0}: fewer cannot tell growth from noise")]
+    #[error(
+        "at least {CYCLES_MIN} counted cycles are needed, found {0}: fewer cannot tell growth from noise"
+    )]
     TooFewCycles(usize),
 }
 
@@ -202,7 +212,8 @@ impl Draft {
         if let Some(listens) = &self.listens {
             let _ = writeln!(text, "  # Where clients connect.\n  listens: {}", target::scalar(listens));
         }
-        text += "  # Without a view inside only descriptors and threads are judged. Uncomment what it serves:\n";
+        text +=
+            "  # Without a view inside only descriptors and threads are judged. Uncomment what it serves:\n";
         text += "  # inside: { prometheus: { url: \"http://127.0.0.1:9100/metrics\", tasks: TASKS_METRIC, heap: HEAP_BYTES_METRIC } }\n";
         text
     }

@@ -39,7 +39,10 @@ pub(super) fn lines(template: Template, ground: &Ground) -> String {
         Template::RestartTarget => restart(),
         Template::Steady => load("load", "Nothing goes wrong: what grows here grows by itself."),
     };
-    format!("\n# One cycle: it is disturbed, every fault heals at its phase's end, it comes to rest, it is counted.\ncycle:\n{disturb}{}", settle(ground))
+    format!(
+        "\n# One cycle: it is disturbed, every fault heals at its phase's end, it comes to rest, it is counted.\ncycle:\n{disturb}{}",
+        settle(ground)
+    )
 }
 
 fn phase(name: &str, about: &str, faults: &[String]) -> String {

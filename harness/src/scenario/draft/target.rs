@@ -89,7 +89,10 @@ fn is_plain(text: &str) -> bool {
     let begins = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '/');
     let goes_on = letters.all(|letter| letter.is_ascii_alphanumeric() || "_./-".contains(letter));
     let means_more = ["true", "false", "null", "yes", "no", "on", "off"];
-    begins && goes_on && text.len() <= PLAIN_LETTERS_MAX && !means_more.contains(&text.to_lowercase().as_str())
+    begins
+        && goes_on
+        && text.len() <= PLAIN_LETTERS_MAX
+        && !means_more.contains(&text.to_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ impl Template {
             Self::ReconnectStorm => {
                 "Everybody is cut off at once, and a crowd connects and walks away half-way; nothing may be left behind."
             }
-            Self::SlowConsumer => "A consumer reads slower than it is sent to; its backlog must stay bounded.",
+            Self::SlowConsumer => {
+                "A consumer reads slower than it is sent to; its backlog must stay bounded."
+            }
             Self::SilentPeer => {
                 "The other side accepts and then says nothing; every request must end at its deadline."
             }

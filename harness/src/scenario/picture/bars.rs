@@ -57,11 +57,8 @@ fn row_of(rows: &mut Vec<Row>, lane: &str, fault: &'static str) -> usize {
 impl Row {
     /// Which part of the time from `from` to `to` it is at work, and how many moments fall into it.
     pub(super) fn within(&self, from: Duration, to: Duration) -> (f64, usize) {
-        let covered: Duration = self
-            .bars
-            .iter()
-            .map(|(begin, end)| (*end).min(to).saturating_sub((*begin).max(from)))
-            .sum();
+        let covered: Duration =
+            self.bars.iter().map(|(begin, end)| (*end).min(to).saturating_sub((*begin).max(from))).sum();
         let share = covered.as_secs_f64() / to.saturating_sub(from).as_secs_f64().max(f64::MIN_POSITIVE);
         (share, self.moments.iter().filter(|at| (from..to).contains(at)).count())
     }

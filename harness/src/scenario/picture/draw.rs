@@ -56,7 +56,8 @@ fn who(peer: &PlannedPeer, columns: usize) -> String {
 
 impl Frame {
     fn of(case: &PlannedCase, rows: &[Row], columns: usize, color: bool) -> Self {
-        let widest = |names: &mut dyn Iterator<Item = &str>| names.map(|name| name.chars().count()).max().unwrap_or(0);
+        let widest =
+            |names: &mut dyn Iterator<Item = &str>| names.map(|name| name.chars().count()).max().unwrap_or(0);
         let lanes = case.peers.iter().map(|peer| peer.name.as_str());
         let name = widest(&mut lanes.chain(rows.iter().map(|row| row.lane.as_str())));
         let name = name.clamp(4, NAME_COLUMNS_MAX);
@@ -102,7 +103,12 @@ impl Frame {
         let line = |(number, row): (usize, &&Row)| {
             let name = if number == 0 { lane } else { "" };
             let bars: String = (0..self.disturbed).map(|column| self.cell(row, column, ground)).collect();
-            format!("{}{}{}", self.head(name, row.fault), self.bars(&bars, ground), self.paint(ground_style(), &rest))
+            format!(
+                "{}{}{}",
+                self.head(name, row.fault),
+                self.bars(&bars, ground),
+                self.paint(ground_style(), &rest)
+            )
         };
         mine.iter().enumerate().map(line).collect()
     }
@@ -133,7 +139,11 @@ impl Frame {
         let watch = self.rest / 3;
         line += &span(&format!("{} ≤{}", settle.name, Time(settle.within)), self.rest - watch);
         line += &span(&Time(settle.watch).to_string(), watch);
-        format!("{}{}", self.head("", ""), self.paint(Style::new().fg_color(Some(AnsiColor::Cyan.into())), &line))
+        format!(
+            "{}{}",
+            self.head("", ""),
+            self.paint(Style::new().fg_color(Some(AnsiColor::Cyan.into())), &line)
+        )
     }
 
     /// Bars in one colour, the ground between them in another.
@@ -206,16 +216,23 @@ mod tests {
         for (index, yaml) in faults.iter().enumerate() {
             let fault: Arc<Fault> = Arc::new(serde_saphyr::from_str(yaml).expect("a fault"));
             let id = fault.id(index, Seed(7));
-            events.extend(fault.compile(index, lasts, Seed(7)).into_iter().map(|(at, change)| PlannedEvent {
-                at,
-                phase: 0,
-                link: fault.link().map(str::to_owned),
-                fault: Arc::clone(&fault),
-                id,
-                change,
+            events.extend(fault.compile(index, lasts, Seed(7)).into_iter().map(|(at, change)| {
+                PlannedEvent {
+                    at,
+                    phase: 0,
+                    link: fault.link().map(str::to_owned),
+                    fault: Arc::clone(&fault),
+                    id,
+                    change,
+                }
             }));
         }
-        let settle = Settling { name: "settle".into(), within: 60 * SECOND, until: BTreeMap::new(), watch: 2 * SECOND };
+        let settle = Settling {
+            name: "settle".into(),
+            within: 60 * SECOND,
+            until: BTreeMap::new(),
+            watch: 2 * SECOND,
+        };
         let phases = vec![PlannedPhase { name: "storm".into(), from: Duration::ZERO, to: lasts }];
         let peer = |name: &str, kind: &str, is_consumer| PlannedPeer {
             name: name.into(),
@@ -243,13 +260,19 @@ mod tests {
         let quarter = plc.find('█').expect("there is a bar") / '·'.len_utf8();
         assert!((8..=10).contains(&quarter), "a quarter of the way: {drawn}");
         assert!(row(&drawn, "browser").chars().all(|letter| letter == '░'), "{drawn}");
-        assert!(drawn.lines().any(|line| line.contains("target") && line.contains("kill") && line.contains('1')), "{drawn}");
+        assert!(
+            drawn.lines().any(|line| line.contains("target") && line.contains("kill") && line.contains('1')),
+            "{drawn}"
+        );
         assert!(drawn.contains("├ storm 20s ─") && drawn.contains("├ settle"), "{drawn}");
     }
 
     #[test]
     fn it_fits_narrow_and_wide_terminals_and_is_plain_unless_colour_is_wanted() {
-        let case = case(&["flap: { link: plc, up: 3s, down: 2s }", "storm: { link: browser, conns: 40, over: 10s }"]);
+        let case = case(&[
+            "flap: { link: plc, up: 3s, down: 2s }",
+            "storm: { link: browser, conns: 40, over: 10s }",
+        ]);
         for columns in [60, 80, 120, 200, usize::MAX] {
             let drawn = picture(&case, columns, false);
             let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap_or_default();

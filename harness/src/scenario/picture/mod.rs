@@ -47,7 +47,8 @@ impl PlannedCase {
         let seed = Seed(case.scenario.seed);
         let nodes = case.source.root.entry("world").map(|entry| &entry.value);
         let peers = case.scenario.world.iter().map(|(name, peer)| {
-            let node = nodes.and_then(|nodes| nodes.entry(name)).and_then(|entry| entry.value.entries().first());
+            let node =
+                nodes.and_then(|nodes| nodes.entry(name)).and_then(|entry| entry.value.entries().first());
             PlannedPeer {
                 name: name.clone(),
                 kind: node.map_or_else(String::new, |entry| entry.key.text.clone()),
