@@ -41,6 +41,8 @@ pub mod store;
 #[cfg(feature = "scenarios")]
 pub mod gallery;
 #[cfg(feature = "scenarios")]
+pub mod glossary;
+#[cfg(feature = "scenarios")]
 pub mod history;
 #[cfg(feature = "scenarios")]
 pub mod watch;

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::chaos::sim::SimNet;
 use crate::housing::Houses;
+use crate::scenario::draft::OwnTarget;
 use crate::scenario::model::{PeerSpec, Scenario};
 use crate::scenario::template;
 use crate::seed::Seed;
@@ -193,6 +194,18 @@ pub trait World: Send + Sync + 'static {
     fn needs(&self, scenario: &Scenario<Self::Peer>) -> Vec<String> {
         let _ = scenario;
         Vec::new()
+    }
+
+    /// The target built into this world and its peers, for scenarios that are written anew (`watertight new`); `None`: it has none.
+    fn own_target(&self) -> Option<OwnTarget> {
+        None
+    }
+
+    /// How often something goes over a connection of `peer` by itself: a fault that withholds bytes for less time may find none.
+    /// `None`: nobody knows.
+    fn talks_every(&self, peer: &Self::Peer) -> Option<Duration> {
+        let _ = peer;
+        None
     }
 
     /// Where targets can be housed for [`EngineKind::Container`](crate::scenario::model::EngineKind); `None`: nowhere but on

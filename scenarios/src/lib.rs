@@ -7,6 +7,7 @@
 
 mod command;
 mod consumer;
+mod drafts;
 mod gateway;
 pub mod mqtt;
 mod net;

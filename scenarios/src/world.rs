@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_under_test::guardian::DumpsInMemory;
@@ -10,6 +11,7 @@ use gateway_under_test::{Config, Embedding, Gateway};
 use watertight::chaos::sim::SimNet;
 use watertight::peers::start_clients;
 use watertight::scenario::Scenario;
+use watertight::scenario::draft::OwnTarget;
 use watertight::world::{
     Announced, BoxFuture, Dial, Load, Party, Program, ReadyWhen, SIM_TARGET_ADDRESS, Seat, ServerPlace,
     Setting, SimTarget, World, WorldError,
@@ -23,7 +25,7 @@ use crate::peers::S7Peer;
 use crate::plc::{self, SimPlcs};
 use crate::programs::{self, TcpDial};
 use crate::redis::SimRedis;
-use crate::{consumer, gateway, mqtt, redis, roles};
+use crate::{consumer, drafts, gateway, mqtt, redis, roles};
 
 /// The S7 world.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +56,20 @@ impl World for S7World {
             S7Peer::S7(_) | S7Peer::Sse(_) | S7Peer::Values(_) | S7Peer::TcpClient(_) => None,
         };
         scenario.world.values().filter_map(program).collect()
+    }
+
+    fn own_target(&self) -> Option<OwnTarget> {
+        Some(drafts::gateway())
+    }
+
+    fn talks_every(&self, peer: &S7Peer) -> Option<Duration> {
+        match peer {
+            S7Peer::S7(plcs) => Some(plcs.scan.0),
+            S7Peer::S7Command(plc) => Some(plc.scan.0),
+            S7Peer::Values(reader) => Some(reader.every.0),
+            S7Peer::TcpClient(clients) => Some(clients.every.0),
+            S7Peer::Sse(_) | S7Peer::Mqtt(_) | S7Peer::Redis(_) | S7Peer::Tcp(_) => None,
+        }
     }
 
     #[cfg(feature = "container")]

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use watertight::exit::Exit;
-use watertight::runner::{CaseInfo, Library, read_all};
-use watertight::units::Day;
+use watertight::runner::{Library, read_all};
 
-use crate::{parse_set, screen};
+use crate::{advice, parse_set, screen};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  watertight check scenarios")]
+#[command(after_help = "Example:\n  watertight check scenarios --strict")]
 pub struct Args {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "PATH")]
@@ -17,35 +16,23 @@ pub struct Args {
     /// Check with this setting in the place of the file's; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
     set: Vec<(String, String)>,
+    /// Take suggestions for errors: end with 2 where a scenario is well formed and cannot find what it is written for
+    #[arg(long)]
+    strict: bool,
 }
 
-/// Says what is wrong, everything in one go, or how much is right.
+/// Says what is wrong, everything in one go, or how much is right, and what may be wrong with that.
 pub fn check(args: &Args, library: &dyn Library) -> Exit {
     match read_all(library, &args.paths, &args.set) {
         Ok(cases) => {
-            let mut files: Vec<_> = cases.iter().map(|case| &case.file).collect();
+            let mut files: Vec<PathBuf> = cases.iter().map(|case| case.file.clone()).collect();
             files.dedup();
-            warn_of_expired(&cases);
-            screen::out(&format!("ok {} scenarios, {} cases", files.len(), cases.len()))
+            let advice = advice::tell(library, &files, &args.set, args.strict);
+            advice.worse(screen::out(&format!("ok {} scenarios, {} cases", files.len(), cases.len())))
         }
         Err(error) => {
             screen::err(&error.to_string());
             Exit::Usage
         }
     }
-}
-
-/// Entries of `ignore:` that ignore nothing any more: no error, since the file is well formed, and runs say so too.
-fn warn_of_expired(cases: &[CaseInfo]) {
-    let today = Day::today();
-    let expired = |case: &CaseInfo| -> Vec<String> {
-        let file = case.file.display();
-        let entries = case.ignore.iter().filter(|entry| !entry.holds_on(today));
-        entries
-            .map(|entry| format!("warning: {file}: `ignore` of {entry} expired on {}", entry.expires))
-            .collect()
-    };
-    let mut warnings: Vec<String> = cases.iter().flat_map(expired).collect();
-    warnings.dedup();
-    warnings.iter().for_each(|warning| screen::err(warning));
 }

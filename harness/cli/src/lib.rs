@@ -3,8 +3,10 @@
 //! One file a subcommand. What is decided is decided in the library; here arguments are read and results shown.
 
 mod accept;
+mod advice;
 mod check;
 mod compare;
+mod explain;
 mod formats;
 mod gallery;
 mod history;
@@ -12,10 +14,12 @@ mod list;
 mod live;
 mod merge;
 mod metrics;
+mod new;
 mod plan;
 mod progress;
 mod proxy;
 mod report;
+mod rerun;
 mod run;
 mod schema;
 mod screen;
@@ -75,10 +79,14 @@ enum Command {
     Gallery(gallery::Args),
     /// Play scenarios and accept what they hold at rest into `baselines.yaml` beside them
     Accept(accept::Args),
+    /// Write a scenario that holds together, from a template and a target; asks for what is not given
+    New(new::Args),
     /// Read scenario files and name everything that is wrong with them, without playing
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
     Plan(plan::Args),
+    /// Say what a key, fault, resource, outcome, exit code, template or suggestion means; without a name, list them all
+    Explain(explain::Args),
     /// Print the JSON Schema of the scenario language, for editors, or its reference, for people
     Schema(schema::Args),
     /// Play scenarios for a time and keep everything that is measured: overnight, and worth reading in the morning
@@ -108,8 +116,10 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Compare(args) => compare::run(&args),
         Command::Gallery(args) => gallery::gallery(&args, parts.library),
         Command::Accept(args) => accept::accept(&args, parts.library),
+        Command::New(args) => new::new(&args, parts.library),
         Command::Check(args) => check::check(&args, parts.library),
         Command::Plan(args) => plan::plan(&args, parts.library),
+        Command::Explain(args) => explain::explain(&args, parts.library),
         Command::Schema(args) => schema::schema(&args, parts.library),
         Command::Soak(args) => soak::run(&args, parts.library),
         Command::Proxy(args) => proxy::proxy(&args),

@@ -21,6 +21,7 @@ use watertight::units::Time;
 use crate::formats::Formats;
 use crate::metrics::{Beside, RunMetrics};
 use crate::progress::Progress;
+use crate::rerun::{self, Sources};
 use crate::sharing::Sharing;
 use crate::{parse_set, screen};
 
@@ -101,6 +102,9 @@ pub struct Args {
     /// Play each case twice with one seed, and compare what the two runs tell, line by line
     #[arg(long, conflicts_with_all = ["json", "report", "html", "markdown", "sarif", "junit", "explain", "seeds", "control"])]
     check_determinism: bool,
+    /// Play again whenever one of the files changes, or the program of a `command`; Ctrl-C ends it
+    #[arg(long, conflicts_with_all = ["metrics", "ndjson"])]
+    watch: bool,
     /// Keep each report in this file, for `watertight history` and `compare`; several runs may share it
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
@@ -129,8 +133,19 @@ enum WitnessArg {
     Dhat,
 }
 
-/// Plays what was asked for; the worst exit of all cases.
+/// Plays what was asked for, once or again with every change; the worst exit of all cases.
 pub fn run(args: &Args, library: &dyn Library) -> Exit {
+    match Stop::on_signals() {
+        Err(error) => fail(Exit::Harness, &error),
+        Ok(stop) if args.watch => {
+            rerun::rerun(&args.sources(), library, &stop, &|round| play_once(args, library, round))
+        }
+        Ok(stop) => play_once(args, library, &stop),
+    }
+}
+
+/// Plays what was asked for; the worst exit of all cases.
+fn play_once(args: &Args, library: &dyn Library, stop: &Stop) -> Exit {
     let jobs = match select(library, &args.selection()) {
         Ok(jobs) => jobs,
         Err(error) => return fail(Exit::Usage, &error),
@@ -147,20 +162,16 @@ pub fn run(args: &Args, library: &dyn Library) -> Exit {
     if let Err(error) = args.formats.outputs().prepare() {
         return fail(Exit::Harness, &error);
     }
-    let stop = match Stop::on_signals() {
-        Ok(stop) => stop,
-        Err(error) => return fail(Exit::Harness, &error),
-    };
     if args.check_determinism {
-        return compare_all(&args.sharing.share(&jobs), &options, &stop);
+        return compare_all(&args.sharing.share(&jobs), &options, stop);
     }
     let keepers = match Keepers::begin(args, &jobs, &options) {
         Ok(keepers) => keepers,
         Err(exit) => return exit,
     };
     match args.seeds {
-        Some(seeds) => with_seeds(&jobs, args, seeds, keepers, &stop),
-        None => played(&args.sharing.share(&jobs), args, &options, keepers, &stop),
+        Some(seeds) => with_seeds(&jobs, args, seeds, keepers, stop),
+        None => played(&args.sharing.share(&jobs), args, &options, keepers, stop),
     }
 }
 
@@ -277,6 +288,11 @@ pub(crate) fn selection(paths: &[PathBuf], engine: &[EngineArg], filters: &[Stri
 }
 
 impl Args {
+    /// What the run is made of.
+    fn sources(&self) -> Sources<'_> {
+        Sources { paths: &self.paths, overrides: &self.set, ignore: self.ignore.as_deref() }
+    }
+
     fn selection(&self) -> Selection {
         Selection {
             overrides: self.set.clone(),

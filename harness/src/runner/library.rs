@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Ignore;
+use crate::scenario::advice::Advice;
+use crate::scenario::draft::OwnTarget;
 use crate::scenario::model::EngineKind;
+use crate::scenario::picture::PlannedCase;
 use crate::seed::Seed;
+use crate::units::Day;
 
 /// One case of a scenario file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,17 +73,39 @@ pub trait Library {
     /// The cases of one file, in the order of its matrix.
     fn cases(&self, file: &Path, overrides: &[(String, String)]) -> Result<Vec<CaseInfo>, LibraryError>;
 
-    /// What cycle `cycle` (from 0, warm-up included) of each case of one file compiles to, for people.
+    /// What cycle `cycle` (from 0, warm-up included) of each case of one file compiles to.
     fn plan(
         &self,
         file: &Path,
         overrides: &[(String, String)],
         seed: Option<Seed>,
         cycle: usize,
-    ) -> Result<String, LibraryError>;
+    ) -> Result<Vec<PlannedCase>, LibraryError>;
 
     /// The JSON Schema of the language.
     fn schema(&self) -> serde_json::Value;
+
+    /// The cases of `text`, as if it stood in `file`, which need not be there.
+    fn cases_of_text(&self, file: &Path, text: &str) -> Result<Vec<CaseInfo>, LibraryError> {
+        let _ = text;
+        self.cases(file, &[])
+    }
+
+    /// What may be wrong with the cases of one file that is well formed: where it cannot find what it is written for.
+    fn advice(
+        &self,
+        file: &Path,
+        overrides: &[(String, String)],
+        today: Day,
+    ) -> Result<Vec<Advice>, LibraryError> {
+        let _ = (file, overrides, today);
+        Ok(Vec::new())
+    }
+
+    /// The target built into its world, for scenarios that are written anew; `None`: there is none.
+    fn own_target(&self) -> Option<OwnTarget> {
+        None
+    }
 
     /// What this machine lacks for `engine` whatever the case, in words; `None`: nothing.
     fn lacks(&self, engine: EngineKind) -> Option<String> {

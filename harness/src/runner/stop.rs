@@ -15,9 +15,13 @@ use crate::runner::Asked;
 /// How long a child may take to end in order once its parent is gone.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
 
-/// Whether the run shall end early. Clones share the answer; asking costs one atomic load and no allocation.
+/// Whether the run shall end early. Clones share the answer; asking costs two atomic loads at most and no allocation.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    /// Whoever this one also ends with.
+    outer: Option<Arc<AtomicBool>>,
+}
 
 impl Stop {
     /// Nobody has asked for an end, and only [`Stop::request`] will.
@@ -31,8 +35,8 @@ impl Stop {
         for signal in [SIGINT, SIGTERM] {
             // The order matters: the first signal finds the flag unset, passes the shutdown by, and sets it.
             let status = Exit::Inconclusive as i32;
-            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&stop.0))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop.0))?;
+            signal_hook::flag::register_conditional_shutdown(signal, status, Arc::clone(&stop.asked))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop.asked))?;
         }
         Ok(stop)
     }
@@ -45,7 +49,7 @@ impl Stop {
     /// What the parent asks for meanwhile is told by the other value.
     pub(super) fn on_parent() -> io::Result<(Self, Asked)> {
         let stop = Self::default();
-        signal_hook::flag::register(SIGTERM, Arc::clone(&stop.0))?;
+        signal_hook::flag::register(SIGTERM, Arc::clone(&stop.asked))?;
         let (orphaned, asked) = (stop.clone(), Asked::default());
         let hears = asked.clone();
         thread::Builder::new()
@@ -56,12 +60,18 @@ impl Stop {
 
     /// Asks for an end.
     pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.asked.store(true, Ordering::SeqCst);
     }
 
     /// Whether an end has been asked for.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        let is_set = |flag: &Arc<AtomicBool>| flag.load(Ordering::SeqCst);
+        is_set(&self.asked) || self.outer.as_ref().is_some_and(is_set)
+    }
+
+    /// One that ends with this one, and can be asked for an end of its own: a round of many.
+    pub fn within(&self) -> Self {
+        Self { asked: Arc::default(), outer: Some(Arc::clone(&self.asked)) }
     }
 }
 
@@ -90,5 +100,15 @@ mod tests {
         assert!(!clone.is_requested());
         stop.request();
         assert!(clone.is_requested());
+    }
+
+    #[test]
+    fn a_round_ends_with_the_whole_and_not_the_whole_with_a_round() {
+        let whole = Stop::never();
+        let (first, second) = (whole.within(), whole.within());
+        first.request();
+        assert!(first.is_requested() && !second.is_requested() && !whole.is_requested());
+        whole.request();
+        assert!(second.is_requested());
     }
 }

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use crate::chaos::Fault;
 use crate::housing::Houses;
 use crate::runner::{CaseInfo, Library, LibraryError};
-use crate::scenario::case::{Case, discover, load_checked};
+use crate::scenario::advice::{Advice, advise};
+use crate::scenario::case::{Case, discover, load_checked, parse_bytes};
+use crate::scenario::draft::OwnTarget;
 use crate::scenario::error::{Look, ScenarioErrors};
 use crate::scenario::model::{EngineKind, PeerSpec};
-use crate::scenario::plan::Plan;
+use crate::scenario::picture::PlannedCase;
 use crate::scenario::{Overrides, Scenario, Target, schema};
 use crate::seed::Seed;
+use crate::units::Day;
 use crate::world::{World, problems};
 
 /// The scenarios that may use the peers and targets of `W`.
@@ -33,18 +36,38 @@ impl<W: World> Library for WorldLibrary<W> {
         overrides: &[(String, String)],
         seed: Option<Seed>,
         cycle: usize,
-    ) -> Result<String, LibraryError> {
+    ) -> Result<Vec<PlannedCase>, LibraryError> {
         let cases = self.load(file, overrides, seed)?;
-        let planned = cases.iter().map(|case| {
-            let seed = Seed(case.scenario.seed);
-            let plan = Plan::compile(&case.scenario, seed, cycle);
-            format!("{}, seed {seed}, cycle {cycle}\n{plan}\n", case.title())
-        });
-        Ok(planned.collect())
+        Ok(cases.iter().map(|case| PlannedCase::of(&self.0, case, cycle)).collect())
     }
 
     fn schema(&self) -> serde_json::Value {
         schema::<W::Peer>()
+    }
+
+    fn cases_of_text(&self, file: &Path, text: &str) -> Result<Vec<CaseInfo>, LibraryError> {
+        let check = |scenario: &Scenario<W::Peer>| problems(&self.0, scenario);
+        let cases = parse_bytes(file, text.as_bytes(), &Overrides::default(), &check);
+        let cases = cases.map_err(|errors| shown(&errors))?;
+        Ok(cases.into_iter().map(|case| self.info(case)).collect())
+    }
+
+    fn advice(
+        &self,
+        file: &Path,
+        overrides: &[(String, String)],
+        today: Day,
+    ) -> Result<Vec<Advice>, LibraryError> {
+        let cases = self.load(file, overrides, None)?;
+        let mut advice: Vec<Advice> = cases.iter().flat_map(|case| advise(&self.0, case, today)).collect();
+        // Most of it shows in every case of a matrix.
+        let mut seen = std::collections::BTreeSet::new();
+        advice.retain(|advice| seen.insert(advice.problem.one_line()));
+        Ok(advice)
+    }
+
+    fn own_target(&self) -> Option<OwnTarget> {
+        self.0.own_target()
     }
 
     fn lacks(&self, engine: EngineKind) -> Option<String> {

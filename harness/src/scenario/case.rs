@@ -8,7 +8,7 @@ use super::error::{Problem, ScenarioErrors, Text};
 use super::model::{EngineKind, PeerSpec, Scenario, WallCycles};
 use super::parse::{self, Places};
 use super::recovery::Recovery;
-use super::set::{self, Overrides};
+use super::set::{self, Change, Overrides};
 use super::suggest::{did_you_mean, list};
 use super::tree::{At, Entry, Id, Ids, Node, Scalar, Value};
 use super::yaml;
@@ -32,6 +32,22 @@ pub struct Case<P: PeerSpec> {
     pub skip: Option<String>,
     /// Whether the outcome is judged plainly, whatever the scenario expects.
     pub no_expect: bool,
+    /// What it was read from, for whoever has more to say about it.
+    pub(super) source: Source,
+}
+
+/// The tree of one case, and where each part of it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) root: Node,
+    text: Text,
+    changes: Vec<Change>,
+}
+
+impl Source {
+    pub(super) fn problem(&self, at: &At, message: String, help: Option<String>) -> Problem {
+        Places { text: &self.text, changes: &self.changes }.problem(at, message, help)
+    }
 }
 
 impl<P: PeerSpec> Case<P> {
@@ -218,7 +234,8 @@ fn cases<P: PeerSpec>(
             Ok(scenario) => {
                 let found = world(&scenario).into_iter().map(|message| locate(&root, message, places));
                 problems.extend(found);
-                cases.push(finish(scenario, places.text, case, overrides));
+                let (text, changes) = (places.text.clone(), places.changes.to_vec());
+                cases.push(finish(scenario, Source { root, text, changes }, case, overrides));
             }
             Err(found) => problems.extend(found),
         }
@@ -236,7 +253,7 @@ fn too_few_cycles(overrides: &Overrides) -> Option<(String, String)> {
 
 fn finish<P: PeerSpec>(
     mut scenario: Scenario<P>,
-    text: &Text,
+    source: Source,
     case: String,
     overrides: &Overrides,
 ) -> Case<P> {
@@ -248,7 +265,8 @@ fn finish<P: PeerSpec>(
     let names: Vec<&str> = scenario.engines.iter().map(|engine| engine.name()).collect();
     let plays = engine.plays(&scenario.engines);
     let skip = (!plays).then(|| format!("plays in {}, not in `{}`", list(&names), engine.name()));
-    Case { scenario, file: text.file.clone(), case, engine, skip, no_expect: overrides.no_expect }
+    let file = source.text.file.clone();
+    Case { scenario, file, case, engine, skip, no_expect: overrides.no_expect, source }
 }
 
 /// A file is found by the name that reports print, so both must agree.

@@ -5,17 +5,22 @@
 //! all errors. [`schema`](schema::schema) describes the same types to editors, [`mod@reference`] to readers; [`Plan`] is a cycle compiled to
 //! fixed events.
 
+pub mod advice;
 pub mod case;
 mod check;
 mod check_target;
 mod de;
 pub(crate) mod document;
+pub mod draft;
 pub mod error;
+pub mod examples;
 pub mod ignore;
 pub mod inside;
+pub mod keys;
 pub mod limits;
 pub mod model;
 mod parse;
+pub mod picture;
 pub mod plan;
 mod recovery;
 pub mod reference;

@@ -34,6 +34,11 @@ pub(super) const NAME_PATTERN: &str = r"^[a-z0-9]+(-[a-z0-9]+)*$";
 #[derive(Debug, Clone, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Scenario<P: PeerSpec> {
+    /// Where the schema lies that editors complete and check this file with. The first line can say it as well:
+    /// `# yaml-language-server: $schema=scenario.schema.json`.
+    #[serde(default, rename = "$schema")]
+    #[garde(skip)]
+    pub schema: Option<String>,
     /// The version of this language: 1.
     #[garde(range(min = 1, max = 1))]
     pub version: u32,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::model::{PeerSpec, Phase, Scenario};
 use crate::chaos::fault::indices;
 use crate::chaos::{Change, Fault, FaultId};
+use crate::seconds;
 use crate::seed::Seed;
 use crate::units::Time;
 
@@ -26,6 +27,7 @@ pub struct Plan {
     /// Everything that happens during them, by time; what happens at once keeps the order of the file.
     pub events: Vec<PlannedEvent>,
     /// How long the disturbances last together. Every fault has healed by then.
+    #[serde(rename = "disturbed_for_seconds", serialize_with = "seconds::serialize")]
     pub disturbed_for: Duration,
     /// The settling after them.
     pub settle: Settling,
@@ -37,8 +39,10 @@ pub struct PlannedPhase {
     /// Its name in the file.
     pub name: String,
     /// When it begins.
+    #[serde(rename = "from_seconds", serialize_with = "seconds::serialize")]
     pub from: Duration,
     /// When it ends.
+    #[serde(rename = "to_seconds", serialize_with = "seconds::serialize")]
     pub to: Duration,
 }
 
@@ -46,6 +50,7 @@ pub struct PlannedPhase {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedEvent {
     /// When.
+    #[serde(rename = "at_seconds", serialize_with = "seconds::serialize")]
     pub at: Duration,
     /// The index of its phase in [`Plan::phases`].
     pub phase: usize,
@@ -66,10 +71,12 @@ pub struct Settling {
     /// Its name in the file.
     pub name: String,
     /// The bound.
+    #[serde(rename = "within_seconds", serialize_with = "seconds::serialize")]
     pub within: Duration,
     /// Figures of the target, each with the value that means "at rest".
     pub until: BTreeMap<String, f64>,
     /// How long the target is watched once it is at rest.
+    #[serde(rename = "watch_seconds", serialize_with = "seconds::serialize")]
     pub watch: Duration,
 }
 

@@ -24,6 +24,7 @@ const SHARED_BY: usize = 5;
 ///
 /// `schema` is what [`super::schema()`] makes; a node of another shape is described by its description alone.
 pub fn markdown(schema: &Value) -> String {
+    let schema = &bare(schema);
     let mut reference = Reference {
         schema,
         sections: vec!["Scenario".to_owned()],
@@ -39,6 +40,28 @@ pub fn markdown(schema: &Value) -> String {
     reference.shared_section();
     reference.text
 }
+
+/// The schema without what editors alone show: a key is the same wherever it stands, whatever its title says.
+fn bare(schema: &Value) -> Value {
+    let mut bare = schema.clone();
+    strip(&mut bare);
+    bare
+}
+
+fn strip(node: &mut Value) {
+    match node {
+        Value::Object(map) => {
+            // A key of the language may have such a name; then it is a schema, and no text.
+            map.retain(|key, value| !(FOR_EDITORS.contains(&key.as_str()) && !value.is_object()));
+            map.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// What [`super::schema`] adds for editors.
+const FOR_EDITORS: [&str; 3] = ["title", "markdownDescription", "examples"];
 
 struct Reference<'a> {
     schema: &'a Value,
@@ -164,7 +187,7 @@ fn shared_keys(schema: &Value) -> Vec<(&String, &Value)> {
 }
 
 /// The words of an enumeration.
-fn words(node: &Value) -> Option<String> {
+pub(super) fn words(node: &Value) -> Option<String> {
     let listed: Vec<&Value> = match (&node["enum"], &node["oneOf"]) {
         (Value::Array(words), _) => words.iter().collect(),
         (_, Value::Array(alternatives)) => {
@@ -176,7 +199,7 @@ fn words(node: &Value) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     let kinds: Vec<&str> = match &value["type"] {
         Value::String(kind) => vec![kind],
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
@@ -197,7 +220,7 @@ fn scalar(value: &Value) -> String {
     format!("{word}{range}")
 }
 
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

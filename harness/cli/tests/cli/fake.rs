@@ -15,6 +15,8 @@ use watertight::runner::{
     Asked, CaseInfo, Event, Library, LibraryError, Message, PlayError, Player, RunRequest, SoakMessage, Stop,
 };
 use watertight::scenario::model::EngineKind;
+use watertight::scenario::picture::PlannedCase;
+use watertight::scenario::plan::{Plan, Settling};
 use watertight::seed::Seed;
 use watertight::timeline::{CycleRecord, Ended, Timeline};
 use watertight::verdict::{Outcome, Rules};
@@ -41,6 +43,9 @@ pub fn garble() {
         let _ = std::io::stdout().flush();
     }
 }
+
+/// The bound and the watch of a plan in which nothing happens.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// One scenario a path, named after it, without a file behind it.
 pub struct FakeLibrary;
@@ -77,8 +82,13 @@ impl Library for FakeLibrary {
         _: &[(String, String)],
         seed: Option<Seed>,
         cycle: usize,
-    ) -> Result<String, LibraryError> {
-        Ok(format!("{}, seed {:?}, cycle {cycle}\n", file.display(), seed))
+    ) -> Result<Vec<PlannedCase>, LibraryError> {
+        let settle =
+            Settling { name: "settle".to_owned(), within: WAIT, until: BTreeMap::new(), watch: WAIT };
+        let plan =
+            Plan { cycle, phases: Vec::new(), events: Vec::new(), disturbed_for: Duration::ZERO, settle };
+        let seed = seed.unwrap_or(Seed(7));
+        Ok(vec![PlannedCase { name: file.display().to_string(), seed, peers: Vec::new(), plan }])
     }
 
     fn schema(&self) -> serde_json::Value {

@@ -5,15 +5,18 @@
 mod bench;
 mod endings;
 mod fake;
+mod hello;
 mod history;
 mod networks;
 mod outputs;
 mod proxy;
+mod rerunning;
 mod self_soak;
 mod shards;
 mod soaking;
 mod stopping;
 mod watching;
+mod writing;
 
 use std::process::ExitCode;
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
             watertight_cli::from_args(std::iter::once("watertight".into()).chain(args), parts)
         }
         Some(arg) if arg == self_soak::ROLE => self_soak::main(args),
+        Some(arg) if arg == hello::ROLE => hello::main(args),
         // A child, or a role of the real world.
         Some(arg) if arg.as_encoded_bytes().starts_with(b"__") => {
             fake::garble();
@@ -66,6 +70,8 @@ fn trials() -> Vec<Trial> {
         proxy::TESTS,
         soaking::TESTS,
         self_soak::TESTS,
+        writing::TESTS,
+        rerunning::TESTS,
     ]
     .concat();
     let promtool = (!is_program("promtool")).then_some("promtool: ci/setup.sh");
