@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod chaos;
 pub mod engine;
 pub mod housing;
+pub mod own;
 pub mod peers;
 pub mod world;
 

@@ -12,6 +12,7 @@ mod list;
 mod live;
 mod merge;
 mod metrics;
+mod own;
 mod plan;
 mod progress;
 mod proxy;
@@ -31,6 +32,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use watertight::runner::{Library, Player, roles};
+
+pub use own::own;
 
 /// What a binary brings along.
 #[derive(Clone, Copy)]
