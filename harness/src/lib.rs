@@ -20,6 +20,8 @@ pub mod engine;
 #[cfg(feature = "scenarios")]
 pub mod housing;
 #[cfg(feature = "scenarios")]
+pub mod own;
+#[cfg(feature = "scenarios")]
 pub mod peers;
 #[cfg(feature = "scenarios")]
 pub mod world;

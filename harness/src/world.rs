@@ -79,6 +79,11 @@ pub trait SimTarget: Send {
         drop(config);
         Box::pin(async { Err("not supported by this target".to_owned()) })
     }
+
+    /// How it ended, where it has ended by itself: a run goes no further then.
+    fn ended(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// A program that a wall-clock engine starts: never through a shell.
@@ -181,14 +186,31 @@ pub enum WorldError {
     },
 }
 
+impl WorldError {
+    /// The party `name` is somebody's program.
+    pub(crate) fn not_in_sim(name: &str) -> Self {
+        Self::Unknown(format!("`{name}` is a program: it cannot play in sim; use `engines: [process]`"))
+    }
+
+    /// Nobody said which program the party `name` is.
+    fn only_in_sim(name: &str) -> Self {
+        Self::Unknown(format!("`{name}` is no program: it plays in sim alone; use `engines: [sim]`"))
+    }
+}
+
 /// The kinds of targets and peers a scenario may use, and how they come to life.
+///
+/// A method with a default is needed by those worlds alone that have what it is about: server peers, programs, reloads.
 pub trait World: Send + Sync + 'static {
     /// The kinds of peers: an enum, each variant a single-key map in YAML.
     type Peer: PeerSpec;
 
     /// What is wrong with the scenario beyond its language: an unknown target, an unknown defect, a setting that the target
     /// does not have. One message each.
-    fn check(&self, scenario: &Scenario<Self::Peer>) -> Vec<String>;
+    fn check(&self, scenario: &Scenario<Self::Peer>) -> Vec<String> {
+        let _ = scenario;
+        Vec::new()
+    }
 
     /// Programs of others that must be on this machine to play the scenario with programs: a path, or a name in `PATH`.
     fn needs(&self, scenario: &Scenario<Self::Peer>) -> Vec<String> {
@@ -221,7 +243,10 @@ pub trait World: Send + Sync + 'static {
     fn instances(&self, peer: &Self::Peer) -> usize;
 
     /// The first bytes a client sends on the link of `peer`, for `storm: { abandon: after_hello }`.
-    fn hello(&self, peer: &Self::Peer) -> Bytes;
+    fn hello(&self, peer: &Self::Peer) -> Bytes {
+        let _ = peer;
+        Bytes::new()
+    }
 
     /// The name under which instance `ordinal` of the server peer `name` is reached in sim.
     fn sim_address(&self, name: &str, ordinal: usize) -> String {
@@ -235,7 +260,10 @@ pub trait World: Send + Sync + 'static {
         net: &'a SimNet,
         name: &'a str,
         peer: &'a Self::Peer,
-    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>> {
+        let _ = (setting, net, peer);
+        Box::pin(async move { Err(WorldError::not_in_sim(name)) })
+    }
 
     /// Starts the target in sim; it listens for its consumers at [`SIM_TARGET_ADDRESS`].
     fn start_sim_target<'a>(
@@ -267,7 +295,10 @@ pub trait World: Send + Sync + 'static {
         name: &str,
         peer: &Self::Peer,
         free_port: u16,
-    ) -> Result<Program, WorldError>;
+    ) -> Result<Program, WorldError> {
+        let _ = (setting, peer, free_port);
+        Err(WorldError::only_in_sim(name))
+    }
 
     /// Where a server program listens, from what it announced, or from the `free_port` it was given.
     fn server_place(
@@ -275,14 +306,20 @@ pub trait World: Send + Sync + 'static {
         peer: &Self::Peer,
         announced: &Announced,
         free_port: u16,
-    ) -> Result<ServerPlace, WorldError>;
+    ) -> Result<ServerPlace, WorldError> {
+        let _ = (peer, announced);
+        Ok(ServerPlace { instances: vec![format!("127.0.0.1:{free_port}")], stats: None })
+    }
 
-    /// Reads the load of a server peer that runs as a program.
+    /// Reads the load of a server peer that runs as a program. None, unless said: its link must have carried bytes anyway.
     fn server_load<'a>(
         &'a self,
         peer: &'a Self::Peer,
         place: &'a ServerPlace,
-    ) -> BoxFuture<'a, Result<Vec<Load>, WorldError>>;
+    ) -> BoxFuture<'a, Result<Vec<Load>, WorldError>> {
+        let _ = (peer, place);
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// Starts whoever works at the server peer `name` beside the target, such as a subscriber of a broker: it connects straight
     /// to where the peer's program listens, past the link and its faults. `None`: nobody does.
@@ -304,10 +341,15 @@ pub trait World: Send + Sync + 'static {
         &self,
         setting: &Setting<'_, Self::Peer>,
         peers: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Program, WorldError>;
+    ) -> Result<Program, WorldError> {
+        let _ = peers;
+        Err(WorldError::only_in_sim(setting.scenario.target.name.as_deref().unwrap_or("target")))
+    }
 
     /// Where the target listens for consumers, from what it announced; `None`: it serves nobody.
-    fn target_place(&self, announced: &Announced) -> Option<String>;
+    fn target_place(&self, announced: &Announced) -> Option<String> {
+        announced.0.first().cloned()
+    }
 
     /// Writes the settings of the target's program anew, as `setting` has them now: the SIGHUP of a `reload` follows.
     fn rewrite_config(
@@ -361,6 +403,17 @@ fn named_consumers<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> Vec<Str
     consumers
         .map(|(name, _)| {
             format!("`{{peers.{name}}}`: `{name}` connects to the target, and has no address to connect to")
+        })
+        .collect()
+}
+
+/// For each server peer of `scenario` the names under which its instances are reached in sim.
+pub fn sim_addresses<W: World>(world: &W, scenario: &Scenario<W::Peer>) -> BTreeMap<String, Vec<String>> {
+    let servers = scenario.world.iter().filter(|(_, peer)| world.seat(peer) == Seat::Server);
+    servers
+        .map(|(name, peer)| {
+            let instances = (0..world.instances(peer)).map(|ordinal| world.sim_address(name, ordinal));
+            (name.clone(), instances.collect())
         })
         .collect()
 }

@@ -14,7 +14,7 @@ use watertight::scenario::Scenario;
 use watertight::scenario::draft::OwnTarget;
 use watertight::world::{
     Announced, BoxFuture, Dial, Load, Party, Program, ReadyWhen, SIM_TARGET_ADDRESS, Seat, ServerPlace,
-    Setting, SimTarget, World, WorldError,
+    Setting, SimTarget, World, WorldError, sim_addresses,
 };
 
 use crate::mqtt::SimBroker;
@@ -289,7 +289,7 @@ impl World for S7World {
     }
 
     fn sim_config(&self, setting: &Setting<'_, S7Peer>) -> Result<String, WorldError> {
-        let addresses = self.sim_addresses(setting.scenario);
+        let addresses = sim_addresses(self, setting.scenario);
         if gateway::keeps_dumps_on_disk(setting.scenario) {
             let dumps = setting.scratch.join(DUMPS_FOLDER);
             return gateway::config_with_dumps(setting, &addresses, SIM_TARGET_ADDRESS, &dumps);
@@ -316,22 +316,12 @@ fn write_config(
 
 impl S7World {
     fn gateway_net(&self, scenario: &Scenario<S7Peer>, net: &SimNet) -> GatewayNet {
-        let addresses = self.sim_addresses(scenario).into_iter();
+        let addresses = sim_addresses(self, scenario).into_iter();
         let links = addresses.flat_map(|(name, addresses)| {
             let link = net.find_link(&name);
             addresses.into_iter().filter_map(move |address| Some((address, link.clone()?)))
         });
         GatewayNet { net: net.clone(), links: links.collect() }
-    }
-
-    fn sim_addresses(&self, scenario: &Scenario<S7Peer>) -> BTreeMap<String, Vec<String>> {
-        let servers = scenario.world.iter().filter(|(_, peer)| self.seat(peer) == Seat::Server);
-        servers
-            .map(|(name, peer)| {
-                let instances = (0..self.instances(peer)).map(|ordinal| self.sim_address(name, ordinal));
-                (name.clone(), instances.collect())
-            })
-            .collect()
     }
 }
 

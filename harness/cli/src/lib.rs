@@ -15,6 +15,7 @@ mod live;
 mod merge;
 mod metrics;
 mod new;
+mod own;
 mod plan;
 mod progress;
 mod proxy;
@@ -35,6 +36,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use watertight::runner::{Library, Player, roles};
+
+pub use own::own;
 
 /// What a binary brings along.
 #[derive(Clone, Copy)]

@@ -320,6 +320,9 @@ impl<W: World> Stage for Sim<'_, W> {
     }
 
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended> {
+        if let Some(how) = self.target.as_mut().and_then(|target| target.ended()) {
+            return Err(Ended::TargetDied { how });
+        }
         Ok(self.target.as_ref().map(|target| target.gauges()).unwrap_or_default())
     }
 
