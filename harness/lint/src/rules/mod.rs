@@ -1,0 +1,15 @@
+//! The rules, one file each: `src/rules/NAME.rs`, its page `rules/NAME.md`, and one line here.
+
+/// Declares the modules and lists their rules, in this order.
+macro_rules! rules {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name;)*
+        /// Every rule.
+        pub(crate) const ALL: &[&crate::rule::Rule] = &[$(&$name::RULE),*];
+    };
+}
+
+rules! {
+    forgotten_value,
+    leaked_box,
+}
