@@ -15,6 +15,8 @@ pub enum Step {
     Clippy,
     /// API documentation without warnings.
     Doc,
+    /// The guide, as pages: `target/book/index.html`.
+    Book,
     /// All tests, every scenario among them.
     Test,
     /// The gate: what the README leads with, in the profile of the tests.
@@ -56,7 +58,7 @@ impl Step {
     /// The steps that this one consists of.
     pub fn parts(self) -> Vec<Self> {
         match self {
-            Self::All => vec![Self::Fmt, Self::Clippy, Self::Doc, Self::Test, Self::Gate],
+            Self::All => vec![Self::Fmt, Self::Clippy, Self::Doc, Self::Book, Self::Test, Self::Gate],
             step => vec![step],
         }
     }
@@ -80,6 +82,7 @@ impl Step {
             Self::Fmt => &["cargo fmt --all --check"],
             Self::Clippy => &["cargo clippy --workspace --all-targets -- -D warnings"],
             Self::Doc => &["cargo doc --workspace --no-deps"],
+            Self::Book => &["cargo run --quiet --manifest-path ci/book/Cargo.toml --locked"],
             Self::Test => &["cargo test"],
             // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.
             Self::Gate => {
