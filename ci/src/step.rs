@@ -17,6 +17,8 @@ pub enum Step {
     Features,
     /// API documentation without warnings.
     Doc,
+    /// The guide, as pages: `target/book/index.html`.
+    Book,
     /// All tests, every scenario among them.
     Test,
     /// The gate: what the README leads with, in the profile of the tests.
@@ -58,7 +60,15 @@ impl Step {
     /// The steps that this one consists of.
     pub fn parts(self) -> Vec<Self> {
         match self {
-            Self::All => vec![Self::Fmt, Self::Clippy, Self::Features, Self::Doc, Self::Test, Self::Gate],
+            Self::All => vec![
+                Self::Fmt,
+                Self::Clippy,
+                Self::Features,
+                Self::Doc,
+                Self::Book,
+                Self::Test,
+                Self::Gate,
+            ],
             step => vec![step],
         }
     }
@@ -90,6 +100,7 @@ impl Step {
                 "cargo check --quiet -p watertight-probe --no-default-features",
             ],
             Self::Doc => &["cargo doc --workspace --no-deps"],
+            Self::Book => &["cargo run --quiet --manifest-path ci/book/Cargo.toml --locked"],
             Self::Test => &["cargo test"],
             // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.
             Self::Gate => {

@@ -1,0 +1,81 @@
+//! The fenced blocks of a chapter: what stands in them, and what they are held against.
+
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
+
+/// A fenced block: ` ```LANGUAGE,FLAG,KEY=VALUE `.
+///
+/// | block | held against |
+/// | --- | --- |
+/// | `yaml,file=NAME` | written under that name; `watertight check` passes. With `wrong`, it must not |
+/// | `yaml,into=NAME` | its keys take the place of those of the chapter's file `NAME`; that must pass `check` |
+/// | `yaml,pipeline` | it is YAML |
+/// | `toml` | it is TOML |
+/// | `python,file=NAME` | written under that name |
+/// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do |
+/// | `rust` | compiled by a doctest; `rust,ignore` may only include a file that is compiled where it lies |
+/// | `sh,no_run` | nothing; `<!-- no_run: REASON -->` stands above it |
+/// | `text` | nothing: a drawing |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The language.
+    pub language: String,
+    /// What follows it.
+    pub flags: Vec<String>,
+    /// What stands in it.
+    pub text: String,
+    /// Its first line in the chapter, counted from 1.
+    pub line: usize,
+    /// The comment above it, if one stands there.
+    pub comment: Option<String>,
+}
+
+impl Block {
+    /// Whether `flag` stands behind the language.
+    pub fn is(&self, flag: &str) -> bool {
+        self.flags.iter().any(|found| found == flag)
+    }
+
+    /// The value of `key=VALUE` behind the language.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.flags.iter().find_map(|flag| flag.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// Why nobody runs it, as the comment above says.
+    pub fn reason(&self) -> Option<&str> {
+        let inner = self.comment.as_deref()?.trim().strip_prefix("<!-- no_run:")?.strip_suffix("-->")?;
+        Some(inner.trim()).filter(|reason| !reason.is_empty())
+    }
+}
+
+/// The blocks of a chapter, in order.
+pub fn blocks(markdown: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut comment = None;
+    for (event, range) in Parser::new(markdown).into_offset_iter() {
+        match (event, &mut open) {
+            (Event::Start(Tag::CodeBlock(kind)), _) => {
+                let line = markdown[..range.start].lines().count() + 1;
+                open = Some(begun(&kind, line, comment.take()));
+            }
+            (Event::Text(text), Some(block)) => block.text.push_str(&text),
+            (Event::End(TagEnd::CodeBlock), _) => found.extend(open.take()),
+            (Event::Html(html), None) => comment = Some(html.into_string()),
+            (Event::Start(Tag::HtmlBlock) | Event::End(TagEnd::HtmlBlock), None) => {}
+            (_, None) => comment = None,
+            (_, Some(_)) => {}
+        }
+    }
+    found
+}
+
+fn begun(kind: &CodeBlockKind<'_>, line: usize, comment: Option<String>) -> Block {
+    let info = match kind {
+        CodeBlockKind::Fenced(info) => info.as_ref(),
+        // Indented: of no language, which no chapter may have.
+        CodeBlockKind::Indented => "",
+    };
+    let mut words = info.split(',').map(|word| word.trim().to_owned());
+    let language = words.next().unwrap_or_default();
+    Block { language, flags: words.collect(), text: String::new(), line, comment }
+}
