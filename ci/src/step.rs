@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use crate::msrv::Msrv;
+
 /// One step of the checks. The order is the order in which `all` runs them: quick answers first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Step {
@@ -17,6 +19,10 @@ pub enum Step {
     Features,
     /// API documentation without warnings.
     Doc,
+    /// Each crate can be packed as a registry takes it; `cargo package --workspace` also builds what it packed, in minutes.
+    Package,
+    /// The oldest Rust that is promised, where this machine has it beside the one at hand.
+    Msrv,
     /// All tests, every scenario among them.
     Test,
     /// The gate: what the README leads with, in the profile of the tests.
@@ -58,7 +64,16 @@ impl Step {
     /// The steps that this one consists of.
     pub fn parts(self) -> Vec<Self> {
         match self {
-            Self::All => vec![Self::Fmt, Self::Clippy, Self::Features, Self::Doc, Self::Test, Self::Gate],
+            Self::All => vec![
+                Self::Fmt,
+                Self::Clippy,
+                Self::Features,
+                Self::Doc,
+                Self::Package,
+                Self::Msrv,
+                Self::Test,
+                Self::Gate,
+            ],
             step => vec![step],
         }
     }
@@ -72,7 +87,10 @@ impl Step {
     #[expect(clippy::disallowed_methods, reason = "the time that people wait for a step is wall-clock time")]
     pub fn run(self) -> (Duration, Result<(), Failure>) {
         let started = Instant::now();
-        let result = self.commands().iter().try_for_each(|command| run(command));
+        let result = match self {
+            Self::Msrv => check_msrv(&Msrv::here()),
+            _ => self.commands().iter().try_for_each(|command| run(command)),
+        };
         (started.elapsed(), result)
     }
 
@@ -88,8 +106,15 @@ impl Step {
                 "cargo check --quiet -p watertight --no-default-features --features scenarios",
                 "cargo check --quiet -p watertight --no-default-features --features store",
                 "cargo check --quiet -p watertight-probe --no-default-features",
+                // As others build it: without task hooks and frame pointers. Any flag takes the place of ours.
+                "RUSTFLAGS=-Cdebuginfo=0 cargo check --quiet -p watertight-probe",
             ],
-            Self::Doc => &["cargo doc --workspace --no-deps"],
+            Self::Doc => &[
+                "cargo doc --workspace --no-deps",
+                "cargo doc --no-deps -p watertight -p watertight-probe --no-default-features",
+            ],
+            // What is not committed yet is packed too.
+            Self::Package => &["cargo package --quiet --workspace --no-verify --allow-dirty"],
             Self::Test => &["cargo test"],
             // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.
             Self::Gate => {
@@ -103,7 +128,17 @@ impl Step {
                    scenarios/gate/half-open-peer.yaml scenarios/gate/silent-plc.yaml scenarios/gate/slow-consumer.yaml \
                    --engine all --seeds 20",
             ],
-            Self::All => &[],
+            Self::Msrv | Self::All => &[],
+        }
+    }
+}
+
+fn check_msrv(msrv: &Msrv) -> Result<(), Failure> {
+    match msrv.command() {
+        Ok(command) => run(&command),
+        Err(why) => {
+            println!("ci: msrv: {why}");
+            Ok(())
         }
     }
 }

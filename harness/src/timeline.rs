@@ -92,6 +92,7 @@ impl Audit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Ended {
     /// The target ended by itself.
     #[error("the target ended by itself: {how}")]

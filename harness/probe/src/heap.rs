@@ -19,6 +19,7 @@ pub use crate::dhat_profile::{Testimony, finish_dhat, leave_out_of_dhat, start_d
 /// What the allocator keeps of each block, chosen by the environment variable `WATERTIGHT_HEAP` at the first allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Mode {
     /// `sites`, the default: its call stack and tenant.
     Sites,

@@ -11,6 +11,7 @@ use crate::{Tenant, fds, gauges, panics, process, tasks, tenant};
 /// What the process holds now. `None`: not measured here, and `not_measured` says why.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct Snapshot {
     /// What the allocator keeps.
     pub heap_mode: Mode,
@@ -40,6 +41,7 @@ pub type Stacks = BTreeMap<u32, Vec<crate::frames::Frame>>;
 /// Every site's counts, and the names of tenants and spawning lines by number.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct Sites {
     /// By number.
     pub sites: Vec<SiteCount>,

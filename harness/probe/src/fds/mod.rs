@@ -22,6 +22,7 @@ pub fn opened_here(_fd: &impl std::os::fd::AsFd) {}
 /// One open file descriptor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct Fd {
     /// Its number.
     pub fd: u32,
@@ -48,6 +49,7 @@ pub struct Fd {
 /// What a file descriptor refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Kind {
     /// A socket of any family.
     Socket,

@@ -70,6 +70,7 @@ impl TaskInfo {
 /// Where one task waits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct TaskDump {
     /// tokio's task id.
     pub id: u64,
@@ -79,6 +80,7 @@ pub struct TaskDump {
 
 /// Why there is no dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DumpError {
     /// The runtime did not come to a stop: a worker is blocked, or nobody drives the runtime.
     TimedOut {
