@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use crate::msrv::Msrv;
+
 /// One step of the checks. The order is the order in which `all` runs them: quick answers first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Step {
@@ -19,6 +21,10 @@ pub enum Step {
     Doc,
     /// The guide, as pages: `target/book/index.html`.
     Book,
+    /// Each crate can be packed as a registry takes it; `cargo package --workspace` also builds what it packed, in minutes.
+    Package,
+    /// The oldest Rust that is promised, where this machine has it beside the one at hand.
+    Msrv,
     /// All tests, every scenario among them.
     Test,
     /// The gate: what the README leads with, in the profile of the tests.
@@ -66,6 +72,8 @@ impl Step {
                 Self::Features,
                 Self::Doc,
                 Self::Book,
+                Self::Package,
+                Self::Msrv,
                 Self::Test,
                 Self::Gate,
             ],
@@ -82,7 +90,10 @@ impl Step {
     #[expect(clippy::disallowed_methods, reason = "the time that people wait for a step is wall-clock time")]
     pub fn run(self) -> (Duration, Result<(), Failure>) {
         let started = Instant::now();
-        let result = self.commands().iter().try_for_each(|command| run(command));
+        let result = match self {
+            Self::Msrv => check_msrv(&Msrv::here()),
+            _ => self.commands().iter().try_for_each(|command| run(command)),
+        };
         (started.elapsed(), result)
     }
 
@@ -98,9 +109,16 @@ impl Step {
                 "cargo check --quiet -p watertight --no-default-features --features scenarios",
                 "cargo check --quiet -p watertight --no-default-features --features store",
                 "cargo check --quiet -p watertight-probe --no-default-features",
+                // As others build it: without task hooks and frame pointers. Any flag takes the place of ours.
+                "RUSTFLAGS=-Cdebuginfo=0 cargo check --quiet -p watertight-probe",
             ],
-            Self::Doc => &["cargo doc --workspace --no-deps"],
+            Self::Doc => &[
+                "cargo doc --workspace --no-deps",
+                "cargo doc --no-deps -p watertight -p watertight-probe --no-default-features",
+            ],
             Self::Book => &["cargo run --quiet --manifest-path ci/book/Cargo.toml --locked"],
+            // What is not committed yet is packed too.
+            Self::Package => &["cargo package --quiet --workspace --no-verify --allow-dirty"],
             Self::Test => &["cargo test"],
             // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.
             Self::Gate => {
@@ -114,7 +132,17 @@ impl Step {
                    scenarios/gate/half-open-peer.yaml scenarios/gate/silent-plc.yaml scenarios/gate/slow-consumer.yaml \
                    --engine all --seeds 20",
             ],
-            Self::All => &[],
+            Self::Msrv | Self::All => &[],
+        }
+    }
+}
+
+fn check_msrv(msrv: &Msrv) -> Result<(), Failure> {
+    match msrv.command() {
+        Ok(command) => run(&command),
+        Err(why) => {
+            println!("ci: msrv: {why}");
+            Ok(())
         }
     }
 }

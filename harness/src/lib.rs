@@ -3,6 +3,18 @@
 //! A scenario is read from YAML, brought to life by an engine, disturbed cycle after cycle, counted in a census after
 //! each, judged by pure rules, explained down to the line, and reported. The modules stand in that order; each hands
 //! a plain value to the next, and nothing reaches back.
+//!
+//! Values and judge are always there: [`resource`], [`seed`], [`units`], [`figures`], [`census`], [`timeline`], [`verdict`],
+//! [`explain`]. The feature `test` (default) is what tests of a service need; `scenarios` is the rest, and `store` adds SQLite.
+//!
+//! ```
+//! use watertight::census::Census;
+//! use watertight::resource::Resource;
+//!
+//! let mut floor = Census { tasks: Some(12), ..Census::default() };
+//! floor.floor(&Census { tasks: Some(10), fds: Some(7), ..Census::default() });
+//! assert_eq!((floor.count(Resource::Tasks), floor.count(Resource::Fds)), (Some(10), Some(7)));
+//! ```
 
 pub mod figures;
 pub mod resource;
@@ -51,3 +63,8 @@ pub mod watch;
 
 #[cfg(feature = "scenarios")]
 pub mod exit;
+
+/// The README's example compiles and runs with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

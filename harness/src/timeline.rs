@@ -9,7 +9,7 @@ use crate::seconds;
 use crate::units::Size;
 
 /// One run of one case, measured and not yet judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 pub struct Timeline {
     /// Whether counts are exact (one thread, paused clock) or sampled from a live process.
@@ -92,6 +92,7 @@ impl Audit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Ended {
     /// The target ended by itself.
     #[error("the target ended by itself: {how}")]

@@ -164,6 +164,7 @@ impl<P: PeerSpec> Setting<'_, P> {
 
 /// Why a world could not be brought to life.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorldError {
     /// The scenario asks for something this world does not have.
     #[error("{0}")]

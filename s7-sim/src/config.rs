@@ -144,6 +144,7 @@ pub struct DataBlock {
 
 /// Why a configuration is not a PLC.
 #[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A number outside its bounds.
     #[error("`{field}` must be {min}..={max}, found {found}")]

@@ -38,6 +38,7 @@ pub struct Capture<'a> {
 
 /// Why a file is no capture that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PcapError {
     /// Not classic pcap.
     #[error(

@@ -44,6 +44,7 @@ struct Shared {
 
 /// Why a session is over.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SessionEnd {
     /// The client closed the stream.
     #[error("the client closed the stream")]

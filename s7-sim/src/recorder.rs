@@ -26,6 +26,7 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// Why a recording ended before the PLC did.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RecordingStopped {
     /// It is as large as it may become.
     #[error("the recording has reached its bound of {max} bytes and stops here; the PLC goes on")]

@@ -24,6 +24,7 @@ pub struct SlotsByType {
 
 /// Why a client has no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refused {
     /// All slots are taken.
     Full,

@@ -28,6 +28,7 @@ pub struct Client {
 
 /// Why there is no answer.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ClientError {
     /// Nobody answered, or not in time.
     Io {

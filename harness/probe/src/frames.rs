@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(feature = "serve")]
 use serde::{Deserialize, Serialize};
 
 use crate::Tenant;
@@ -11,7 +12,8 @@ use crate::alloc::sites::{self, SiteId};
 use crate::heap;
 
 /// One function in a call stack. Inlined functions have frames of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
 pub struct Frame {
     /// The function's name as a person would write it ([`legible`]); `?` where symbols are missing.
     pub function: String,

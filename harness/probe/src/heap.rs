@@ -3,6 +3,7 @@
 //! Blocks of [`Tenant::PROBE`] are in no figure: the probe does not count itself. Bytes are bytes as requested, without
 //! headers and the allocator's slack. Exact while no other thread allocates.
 
+#[cfg(feature = "serve")]
 use serde::{Deserialize, Serialize};
 
 use crate::alloc::counts::{self, Tally};
@@ -16,8 +17,9 @@ use crate::{Tenant, tenant};
 pub use crate::dhat_profile::{Testimony, finish_dhat, leave_out_of_dhat, start_dhat, testify};
 
 /// What the allocator keeps of each block, chosen by the environment variable `WATERTIGHT_HEAP` at the first allocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Mode {
     /// `sites`, the default: its call stack and tenant.
     Sites,
@@ -34,7 +36,8 @@ pub enum Mode {
 }
 
 /// Live heap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
 pub struct Live {
     /// Bytes as requested.
     pub bytes: u64,
@@ -43,7 +46,8 @@ pub struct Live {
 }
 
 /// Everything ever allocated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
 pub struct Total {
     /// Bytes as requested; growth by realloc counts, what it shrinks does not.
     pub bytes: u64,
@@ -52,7 +56,8 @@ pub struct Total {
 }
 
 /// One site: a call stack that allocated, under one tenant, in tasks of one line's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
 pub struct SiteCount {
     /// The site's number, stable for the life of the process.
     pub id: u32,
@@ -61,7 +66,7 @@ pub struct SiteCount {
     /// [`Tenant::id`] of whom its blocks belong to.
     pub tenant: u16,
     /// The line that spawned the task which allocated, by its number ([`tasks::spawned_at`]); 0: no task did.
-    #[serde(default)]
+    #[cfg_attr(feature = "serve", serde(default))]
     pub spawner: u16,
     /// Bytes alive, as requested.
     pub live_bytes: u64,

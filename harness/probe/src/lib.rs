@@ -35,10 +35,13 @@ pub mod canary;
 pub mod plant;
 pub mod snapshot;
 
+#[cfg(feature = "serve")]
 pub mod client;
+#[cfg(feature = "serve")]
 pub mod serve;
 
 pub use alloc::Alloc;
 pub use canary::Canary;
+#[cfg(feature = "serve")]
 pub use serve::{serve, serve_with};
 pub use tenant::Tenant;

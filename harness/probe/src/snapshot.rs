@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "serve")]
 use serde::{Deserialize, Serialize};
 
 use crate::heap::{self, Live, Mode, SiteCount, Total};
 use crate::{Tenant, fds, gauges, panics, process, tasks, tenant};
 
 /// What the process holds now. `None`: not measured here, and `not_measured` says why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct Snapshot {
     /// What the allocator keeps.
     pub heap_mode: Mode,
@@ -36,14 +39,16 @@ pub struct Snapshot {
 pub type Stacks = BTreeMap<u32, Vec<crate::frames::Frame>>;
 
 /// Every site's counts, and the names of tenants and spawning lines by number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct Sites {
     /// By number.
     pub sites: Vec<SiteCount>,
     /// Paths of the tenants in `sites`, as [`Tenant::path`] gives them.
     pub tenants: BTreeMap<u16, String>,
     /// The spawning lines in `sites`, as [`tasks::spawned_at`] gives them.
-    #[serde(default)]
+    #[cfg_attr(feature = "serve", serde(default))]
     pub spawners: BTreeMap<u16, String>,
 }
 

@@ -31,6 +31,7 @@ pub use tree::descendants;
 
 /// Why a look at a process did not come about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Blind {
     /// There is no such process any more.
     #[error("process {pid} is gone")]

@@ -46,6 +46,7 @@ pub enum Planted {
 
 /// What is wrong with a `--plant`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlantError {
     /// Not one of the forms.
     #[error(

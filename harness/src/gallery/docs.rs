@@ -20,6 +20,7 @@ const REPORT_END: &str = "```\n";
 
 /// Why the docs could not be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DocsError {
     /// A page is not there, or cannot be read or written.
     #[error("{}: {source}: the gallery's docs are a README.md and a page for each defect beside its scenario", path.display())]

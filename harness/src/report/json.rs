@@ -10,6 +10,7 @@ use super::{CaseReport, RunReport, VERSION};
 
 /// Why a document is no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Not JSON, or not a report.
     #[error("not a report of `watertight run`: {0}")]

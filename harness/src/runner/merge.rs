@@ -30,6 +30,7 @@ pub enum Merged {
 
 /// Why files cannot be joined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MergeError {
     /// Not one of the files says which run it is of.
     #[error("{}: every file is empty: no shard got as far as its first line", names(.0))]

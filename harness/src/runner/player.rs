@@ -49,6 +49,7 @@ pub trait Player: Sync {
 
 /// Why there is nothing to judge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlayError {
     /// The scenario cannot be played as asked: a file that does not validate, an unknown case, an unknown target.
     #[error("{0}")]

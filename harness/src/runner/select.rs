@@ -95,6 +95,7 @@ pub(super) fn file_stem(name: &str) -> String {
 
 /// Why nothing can be played.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SelectError {
     /// Files that do not parse or validate; every error of every file.
     #[error("{}", .0.join("\n"))]

@@ -120,6 +120,7 @@ pub struct ShardFile {
 
 /// Why a file is none of a shard.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ShardFileError {
     /// It cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]

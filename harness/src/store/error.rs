@@ -6,6 +6,7 @@ use rusqlite::ErrorCode;
 
 /// Why a store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Nothing can be written there.
     #[error("store {path}: it cannot be written, the file or its disk is read-only: choose another place with `--store`", path = path.display())]

@@ -55,6 +55,7 @@ pub use sensitivity::smallest_leak_seen;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Bounded; see the sensitivity for the smallest leak that would have been seen.
     Clean,
@@ -77,6 +78,7 @@ pub enum Outcome {
 /// What a run says about one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct ResourceVerdict {
     /// The resource.
     pub resource: Resource,
@@ -119,6 +121,7 @@ impl ResourceVerdict {
 
 /// What a run says, all in all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Judgement {
     /// The worst of the resources and of the run itself.
     pub outcome: Outcome,

@@ -11,6 +11,7 @@ use crate::figures;
 
 /// What a series does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Shape {
     /// It stays where it is, or comes back to its floor.
     Flat,

@@ -30,6 +30,7 @@ const NAMES_MAX: usize = 256;
 
 /// Why somebody cannot be watched.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WatchError {
     /// There is no such process.
     #[error("there is no process {pid}; `ps -e` or `pgrep -a NAME` lists them")]

@@ -15,6 +15,7 @@ pub enum Place {
 
 /// Why a text is no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlaceError {
     /// Neither of the two.
     #[error(

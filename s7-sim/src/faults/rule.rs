@@ -90,6 +90,7 @@ pub struct Rules(Vec<Rule>);
 
 /// Why rules are none.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[non_exhaustive]
 pub enum RuleError {
     /// Too many.
     #[error(

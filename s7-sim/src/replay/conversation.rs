@@ -30,6 +30,7 @@ pub enum Step {
 
 /// Why a capture's packets are no conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ConversationError {
     /// Bytes are missing, or come out of order.
     #[error(

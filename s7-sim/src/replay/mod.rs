@@ -31,6 +31,7 @@ pub struct Replay {
 
 /// The first thing that was not as recorded, or why it cannot be told.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ReplayError {
     /// An answer differs.
     #[error("answer {number}: {difference}")]

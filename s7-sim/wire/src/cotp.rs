@@ -25,6 +25,7 @@ pub const DATA_HEADER_BYTES: usize = 3;
 
 /// Why a TPDU cannot be read; the connection is past saving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CotpError {
     /// The length indicator does not fit the packet.
     #[error("COTP: length indicator {indicator} does not fit a TPDU of {bytes} bytes")]

@@ -33,6 +33,7 @@ pub enum Message {
 
 /// Why a stream cannot be followed any further: close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// In the packet's first bytes.
     #[error(transparent)]

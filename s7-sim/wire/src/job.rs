@@ -44,6 +44,7 @@ pub enum Job {
 
 /// Why a job cannot be read: the frame is whole, its content is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum JobError {
     /// Not a job at all.
     #[error("expected a Job, found {found:?}")]
@@ -147,6 +148,7 @@ pub enum Answer {
 
 /// Why an answer cannot be read. None of its data is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AnswerError {
     /// Not an answer at all.
     #[error("expected an Ack or AckData, found {found:?}")]

@@ -63,6 +63,7 @@ impl Rosctr {
 
 /// Why bytes are not an S7 PDU; the connection is past saving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PduError {
     /// Not S7 (S7CommPlus says 72 here).
     #[error("S7: expected protocol id 32, found {found:02X}")]

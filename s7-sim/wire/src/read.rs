@@ -12,6 +12,7 @@ use crate::size::{ITEM_DATA_HEAD_BYTES, padding};
 
 /// Why a request cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// No item, or more than a job may have.
     #[error("a job has 1..={ITEMS_MAX} items, found {found}")]
@@ -151,6 +152,7 @@ pub struct ItemData {
 
 /// Why an item of an answer gives no data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ItemError {
     /// The PLC says no.
     #[error("the PLC refused the item: {0}")]

@@ -16,6 +16,7 @@ pub const LENGTH_MAX: u16 = 8192 + HEADER_BYTES as u16;
 
 /// What is wrong with a packet's first bytes; the stream cannot be followed any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TpktError {
     /// The first byte is not the version.
     #[error(

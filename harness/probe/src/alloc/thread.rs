@@ -4,7 +4,7 @@
 //! the thread starts or ends. A shard is handed back by a destructor of a pthread key: libc's, not Rust's.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::counts::{self, OWN_SHARDS};
 use super::stack::Bounds;
@@ -80,7 +80,7 @@ fn hand_back_at_thread_exit(index: usize) -> bool {
 fn exit_key() -> Option<libc::pthread_key_t> {
     let known = EXIT_KEY.load(Ordering::Acquire);
     if known != NO_KEY {
-        return Some(known);
+        return Some(known as libc::pthread_key_t);
     }
     let mut key = 0;
     #[expect(unsafe_code, reason = "std's thread-locals with destructors allocate")]
@@ -89,7 +89,7 @@ fn exit_key() -> Option<libc::pthread_key_t> {
     if error != 0 {
         return None;
     }
-    match EXIT_KEY.compare_exchange(NO_KEY, key, Ordering::AcqRel, Ordering::Acquire) {
+    match EXIT_KEY.compare_exchange(NO_KEY, key as u64, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Some(key),
         Err(first) => {
             #[expect(unsafe_code, reason = "std's thread-locals with destructors allocate")]
@@ -97,7 +97,7 @@ fn exit_key() -> Option<libc::pthread_key_t> {
             unsafe {
                 libc::pthread_key_delete(key);
             }
-            Some(first)
+            Some(first as libc::pthread_key_t)
         }
     }
 }
@@ -138,10 +138,11 @@ fn ask_stack_bounds() -> Bounds {
 
 const UNKNOWN: u32 = u32::MAX;
 const COMMON: u32 = u32::MAX - 1;
-const NO_KEY: u32 = u32::MAX;
+/// Wide enough for every system: a key is 32 bits on Linux and 64 on macOS.
+const NO_KEY: u64 = u64::MAX;
 
 static TAKEN: [AtomicBool; OWN_SHARDS] = [const { AtomicBool::new(false) }; OWN_SHARDS];
-static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
+static EXIT_KEY: AtomicU64 = AtomicU64::new(NO_KEY);
 
 thread_local! {
     static SHARD: Cell<u32> = const { Cell::new(UNKNOWN) };

@@ -2,6 +2,7 @@
 
 use std::io;
 
+#[cfg(feature = "serve")]
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
@@ -14,8 +15,14 @@ mod sockets;
 #[cfg(target_os = "linux")]
 pub use origins::opened_here;
 
+/// Remembers that the caller opened `fd`; nothing here: descriptors are not listed on this system.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub fn opened_here(_fd: &impl std::os::fd::AsFd) {}
+
 /// One open file descriptor.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct Fd {
     /// Its number.
     pub fd: u32,
@@ -26,7 +33,7 @@ pub struct Fd {
     /// The path of a file.
     pub path: Option<String>,
     /// `tcp`, `udp` or `unix`, for sockets of these families.
-    #[serde(default)]
+    #[cfg_attr(feature = "serve", serde(default))]
     pub protocol: Option<String>,
     /// The near address of a TCP or UDP socket; the path of a Unix one that is bound.
     pub local: Option<String>,
@@ -35,13 +42,14 @@ pub struct Fd {
     /// The state of a TCP or Unix socket as `ss` prints it: `ESTAB`, `CLOSE-WAIT`, …
     pub state: Option<String>,
     /// `file:line` of the code that opened it, where that said so by [`opened_here`].
-    #[serde(default)]
+    #[cfg_attr(feature = "serve", serde(default))]
     pub opened_at: Option<String>,
 }
 
 /// What a file descriptor refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Kind {
     /// A socket of any family.
     Socket,

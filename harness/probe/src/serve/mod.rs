@@ -42,6 +42,7 @@ pub struct Serving {
 
 /// Why the endpoint does not serve.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ServeError {
     /// The variable is no address.
     Address {

@@ -14,10 +14,6 @@ use super::tracked::number;
 use super::{DumpError, TaskDump};
 use crate::{Tenant, frames};
 
-/// tokio panics on a dump elsewhere.
-const SUPPORTED: bool = cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
-const WHY_NOT: &str = "tokio dumps tasks on Linux x86_64 and aarch64 only";
-
 /// Between two looks at the workers.
 const PULSE_PAUSE: Duration = Duration::from_millis(5);
 
@@ -25,9 +21,6 @@ const PULSE_PAUSE: Duration = Duration::from_millis(5);
 const LINES_MAX: usize = 32;
 
 pub(super) fn from_outside(handle: &Handle, within: Duration) -> Result<Vec<TaskDump>, DumpError> {
-    if !SUPPORTED {
-        return Err(DumpError::Unsupported(WHY_NOT));
-    }
     let _probe = Tenant::PROBE.enter();
     let Some(turn) = Turn::take() else { return Err(DumpError::Busy) };
     // A dead runtime ends what is spawned on it at once.
@@ -64,9 +57,6 @@ pub(super) fn from_outside(handle: &Handle, within: Duration) -> Result<Vec<Task
 }
 
 pub(super) async fn from_inside(within: Duration) -> Result<Vec<TaskDump>, DumpError> {
-    if !SUPPORTED {
-        return Err(DumpError::Unsupported(WHY_NOT));
-    }
     let handle = Handle::current();
     let dump = async {
         let pulse = Pulse::of(&handle);

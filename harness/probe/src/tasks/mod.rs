@@ -6,9 +6,16 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "serve")]
 use serde::{Deserialize, Serialize};
 
-#[cfg(tokio_unstable)]
+#[cfg(all(tokio_unstable, target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod dump;
+#[cfg(all(
+    tokio_unstable,
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+))]
+#[path = "no_dump.rs"]
 mod dump;
 #[cfg(tokio_unstable)]
 mod ledger;
@@ -27,12 +34,14 @@ use crate::Tenant;
 use crate::tenant::{self, TENANTS_MAX};
 
 pub use backend::{dump, dump_here};
+#[cfg(feature = "serve")]
 pub(crate) use backend::{want_handle, wanted_handle};
 pub(crate) use places::PLACES_MAX;
 pub use places::spawned_at;
 
 /// One live task.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
 pub struct TaskInfo {
     /// tokio's task id, rising in order of spawning.
     pub id: u64,
@@ -59,7 +68,9 @@ impl TaskInfo {
 }
 
 /// Where one task waits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serve", derive(Serialize, Deserialize))]
+#[non_exhaustive]
 pub struct TaskDump {
     /// tokio's task id.
     pub id: u64,
@@ -69,6 +80,7 @@ pub struct TaskDump {
 
 /// Why there is no dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DumpError {
     /// The runtime did not come to a stop: a worker is blocked, or nobody drives the runtime.
     TimedOut {

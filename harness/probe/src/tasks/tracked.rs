@@ -72,11 +72,13 @@ pub async fn dump_here(within: Duration) -> Result<Vec<TaskDump>, DumpError> {
 }
 
 /// The runtime that polled a task first after [`want_handle`].
+#[cfg(feature = "serve")]
 pub(crate) fn wanted_handle() -> Option<Handle> {
     HANDLE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Asks for the handle of the next runtime that polls a task. Not held unasked: it keeps the runtime's epoll open.
+#[cfg(feature = "serve")]
 pub(crate) fn want_handle() {
     HANDLE_WANTED.store(true, Ordering::Relaxed);
 }

@@ -46,8 +46,10 @@ pub async fn dump_here(_within: Duration) -> Result<Vec<TaskDump>, DumpError> {
     Err(DumpError::Unsupported(WHY))
 }
 
+#[cfg(feature = "serve")]
 pub(crate) fn wanted_handle() -> Option<Handle> {
     None
 }
 
+#[cfg(feature = "serve")]
 pub(crate) fn want_handle() {}

@@ -24,6 +24,7 @@ use player::{Part, objection};
 
 /// What cannot be done to a rig.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RigError {
     /// There is no such proxy.
     #[error("no proxy `{name}`; there is: {}", list(.known))]

@@ -116,6 +116,7 @@ impl Listener for super::Silent {}
 
 /// Why a soak did not begin.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SoakError {
     /// The store cannot be used.
     #[error(transparent)]

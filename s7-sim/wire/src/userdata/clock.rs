@@ -19,6 +19,7 @@ pub const TIME_BYTES: usize = 10;
 
 /// Why a payload is no time.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ClockError {
     /// Another length.
     #[error("clock: expected {TIME_BYTES} bytes, found {found}")]

@@ -88,6 +88,7 @@ pub struct Userdata {
 
 /// Why a userdata PDU cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum UserdataError {
     /// Another kind of PDU.
     #[error("expected userdata, found {found:?}")]

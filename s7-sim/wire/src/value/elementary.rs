@@ -47,6 +47,7 @@ pub enum Value {
 
 /// Why a value cannot be read or written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ValueError {
     /// The value runs past the end.
     #[error("{kind} at byte {offset} needs {}, the area has {found}", kind.bytes() + offset)]

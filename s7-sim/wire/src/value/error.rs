@@ -6,6 +6,7 @@ use super::data_type::DataType;
 
 /// Why bytes are no value of a type, or a value cannot be written as one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum DataError {
     /// Not as many bytes as the type takes.
     #[error("{data_type}: expected {expected} bytes, found {found}")]
