@@ -18,7 +18,7 @@ pub const KEYS: [(&str, &str); 13] = [
     ("seed", "seed: 7"),
     (
         "target",
-        "target:\n  command: [my-service, --listen, \"127.0.0.1:{port}\", --store, \"{peers.store}\"]\n  inside: { prometheus: { url: \"http://127.0.0.1:{port.metrics}/metrics\", tasks: tasks_alive, heap: heap_bytes } }",
+        "target:\n  command: [my-service, --listen, \"127.0.0.1:{port}\", --store, \"{peers.store}\"]\n  inside: { prometheus: { url: \"http://127.0.0.1:{port.metrics}/metrics\", tasks: tasks_alive, heap: heap_bytes, gauges: { sessions: sessions_open } } }",
     ),
     (
         "world",
@@ -28,7 +28,7 @@ pub const KEYS: [(&str, &str); 13] = [
     ("cycles", "cycles: { warm_up: 5, count: 60, wall: { warm_up: 4, count: 24, pace: 20 } }"),
     (
         "cycle",
-        "cycle:\n  - name: flap\n    for: 20s\n    faults:\n      - flap: { link: store, up: 3s, down: 2s }\n  - { name: settle, within: 60s, until: {}, watch: 5s }",
+        "cycle:\n  - name: flap\n    for: 20s\n    faults:\n      - flap: { link: store, up: 3s, down: 2s }\n  - { name: settle, within: 60s, until: { sessions: 4 }, watch: 5s }",
     ),
     (
         "expect",
@@ -75,7 +75,7 @@ pub const FAULTS: [(&str, &str); 23] = [
 /// The example of a fault as it stands in a file.
 pub fn in_a_cycle(fault: &str) -> String {
     format!(
-        "cycle:\n  - name: disturb\n    for: 20s\n    faults:\n      - {fault}\n  - {{ name: settle, within: 60s, until: {{}}, watch: 5s }}"
+        "cycle:\n  - name: disturb\n    for: 20s\n    faults:\n      - {fault}\n  - {{ name: settle, within: 60s, until: {{ sessions: 4 }}, watch: 5s }}"
     )
 }
 

@@ -109,7 +109,8 @@ impl Walk<'_> {
                 path: own_path.clone(),
                 kind: kind(self.schema, value),
                 default,
-                is_needed: needed.is_some_and(|all| all.iter().any(|one| one == name)),
+                // The key of a single-key map is the kind that was chosen.
+                is_needed: !is_kind && needed.is_some_and(|all| all.iter().any(|one| one == name)),
                 meaning,
                 owner: (owner.to_owned(), name.clone()),
             });

@@ -55,16 +55,16 @@ fn annotate(node: &mut Map<String, Value>, key: &Key) {
     let needed = if key.is_needed { ", needed" } else { "" };
     let default =
         key.default.as_ref().map_or_else(String::new, |default| format!(", `{default}` unless said"));
-    let example =
-        examples::of(&key.path).map_or_else(String::new, |example| format!("\n\n```yaml\n{example}\n```"));
+    let known = examples::KEYS.iter().chain(&examples::SELDOM).find(|(path, _)| *path == key.path);
+    let fault = examples::FAULTS.iter().find(|(name, _)| key.is_fault() && *name == key.name());
+    let own = known.or(fault).map(|(_, example)| *example);
+    let example = own.map_or_else(String::new, |example| format!("\n\n```yaml\n{example}\n```"));
     let text = format!(
         "{}\n\n*{}{needed}{default}*{example}\n\n`watertight explain {}`",
         key.meaning, key.kind, key.path
     );
     node.insert("markdownDescription".to_owned(), json!(text));
-    let known = examples::KEYS.iter().chain(&examples::SELDOM).find(|(path, _)| *path == key.path);
-    let fault = examples::FAULTS.iter().find(|(name, _)| key.is_fault() && *name == key.name());
-    if let Some(value) = known.or(fault).and_then(|(_, example)| examples::value(example)) {
+    if let Some(value) = own.and_then(examples::value) {
         node.insert("examples".to_owned(), json!([value]));
     }
 }

@@ -63,18 +63,21 @@ fn seen(cycles: usize, engine: EngineKind) -> Option<f64> {
     smallest_leak_seen(&vec![0; cycles.min(CYCLES_MAX)], engine == EngineKind::Sim)
 }
 
-/// How often in a cycle something could be left behind: at each end of each connection that a fault ends or opens, and once at least.
+/// How often in a cycle something could be left behind: by each connection that a fault takes hold of or opens, and once at least.
 fn chances<W: World>(look: Look<'_, W>) -> usize {
     let plan = Plan::compile(look.scenario, Seed(look.scenario.seed), 0);
-    let instances = |link: &str| look.scenario.world.get(link).map_or(1, |peer| look.world.instances(peer));
+    let of = |peer: &str| look.scenario.world.get(peer).map_or(1, |peer| look.world.instances(peer));
+    // What becomes of the target's process becomes of all its connections.
+    let all: usize = look.scenario.world.values().map(|peer| look.world.instances(peer)).sum();
     let begins = plan
         .events
         .iter()
         .filter(|event| !matches!(event.change, Change::End | Change::Up | Change::Resume | Change::Repair));
     let chances: usize = begins
-        .map(|event| match (&event.link, event.change) {
-            (_, Change::OpenConnection { .. }) | (None, _) => 1,
-            (Some(link), _) => instances(link),
+        .map(|event| match (event.change, event.link.as_deref().or(event.fault.peer())) {
+            (Change::OpenConnection { .. }, _) => 1,
+            (_, Some(peer)) => of(peer),
+            (_, None) => all,
         })
         .sum();
     chances.max(1)

@@ -20,6 +20,9 @@ const NAME_COLUMNS_MAX: usize = 14;
 /// The part of the chart that the settling gets: nobody knows beforehand how long it takes.
 const SETTLE_SHARE: usize = 4;
 
+/// So many show the bound of the settling in words.
+const REST_COLUMNS_MIN: usize = 21;
+
 /// A picture's measures: columns of names, of faults, of the disturbance, of settling and watching together.
 struct Frame {
     name: usize,
@@ -63,7 +66,7 @@ impl Frame {
         let name = name.clamp(4, NAME_COLUMNS_MAX);
         let fault = widest(&mut rows.iter().map(|row| row.fault)).clamp(4, NAME_COLUMNS_MAX);
         let chart = columns.min(COLUMNS_MAX).saturating_sub(name + fault + 6).max(CHART_COLUMNS_MIN);
-        let rest = (chart / SETTLE_SHARE).max(12);
+        let rest = (chart / SETTLE_SHARE).max(REST_COLUMNS_MIN).min(chart / 2);
         let lasts = case.plan.disturbed_for;
         // Where nothing is disturbed, the settling is all there is.
         let disturbed = if lasts.is_zero() { 0 } else { chart - rest };
@@ -136,7 +139,7 @@ impl Frame {
             line += &span(&format!("{} {}", phase.name, Time(round(phase.to - phase.from))), columns);
         }
         let settle = &case.plan.settle;
-        let watch = self.rest / 3;
+        let watch = self.rest / 4;
         line += &span(&format!("{} ≤{}", settle.name, Time(settle.within)), self.rest - watch);
         line += &span(&Time(settle.watch).to_string(), watch);
         format!(
