@@ -51,7 +51,9 @@ fn in_sim_the_healthy_server_is_clean_and_both_leaks_are_found_at_their_lines() 
 #[test]
 fn the_report_of_the_leak_is_the_kept_one() {
     let scenario = format!("{KV_SCENARIOS}/leaks-heartbeat.yaml");
-    assert_holds(&kv(&["run", &scenario, "--no-expect"], 1), REPORT);
+    // How many controls there were is the harness's own affair.
+    let kept: Vec<&str> = REPORT.lines().filter(|line| !line.starts_with("  why")).collect();
+    assert_holds(&kv(&["run", &scenario, "--no-expect"], 1), &kept.join("\n"));
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn the_schema_lists_the_peers_of_this_world_and_no_other() {
     let kinds = schema["$defs"]["OwnPeer"]["oneOf"].as_array().expect("peers are one of several kinds");
     let keys: Vec<&String> =
         kinds.iter().filter_map(|kind| kind["properties"].as_object()?.keys().next()).collect();
-    assert_eq!(keys, ["tcp", "tcp_client"]);
+    assert_eq!(keys, ["tcp", "tcp_server", "tcp_client"]);
 }
 
 #[test]
@@ -111,10 +113,7 @@ fn what_is_wrong_with_a_scenario_is_said_before_it_is_played() {
     let scenario = format!("{KV_SCENARIOS}/flapping-network.yaml");
     let said = |set: &str| kv(&["check", &scenario, "--set", set], 2);
     let said_of = [
-        (
-            "target={ name: kv, with: { leek: heartbeat } }",
-            "unknown field `leek`, expected one of `ttl`, `patience`, `leak`",
-        ),
+        ("target={ name: kv, with: { leek: heartbeat } }", "`with` of `kv`: unknown field `leek`"),
         ("target=s7-gateway", "unknown target `s7-gateway`; known: `kv`, or `command: [..]`"),
         ("target={ name: kv, defect: spawn_per_tick }", "`kv` has settings alone, under `with`"),
     ];
