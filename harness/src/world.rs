@@ -2,6 +2,133 @@
 //!
 //! The harness knows no protocol. A [`World`] names the kinds of peers that a scenario may use and brings them to life,
 //! in sim over in-memory streams and in wall-clock engines over TCP.
+//!
+//! # Three ways to bring a target of one's own
+//!
+//! | what there is | what it takes | where it plays |
+//! | --- | --- | --- |
+//! | a program, in any language | a scenario with `target: { command: [..] }`, and no code | processes |
+//! | a service that takes its connections from outside; peers that can be scripted | [`Own`](crate::own::Own): one function | sim, processes |
+//! | the same, and peers that speak a protocol | a [`World`]: four methods, and those whose default says no | whatever it implements |
+//!
+//! `harness/examples/` has the first two, and the guide to them.
+//!
+//! # What holds for every world
+//!
+//! - What the target starts is the target's: it is started within its tenant, and a task hands its tenant on to what it spawns. Nothing
+//!   need be tagged.
+//! - The clock is tokio's, which the simulation pauses. A target that asks the system for the time, sleeps on a thread, uses
+//!   `spawn_blocking` for more than an instant, or draws from the system's chance cannot be repeated, and may stand still.
+//! - Dropping a [`SimTarget`] stands for a kill, [`SimTarget::stop`] for SIGTERM. Dropping a [`Party`] ends it and all its connections.
+//! - A party's [`Load`] is the proof that something went on: a clean run without load is invalid.
+//!
+//! # A world with a protocol of its own
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//! use std::time::Duration;
+//!
+//! use serde::Deserialize;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tokio_util::sync::{CancellationToken, DropGuard};
+//! use watertight::chaos::SimNet;
+//! use watertight::own::{Own, start_in_sim};
+//! use watertight::world::{BoxFuture, Dial, Load, Party, Seat, Setting, SimTarget, World, WorldError};
+//! # use watertight::own::{Failure, NoSettings, Start};
+//! # struct Echo;
+//! # impl Own for Echo {
+//! #     const NAME: &'static str = "echo";
+//! #     type Settings = NoSettings;
+//! #     async fn serve(start: Start<NoSettings>) -> Result<(), Failure> {
+//! #         start.net.serves_nobody();
+//! #         Ok(start.stop.cancelled().await)
+//! #     }
+//! # }
+//!
+//! /// What may stand under `world:`, such as `callers: { caller: { count: 3 } }`.
+//! #[derive(Debug, Clone, Deserialize, schemars::JsonSchema, garde::Validate)]
+//! #[serde(deny_unknown_fields, rename_all = "snake_case")]
+//! enum Peer {
+//!     /// Clients that send a byte and want it back.
+//!     Caller(#[garde(dive)] Callers),
+//! }
+//!
+//! #[derive(Debug, Clone, Deserialize, schemars::JsonSchema, garde::Validate)]
+//! #[serde(deny_unknown_fields)]
+//! struct Callers {
+//!     /// How many.
+//!     #[garde(range(min = 1, max = 1000))]
+//!     count: usize,
+//! }
+//!
+//! struct EchoWorld;
+//!
+//! impl World for EchoWorld {
+//!     type Peer = Peer;
+//!
+//!     fn seat(&self, _: &Peer) -> Seat {
+//!         Seat::Consumer
+//!     }
+//!
+//!     fn instances(&self, Peer::Caller(callers): &Peer) -> usize {
+//!         callers.count
+//!     }
+//!
+//!     fn start_sim_target<'a>(
+//!         &'a self,
+//!         setting: Setting<'a, Peer>,
+//!         net: &'a SimNet,
+//!     ) -> BoxFuture<'a, Result<Box<dyn SimTarget>, WorldError>> {
+//!         // `Echo` is an `Own`; a target that is none implements `SimTarget`, and listens at `SIM_TARGET_ADDRESS` of `net`.
+//!         Box::pin(start_in_sim::<Echo, _>(setting, net, Default::default()))
+//!     }
+//!
+//!     fn start_consumer<'a>(
+//!         &'a self,
+//!         _: Setting<'a, Peer>,
+//!         _: &'a str,
+//!         Peer::Caller(callers): &'a Peer,
+//!         dial: Arc<dyn Dial>,
+//!     ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>> {
+//!         let (calls, cancel) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+//!         for ordinal in 0..callers.count {
+//!             let caller = call(Arc::clone(&dial), ordinal, Arc::clone(&calls));
+//!             tokio::spawn(cancel.clone().run_until_cancelled_owned(caller));
+//!         }
+//!         Box::pin(async { Ok(Box::new(Calling { calls, _cancel: cancel.drop_guard() }) as _) })
+//!     }
+//! }
+//!
+//! async fn call(dial: Arc<dyn Dial>, ordinal: usize, calls: Arc<AtomicU64>) {
+//!     loop {
+//!         if let Ok(mut stream) = dial.dial(ordinal).await {
+//!             let mut echo = [0];
+//!             while stream.write_all(b"x").await.is_ok() && stream.read_exact(&mut echo).await.is_ok() {
+//!                 calls.fetch_add(1, Relaxed);
+//!                 tokio::time::sleep(Duration::from_secs(1)).await;
+//!             }
+//!         }
+//!         tokio::time::sleep(Duration::from_secs(1)).await;
+//!     }
+//! }
+//!
+//! struct Calling {
+//!     calls: Arc<AtomicU64>,
+//!     _cancel: DropGuard,
+//! }
+//!
+//! impl Party for Calling {
+//!     fn load(&mut self) -> BoxFuture<'_, Result<Vec<Load>, WorldError>> {
+//!         let count = self.calls.load(Relaxed);
+//!         Box::pin(async move { Ok(vec![Load { what: "calls", count, at_least_per_cycle: 1, at_most: None }]) })
+//!     }
+//! }
+//! # let _ = EchoWorld;
+//! ```
+//!
+//! A runner for it is `watertight_cli::main` with a `WorldLibrary` and a `WorldPlayer` of it; the S7 world in `scenarios/src/world.rs` is one
+//! that uses everything.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

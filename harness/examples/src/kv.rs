@@ -31,6 +31,9 @@ const OUTBOX: usize = 64;
 /// How long nothing is accepted after an error, such as no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often values that have expired are dropped.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// How patient the server is, and what it does wrong on purpose.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -45,12 +48,12 @@ pub struct Settings {
 /// What all sessions share.
 #[derive(Debug)]
 pub struct Kv {
-    settings: Settings,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    settings: Settings,
     values: BTreeMap<String, (String, Instant)>,
     /// By session: the key it watches, and where it hears of it.
     watchers: BTreeMap<u64, (String, mpsc::Sender<String>)>,
@@ -61,12 +64,23 @@ struct State {
 impl Kv {
     /// A server that holds nothing.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, state: Mutex::default() })
+        let (values, watchers) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { settings, values, watchers, sessions: 0, next_session: 0 };
+        Arc::new(Self { state: Mutex::new(state) })
+    }
+
+    /// Takes over other settings; what is under way ends as it began.
+    pub fn configure(&self, settings: Settings) {
+        self.state().settings = settings;
     }
 
     /// Sessions at this moment.
     pub fn sessions(&self) -> usize {
         self.state().sessions
+    }
+
+    fn settings(&self) -> Settings {
+        self.state().settings
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -83,7 +97,7 @@ impl Kv {
         if state.values.len() >= KEYS_MAX && !state.values.contains_key(key) {
             return "FULL";
         }
-        let expires = Instant::now() + self.settings.ttl;
+        let expires = Instant::now() + state.settings.ttl;
         state.values.insert(key.to_owned(), (value.to_owned(), expires));
         // Whoever does not read loses its place, and then its session.
         let changed = format!("CHANGED {key} {value}");
@@ -109,7 +123,7 @@ pub async fn serve<L>(kv: Arc<Kv>, mut listener: L, stop: impl Future<Output = (
 where
     L: Listener<Io: Send + Unpin + 'static>,
 {
-    let (mut sessions, mut sweep, mut stop) = (JoinSet::new(), interval(kv.settings.ttl), pin!(stop));
+    let (mut sessions, mut sweep, mut stop) = (JoinSet::new(), interval(SWEEP), pin!(stop));
     loop {
         tokio::select! {
             biased;
@@ -142,11 +156,11 @@ impl Session {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
         let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
         let (outbox, mut changes) = mpsc::channel(OUTBOX);
-        let mut outbox = Some(outbox);
-        if self.kv.settings.leak == Some(Leak::Heartbeat) {
+        let (mut outbox, settings) = (Some(outbox), self.kv.settings());
+        if settings.leak == Some(Leak::Heartbeat) {
             leak::heartbeat();
         }
-        let patience = self.kv.settings.patience;
+        let patience = settings.patience;
         // What the session is told in between must not keep one alive that says nothing any more.
         let mut silent_until = Instant::now() + patience;
         loop {
@@ -194,7 +208,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         let mut state = self.kv.state();
         state.sessions -= 1;
-        if self.kv.settings.leak != Some(Leak::Watcher) {
+        if state.settings.leak != Some(Leak::Watcher) {
             state.watchers.remove(&self.id);
         }
     }

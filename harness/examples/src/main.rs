@@ -1,5 +1,6 @@
 //! `watertight` for the key-value server: all the code that playing scenarios with it takes.
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use watertight_probe::gauges;
 #[global_allocator]
 static ALLOC: watertight_probe::Alloc = watertight_probe::Alloc::new();
 
+/// The target.
 struct KvServer;
 
 /// What a scenario may set under `target: { with: .. }`.
@@ -27,7 +29,7 @@ struct With {
 
 impl Default for With {
     fn default() -> Self {
-        Self { ttl: Time(Duration::from_secs(10)), patience: Time(Duration::from_secs(15)), leak: None }
+        Self { ttl: Time(Duration::from_secs(10)), patience: Time(Duration::from_secs(5)), leak: None }
     }
 }
 
@@ -35,16 +37,25 @@ impl Own for KvServer {
     const NAME: &'static str = "kv";
     type Settings = With;
 
-    async fn serve(start: Start<With>) -> Result<(), Failure> {
-        let With { ttl, patience, leak } = start.settings;
-        let (ttl, patience) = (start.paced(ttl.0), start.paced(patience.0));
-        let kv = Kv::new(kv::Settings { ttl, patience, leak });
+    async fn serve(mut start: Start<With>) -> Result<(), Failure> {
+        let kv = Kv::new(settings(&start.settings, start.pace));
         let listener = start.net.listen().await?;
         let seen = Arc::clone(&kv);
         let _sessions = gauges::register("sessions", move || seen.sessions() as f64);
-        kv::serve(kv, listener, start.stop.cancelled_owned()).await;
-        Ok(())
+        let mut served = pin!(kv::serve(Arc::clone(&kv), listener, start.stop.cancelled_owned()));
+        loop {
+            tokio::select! {
+                () = &mut served => return Ok(()),
+                Some(with) = start.reloads.recv() => kv.configure(settings(&with, start.pace)),
+            }
+        }
     }
+}
+
+/// The server's settings, with its times at the run's pace.
+fn settings(with: &With, pace: f64) -> kv::Settings {
+    let (ttl, patience) = (with.ttl.0.div_f64(pace), with.patience.0.div_f64(pace));
+    kv::Settings { ttl, patience, leak: with.leak }
 }
 
 fn main() -> ExitCode {

@@ -317,6 +317,22 @@ impl SimListener {
     }
 }
 
+impl tokio_util::net::Listener for SimListener {
+    type Io = SimStream;
+    /// Who connects: the link and the connection's ordinal on it; of the listener, the name it listens at.
+    type Addr = String;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(SimStream, String)>> {
+        let stream = ready!(SimListener::poll_accept(self, cx))?;
+        let from = format!("{} {}", stream.conn.link().name(), stream.ordinal());
+        Poll::Ready(Ok((stream, from)))
+    }
+
+    fn local_addr(&self) -> io::Result<String> {
+        Ok(self.addr().to_owned())
+    }
+}
+
 impl Drop for SimListener {
     fn drop(&mut self) {
         let mut net = self.net.lock();

@@ -2,7 +2,7 @@
 //!
 //! A scenario says `target: NAME`. In sim the service runs in the run's own process, over in-memory streams and under the paused clock;
 //! in the process engine the same binary starts itself again and serves over TCP, with the probe. Its peers are those that come with the
-//! harness ([`OwnPeer`]): clients that say what the scenario has them say, and, for programs, any TCP service that it connects to. A target
+//! harness ([`OwnPeer`]): clients and servers that say what the scenario has them say, and, for programs, any TCP service. A target
 //! whose peers speak a protocol implements [`World`](crate::world::World), and may use [`start_in_sim`] and [`program()`] for its own part.
 //!
 //! ```no_run

@@ -84,7 +84,10 @@ impl Net {
                 let link = links.get(address).ok_or_else(|| {
                     let known: Vec<_> = links.keys().map(String::as_str).collect();
                     let known = known.join(", ");
-                    io::Error::new(io::ErrorKind::NotFound, format!("no peer at `{address}`; there are: {known}"))
+                    io::Error::new(
+                        io::ErrorKind::NotFound,
+                        format!("no peer at `{address}`; there are: {known}"),
+                    )
                 })?;
                 Ok(Either::Right(net.connect(SIM_TARGET_PARTY, link, address).await?))
             }

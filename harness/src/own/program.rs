@@ -18,6 +18,7 @@ use super::order::{Order, hand_over, settings};
 use super::sim::end;
 use super::{Failure, Net, Own};
 use crate::engine::{EXEC_ROLE, exec_role};
+use crate::peers::{SERVER_ROLE, server_role};
 use crate::runner::roles::Role;
 use crate::scenario::model::PeerSpec;
 use crate::world::{Announced, Program, ReadyWhen, Setting, WorldError};
@@ -32,9 +33,10 @@ const LISTENING: &str = "listening at ";
 const NOWHERE: &str = "no address";
 
 /// The roles of a binary with the target `T`, for its dispatcher.
-pub const fn roles<T: Own>() -> [Role; 2] {
+pub const fn roles<T: Own>() -> [Role; 3] {
     [
         Role { name: TARGET_ROLE, main: serve::<T> },
+        Role { name: SERVER_ROLE, main: server_role },
         Role { name: EXEC_ROLE, main: |args| exec_role(args.into_iter()) },
     ]
 }

@@ -92,7 +92,8 @@ impl<T: Own> SimTarget for Target<T> {
 
     fn reload(&mut self, config: String) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            let with: Map<String, Value> = serde_json::from_str(&config).map_err(|error| error.to_string())?;
+            let with: Map<String, Value> =
+                serde_json::from_str(&config).map_err(|error| error.to_string())?;
             hand_over(&self.reload, settings::<T>(with)?).await
         })
     }

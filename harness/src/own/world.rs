@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::order::{settings, with};
 use super::{Own, OwnPeer, program, start_in_sim};
 use crate::chaos::SimNet;
-use crate::peers::start_clients;
+use crate::peers::{start_clients, start_servers};
 use crate::scenario::{Scenario, Target};
 use crate::world::{
     Announced, BoxFuture, Dial, Party, Program, Seat, ServerPlace, Setting, SimTarget, World, WorldError,
@@ -51,14 +51,14 @@ impl<T: Own> World for OwnWorld<T> {
     fn needs(&self, scenario: &Scenario<OwnPeer>) -> Vec<String> {
         let program = |peer: &OwnPeer| match peer {
             OwnPeer::Tcp(service) => service.command.iter().flatten().next().cloned(),
-            OwnPeer::TcpClient(_) => None,
+            OwnPeer::TcpServer(_) | OwnPeer::TcpClient(_) => None,
         };
         scenario.world.values().filter_map(program).collect()
     }
 
     fn seat(&self, peer: &OwnPeer) -> Seat {
         match peer {
-            OwnPeer::Tcp(_) => Seat::Server,
+            OwnPeer::Tcp(_) | OwnPeer::TcpServer(_) => Seat::Server,
             OwnPeer::TcpClient(_) => Seat::Consumer,
         }
     }
@@ -66,15 +66,34 @@ impl<T: Own> World for OwnWorld<T> {
     fn instances(&self, peer: &OwnPeer) -> usize {
         match peer {
             OwnPeer::Tcp(_) => 1,
+            OwnPeer::TcpServer(servers) => servers.count,
             OwnPeer::TcpClient(clients) => clients.count,
         }
     }
 
     fn hello(&self, peer: &OwnPeer) -> Bytes {
         match peer {
-            OwnPeer::Tcp(_) => Bytes::new(),
+            OwnPeer::Tcp(_) | OwnPeer::TcpServer(_) => Bytes::new(),
             OwnPeer::TcpClient(clients) => clients.first_bytes(),
         }
+    }
+
+    fn start_sim_server<'a>(
+        &'a self,
+        setting: Setting<'a, OwnPeer>,
+        net: &'a SimNet,
+        name: &'a str,
+        peer: &'a OwnPeer,
+    ) -> BoxFuture<'a, Result<Box<dyn Party>, WorldError>> {
+        Box::pin(async move {
+            let mut addresses = sim_addresses(self, setting.scenario);
+            match peer {
+                OwnPeer::TcpServer(servers) => {
+                    start_servers(servers, net, name, addresses.remove(name).unwrap_or_default())
+                }
+                OwnPeer::Tcp(_) | OwnPeer::TcpClient(_) => Err(WorldError::not_in_sim(name)),
+            }
+        })
     }
 
     fn start_sim_target<'a>(
@@ -95,7 +114,9 @@ impl<T: Own> World for OwnWorld<T> {
         Box::pin(async move {
             match peer {
                 OwnPeer::TcpClient(clients) => Ok(start_clients(&setting, clients, &dial)),
-                OwnPeer::Tcp(_) => Err(WorldError::Unknown(format!("`{name}` is no consumer"))),
+                OwnPeer::Tcp(_) | OwnPeer::TcpServer(_) => {
+                    Err(WorldError::Unknown(format!("`{name}` is no consumer")))
+                }
             }
         })
     }
@@ -103,7 +124,7 @@ impl<T: Own> World for OwnWorld<T> {
     fn server_address(&self, peer: &OwnPeer) -> Option<String> {
         match peer {
             OwnPeer::Tcp(service) => service.address.clone(),
-            OwnPeer::TcpClient(_) => None,
+            OwnPeer::TcpServer(_) | OwnPeer::TcpClient(_) => None,
         }
     }
 
@@ -116,6 +137,7 @@ impl<T: Own> World for OwnWorld<T> {
     ) -> Result<Program, WorldError> {
         match peer {
             OwnPeer::Tcp(service) => service.program(setting, name, free_port),
+            OwnPeer::TcpServer(servers) => servers.program(setting, name),
             OwnPeer::TcpClient(_) => Err(WorldError::Unknown(format!("`{name}` is no server"))),
         }
     }
@@ -123,11 +145,12 @@ impl<T: Own> World for OwnWorld<T> {
     fn server_place(
         &self,
         peer: &OwnPeer,
-        _announced: &Announced,
+        announced: &Announced,
         free_port: u16,
     ) -> Result<ServerPlace, WorldError> {
         match peer {
             OwnPeer::Tcp(service) => Ok(service.place(free_port)),
+            OwnPeer::TcpServer(servers) => Ok(servers.place(announced)),
             OwnPeer::TcpClient(_) => Err(WorldError::Unknown("a consumer listens nowhere".to_owned())),
         }
     }
