@@ -10,6 +10,8 @@ macro_rules! rules {
 }
 
 rules! {
+    detached_spawn,
     forgotten_value,
     leaked_box,
+    loop_without_cancel,
 }
