@@ -49,9 +49,7 @@ fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink
 
 /// Whether the task is seen to be told to end, or to have a bound, or to end with its channel.
 fn ends(words: &[String]) -> bool {
-    let waits = words.iter().filter(|word| *word == "await").count();
     let has = |name: &str| words.iter().any(|word| word == name);
-    let _ = waits;
     words.iter().any(|word| is_watched(word)) || has("timeout") || has("timeout_at") || has("recv")
 }
 
