@@ -5,6 +5,7 @@
 //! sure it is ([`Confidence`]), and can be answered in the source: `// watertight: allow(rule): reason`.
 
 pub mod allow;
+pub mod endless;
 pub mod finding;
 pub mod foresaw;
 pub mod macros;
@@ -14,6 +15,7 @@ pub mod run;
 pub mod shape;
 pub mod source;
 pub mod syntax;
+pub mod task;
 pub mod told;
 pub mod workspace;
 

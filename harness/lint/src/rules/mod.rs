@@ -10,6 +10,11 @@ macro_rules! rules {
 }
 
 rules! {
+    detached_spawn,
     forgotten_value,
+    join_set_never_joined,
     leaked_box,
+    loop_without_cancel,
+    select_recv_without_else,
+    unbounded_channel,
 }
