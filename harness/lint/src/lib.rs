@@ -4,8 +4,12 @@
 //! knows ([`Sink`]); suspicions that what is known elsewhere in the crate refutes are dropped. So a rule may be wrong, says how
 //! sure it is ([`Confidence`]), and can be answered in the source: `// watertight: allow(rule): reason`.
 
+pub mod chain;
 pub mod finding;
+pub mod held;
+pub mod kept;
 pub mod macros;
+pub mod names;
 pub mod rule;
 mod rules;
 pub mod shape;

@@ -11,5 +11,11 @@ macro_rules! rules {
 
 rules! {
     forgotten_value,
+    arc_cycle_by_closure,
+    guard_across_await,
+    large_buffer_across_await,
     leaked_box,
+    map_grows_per_connection,
+    slice_pins_buffer,
+    task_owns_its_sender,
 }
