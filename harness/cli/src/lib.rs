@@ -8,6 +8,7 @@ mod compare;
 mod formats;
 mod gallery;
 mod history;
+mod lint;
 mod list;
 mod live;
 mod merge;
@@ -87,6 +88,8 @@ enum Command {
     Proxy(proxy::Args),
     /// Is it true what clean runs say that they would have seen? Plants it, with many seeds, and counts how often it is
     Sensitivity(sensitivity::Args),
+    /// Read Rust source for what leaks in async services, without building or running it
+    Lint(lint::Args),
     /// List scenarios: names, engines, tags, cases
     List(list::Args),
     /// Watch a process that runs anyway, from outside or through its probe; as a side-car for Prometheus too
@@ -114,6 +117,7 @@ pub fn from_args(args: impl Iterator<Item = OsString>, parts: Parts<'_>) -> Exit
         Command::Soak(args) => soak::run(&args, parts.library),
         Command::Proxy(args) => proxy::proxy(&args),
         Command::Sensitivity(args) => sensitivity::run(&args, parts.library),
+        Command::Lint(args) => lint::lint(&args),
         Command::List(args) => list::list(&args, parts.library),
         Command::Watch(args) => watch::watch(&args),
     };

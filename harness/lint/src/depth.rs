@@ -1,7 +1,7 @@
 //! Refuses what would nest too deep to be parsed: hostile input must cost an error, not the stack.
 
 use proc_macro2::token_stream::IntoIter;
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 /// Tokens on the way from the top of a file to its deepest expression, not counting statements passed by.
 ///
@@ -22,11 +22,20 @@ struct Level {
     /// Those of them that a comma does not end: `A<B, A<B, ..`.
     openers: usize,
     after_brace: bool,
+    /// `1 <` opens nothing, and is frequent in tables.
+    after_literal: bool,
 }
 
 impl Level {
     fn new(tokens: TokenStream, from: usize) -> Self {
-        Self { rest: tokens.into_iter(), from, steps: 0, openers: 0, after_brace: false }
+        Self {
+            rest: tokens.into_iter(),
+            from,
+            steps: 0,
+            openers: 0,
+            after_brace: false,
+            after_literal: false,
+        }
     }
 
     fn depth(&self) -> usize {
@@ -46,7 +55,7 @@ impl Level {
             TokenTree::Punct(punct) => match punct.as_char() {
                 ';' => (self.steps, self.openers) = (0, 0),
                 ',' => self.steps = 0,
-                '<' | '|' => self.openers += 1,
+                '<' | '|' if !self.after_literal => self.openers += 1,
                 _ => self.steps += 1,
             },
             TokenTree::Group(group) => {
@@ -55,6 +64,8 @@ impl Level {
             }
             _ => self.steps += 1,
         }
+        let is_doubled = matches!(token, TokenTree::Punct(punct) if punct.spacing() == Spacing::Joint);
+        self.after_literal = matches!(token, TokenTree::Literal(_)) || (self.after_literal && is_doubled);
     }
 }
 

@@ -204,22 +204,38 @@ impl<'a> Keep<'a> {
             // A variable is no field, but it may be a static.
             Step::Name(name) if at == 0 => self.find(|kept| kept.owner.is_none() && kept.name == *name),
             Step::Name(name) => {
-                let is_own = at == 1 && chain.root() == Some("self");
-                let owner = locals
-                    .self_type
-                    .as_ref()
-                    .filter(|owner| is_own && self.shapes.fields.contains_key(*owner));
+                let owner = self.owner_at(chain, at, locals);
                 let is_index = name.starts_with(|c: char| c.is_ascii_digit());
                 if is_index && owner.is_none() {
                     return None;
                 }
-                self.find(|kept| {
-                    kept.name == *name
-                        && kept.owner.is_some()
-                        && owner.is_none_or(|owner| kept.owner.as_ref() == Some(owner))
-                })
+                let is_owner =
+                    |kept: &Kept| owner.as_ref().is_none_or(|owner| kept.owner.as_ref() == Some(owner));
+                self.find(|kept| kept.name == *name && kept.owner.is_some() && is_owner(kept))
             }
         }
+    }
+
+    /// The type whose field stands at `at`, if it is one of the file: that of `self`, of a parameter, of the field before.
+    fn owner_at(&self, chain: &Chain, at: usize, locals: &Locals) -> Option<String> {
+        let Some(Step::Name(before)) = chain.0.get(at - 1) else { return None };
+        let owner = match at {
+            1 if before == "self" => locals.self_type.clone(),
+            1 => locals.types.get(before).cloned(),
+            _ => self
+                .shapes
+                .fields
+                .values()
+                .flatten()
+                .find(|(name, _)| name == before)
+                .and_then(|(_, ty)| self.named(ty)),
+        };
+        owner.filter(|owner| self.shapes.fields.contains_key(owner))
+    }
+
+    /// The type of the file that `ty` is, behind references, `Arc`s and the like.
+    fn named(&self, ty: &Type) -> Option<String> {
+        self.names(ty).into_iter().find(|name| !is_in(WRAPPERS, name) && !is_in(LOCKS, name))
     }
 
     fn find(&self, is_it: impl Fn(&Kept) -> bool) -> Option<usize> {
@@ -264,6 +280,8 @@ fn behind_locks(names: &[String]) -> Vec<String> {
 pub struct Locals {
     /// The type whose method it is.
     pub self_type: Option<String>,
+    /// The types of parameters.
+    types: BTreeMap<String, String>,
     known: BTreeMap<String, Known>,
 }
 
@@ -299,9 +317,12 @@ const WHOLE: &[&str] = &[
 impl Locals {
     /// Those of `function`, in any of its scopes.
     pub fn of(keep: &Keep<'_>, function: &Function<'_>) -> Self {
-        let mut locals = Self { self_type: function.self_type(), known: BTreeMap::new() };
+        let mut locals =
+            Self { self_type: function.self_type(), types: BTreeMap::new(), known: BTreeMap::new() };
         for input in &function.signature.inputs {
             let FnArg::Typed(input) = input else { continue };
+            let ty = keep.named(&input.ty);
+            locals.types.extend(names_of(&input.pat).into_iter().zip(ty));
             let Some(kept) = keep.of_parameter(&input.ty) else { continue };
             locals.bind(&input.pat, Known { kept: Some(kept), is_whole: true, is_length: false });
         }

@@ -8,6 +8,7 @@ use crate::finding::{Confidence, Sink};
 use crate::held::{Held, Wait, each_held, waits, waits_in};
 use crate::rule::Rule;
 use crate::source::SourceFile;
+use crate::syntax::{strip, variable};
 
 pub(super) const RULE: Rule = Rule {
     name: "guard-across-await",
@@ -24,12 +25,17 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
     if !file.text.contains(".await") {
         return;
     }
-    each_held(file, |held| judge(file, held, sink));
-    Temporaries { file, sink }.visit_file(&file.ast);
+    let locks = Locks { has_rw: file.text.contains("RwLock") };
+    if !locks.has_rw && !file.text.contains("lock") && !file.text.contains("acquire") {
+        return;
+    }
+    each_held(file, |held| judge(file, locks, held, sink));
+    Temporaries { file, locks, sink }.visit_file(&file.ast);
 }
 
 /// What gives a guard, when it is awaited.
-const LOCK: &[&str] = &["lock", "read", "write", "lock_owned", "read_owned", "write_owned", "upgradable_read"];
+const LOCK: &[&str] = &["lock", "lock_owned"];
+const RW_LOCK: &[&str] = &["read", "write", "read_owned", "write_owned", "upgradable_read"];
 const PERMIT: &[&str] = &["acquire", "acquire_owned", "acquire_many", "acquire_many_owned"];
 
 /// Waits for others, as long as they like.
@@ -47,34 +53,56 @@ enum Guard {
     Permit,
 }
 
-/// What `expr` takes: `self.state.lock().await`.
-fn guard(expr: &Expr) -> Option<Guard> {
-    match crate::syntax::strip(expr) {
-        Expr::Try(inner) => guard(&inner.expr),
-        Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => guard(&call.receiver),
-        Expr::Await(inner) => match crate::syntax::strip(&inner.base) {
-            Expr::MethodCall(call) => taken_by(call),
+/// Which locks a file may have.
+#[derive(Clone, Copy)]
+struct Locks {
+    /// Without these, `read()` and `write()` are other things.
+    has_rw: bool,
+}
+
+impl Locks {
+    /// What `expr` takes: `self.state.lock().await`.
+    fn guard(self, expr: &Expr) -> Option<Guard> {
+        match strip(expr) {
+            Expr::Try(inner) => self.guard(&inner.expr),
+            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => self.guard(&call.receiver),
+            Expr::Await(inner) => match strip(&inner.base) {
+                Expr::MethodCall(call) => self.taken_by(call),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
+        }
+    }
+
+    fn taken_by(self, call: &ExprMethodCall) -> Option<Guard> {
+        let is_one_of = |list: &[&str]| list.iter().any(|name| call.method == name);
+        // `self.read()` is a method of this type, and `read(&mut buffer)` is no lock.
+        let is_rw = || self.has_rw && is_one_of(RW_LOCK) && variable(&call.receiver).is_none_or(|name| name != "self");
+        match call {
+            _ if (is_one_of(LOCK) || is_rw()) && call.args.is_empty() => Some(Guard::Lock),
+            _ if is_one_of(PERMIT) => Some(Guard::Permit),
+            _ => None,
+        }
+    }
+
+    /// Whether a guard of a lock is a temporary in `expr`, and not its value.
+    fn holds(self, expr: &Expr) -> bool {
+        let of = |base: &Expr| self.guard(base) == Some(Guard::Lock) || self.holds(base);
+        match strip(expr) {
+            Expr::MethodCall(call) => of(&call.receiver),
+            Expr::Field(field) => of(&field.base),
+            Expr::Await(inner) => self.holds(&inner.base),
+            Expr::Try(inner) => self.holds(&inner.expr),
+            _ => false,
+        }
     }
 }
 
-fn taken_by(call: &ExprMethodCall) -> Option<Guard> {
-    let is_one_of = |list: &[&str]| list.iter().any(|name| call.method == name);
-    // `read(&mut buffer)` is no lock.
-    match call {
-        _ if is_one_of(LOCK) && call.args.is_empty() => Some(Guard::Lock),
-        _ if is_one_of(PERMIT) => Some(Guard::Permit),
-        _ => None,
-    }
-}
-
-fn judge(file: &SourceFile, held: &Held<'_>, sink: &mut Sink<'_>) {
-    let Some(guard) = held.local.init.as_ref().and_then(|init| guard(&init.expr)) else { return };
+fn judge(file: &SourceFile, locks: Locks, held: &Held<'_>, sink: &mut Sink<'_>) {
+    let Some(guard) = held.local.init.as_ref().and_then(|init| locks.guard(&init.expr)) else { return };
     let long = if guard == Guard::Lock { LONG } else { ENDLESS };
-    let all = waits(file, held.rest);
-    let Some(wait) = all.iter().find(|wait| long.contains(&wait.what.as_str()) && !is_a_guard(wait, &held.name)) else { return };
+    let is_long = |wait: &Wait| long.contains(&wait.what.as_str()) && !is_a_guard(wait, &held.name);
+    let Some(wait) = waits(file, held.rest).into_iter().find(is_long) else { return };
     let what = if guard == Guard::Lock { "lock" } else { "permit" };
     let message = format!("the {what} in `{}` is held while this waits for `{}`", held.name, wait.what);
     sink.report(wait.span, message).note(held.local.span(), "taken here");
@@ -82,37 +110,24 @@ fn judge(file: &SourceFile, held: &Held<'_>, sink: &mut Sink<'_>) {
 
 /// A wait on what is guarded is what the lock is for; taking another lock is not a long wait.
 fn is_a_guard(wait: &Wait, name: &str) -> bool {
-    wait.names.contains(name) || (LOCK.contains(&wait.what.as_str()) && wait.is_bare)
+    let what = wait.what.as_str();
+    wait.names.contains(name) || ((LOCK.contains(&what) || RW_LOCK.contains(&what)) && wait.is_bare)
 }
 
 /// Guards that no variable has: `while let Some(job) = jobs.lock().await.recv().await { .. }`.
 struct Temporaries<'f, 's, 'r> {
     file: &'f SourceFile,
+    locks: Locks,
     sink: &'s mut Sink<'r>,
 }
 
 impl<'f> Temporaries<'f, '_, '_> {
     /// In all of `while let` and `match`, the temporaries of what is matched live as long as the bodies.
     fn judge(&mut self, scrutinee: &'f Expr, waits: &[Wait]) {
-        let Some(wait) = waits.first().filter(|_| holds(scrutinee)) else { return };
+        let Some(wait) = waits.first().filter(|_| self.locks.holds(scrutinee)) else { return };
         let message = "the lock that is taken here is held until the end of the body, which waits";
         self.sink.report(scrutinee.span(), message).note(wait.span, "waited for here");
     }
-}
-
-/// Whether a guard is a temporary in `expr`, and not its value.
-fn holds(expr: &Expr) -> bool {
-    match crate::syntax::strip(expr) {
-        Expr::MethodCall(call) => is_lock(&call.receiver) || holds(&call.receiver),
-        Expr::Field(field) => is_lock(&field.base) || holds(&field.base),
-        Expr::Await(inner) => holds(&inner.base),
-        Expr::Try(inner) => holds(&inner.expr),
-        _ => false,
-    }
-}
-
-fn is_lock(expr: &Expr) -> bool {
-    guard(expr) == Some(Guard::Lock)
 }
 
 impl<'f> Visit<'f> for Temporaries<'f, '_, '_> {
@@ -156,6 +171,7 @@ mod tests {
                     if permit.is_last() { stop.cancelled().await; } //~ guard-across-await
                 });
             }
+            struct H { map: tokio::sync::RwLock<Map> }
             async fn h(&self) -> io::Result<()> {
                 let map = self.map.write().await;
                 stream.read_exact(&mut buffer).await?; //~ guard-across-await
@@ -170,6 +186,7 @@ mod tests {
         check(
             &RULE,
             r#"
+            struct A { state: RwLock<State> }
             async fn f(&self) {
                 while let Some(job) = self.jobs.lock().await.recv().await { //~ guard-across-await
                     job.carry_out().await;
@@ -210,7 +227,8 @@ mod tests {
                 let permit = self.limit.acquire().await?;
                 stream.read(&mut buffer).await;
             }
-            fn sync(&self) { let state = self.state.lock().unwrap(); }
+            async fn read_all(&self) { let all = self.read().await; sleep(LONG).await; }
+            fn sync(&self, lock: &RwLock<u8>) { let state = self.state.lock().unwrap(); }
             "#,
         );
     }

@@ -1,9 +1,10 @@
 //! A shared collection that gets an entry for whoever comes, and loses none.
 
 use proc_macro2::Span;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{BinOp, Expr, ExprAssign, ExprBinary, ExprMethodCall, ExprReference, Macro};
+use syn::{BinOp, Expr, ExprAssign, ExprBinary, ExprMethodCall, ExprReference, Local, Macro, Pat, Token};
 
 use crate::chain::Chain;
 use crate::finding::{Confidence, Sink};
@@ -26,11 +27,16 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(file: &SourceFile, sink: &mut Sink<'_>) {
     let keep = Keep::of(file);
+    if keep.all.iter().all(|kept| !may_leak(kept)) {
+        return;
+    }
+    // What tests put in and take out says nothing of what is done elsewhere.
+    let tests = crate::test_code::of(file);
     let functions = file.functions();
     let mut uses = vec![Uses::default(); keep.all.len()];
-    for function in &functions {
+    for function in functions.iter().filter(|function| !tests.has(*function.lines().start())) {
         let locals = Locals::of(&keep, function);
-        let mut seen = Seen { file, keep: &keep, locals, function, uses: &mut uses, elsewhere: Vec::new() };
+        let mut seen = Seen { file, keep: &keep, locals, function, closed: Vec::new(), uses: &mut uses, elsewhere: Vec::new() };
         seen.visit_block(function.block);
         for (span, fact) in std::mem::take(&mut seen.elsewhere) {
             sink.fact(span, fact);
@@ -57,8 +63,13 @@ struct Growth {
     comes: Option<String>,
 }
 
+/// Several can reach it, or its keys never come again.
+fn may_leak(kept: &Kept) -> bool {
+    kept.is_shared || is_endless(kept)
+}
+
 fn judge(kept: &Kept, uses: &Uses, sink: &mut Sink<'_>) {
-    if uses.is_bounded || !(kept.is_shared || (kept.is_map && is_endless(kept))) {
+    if uses.is_bounded || !may_leak(kept) {
         return;
     }
     let Some(growth) = uses.grows.iter().find(|growth| growth.comes.is_some()) else { return };
@@ -107,7 +118,7 @@ const COMERS: &[&str] = &[
 const ENTRANCES: &[&str] = &["open", "enter", "attach", "login", "register", "receive", "handle", "serve", "dial", "join"];
 
 /// The word by which `function` or the collection says who comes.
-fn comes(kept: &Kept, function: &Function<'_>, key: Option<&Expr>) -> Option<String> {
+fn comes(kept: &Kept, function: &Function<'_>, entry: &Entry) -> Option<String> {
     if let Some(resource) = kept.entries.iter().find(|name| is_endless(kept) || RESOURCES.contains(&name.as_str())) {
         return Some(resource.clone());
     }
@@ -115,12 +126,26 @@ fn comes(kept: &Kept, function: &Function<'_>, key: Option<&Expr>) -> Option<Str
     if ENTRANCES.iter().any(|entrance| name == *entrance || name.starts_with(&format!("{entrance}_"))) {
         return Some(name);
     }
-    let inputs = function.signature.inputs.iter().filter(|input| matches!(input, syn::FnArg::Typed(_)));
-    let mut words: Vec<String> = inputs.flat_map(|input| mentioned(|names| names.visit_fn_arg(input))).collect();
-    words.extend(key.into_iter().flat_map(|key| mentioned(|names| names.visit_expr(key))));
+    let mut words: Vec<String> = entry.iter().flat_map(|arg| mentioned(|names| names.visit_expr(arg))).collect();
     words.extend(kept.owner.clone().into_iter().chain(kept.entries.iter().cloned()));
     words.extend([name, kept.name.clone()].into_iter().chain(function.trait_name()).chain(function.self_type()));
     words.into_iter().find(|word| COMERS.iter().any(|comer| word.to_lowercase().contains(comer)))
+}
+
+/// What is put in: `peer, 1`.
+type Entry = Punctuated<Expr, Token![,]>;
+
+/// Whether there are only so many keys like `key`: a literal, `Kind::Text`, `n % SLOTS`.
+fn is_closed(key: &Expr, closed: &[String]) -> bool {
+    match crate::syntax::strip(key) {
+        Expr::Lit(_) => true,
+        Expr::Binary(both) => matches!(both.op, BinOp::Rem(_)),
+        Expr::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            name.starts_with(char::is_uppercase) || closed.contains(&name)
+        }),
+        _ => false,
+    }
 }
 
 const SHRINK: &[&str] = &[
@@ -136,6 +161,8 @@ struct Seen<'s, 'f> {
     keep: &'s Keep<'f>,
     locals: Locals,
     function: &'s Function<'f>,
+    /// Variables of which there are only so many values.
+    closed: Vec<String>,
     uses: &'s mut Vec<Uses>,
     /// Facts about fields of other files.
     elsewhere: Vec<(Span, String)>,
@@ -170,7 +197,11 @@ impl Seen<'_, '_> {
 
     fn grows(&mut self, call: &ExprMethodCall) {
         let (_, Some(at)) = self.resolve(&call.receiver) else { return };
-        let comes = comes(&self.keep.all[at], self.function, call.args.first());
+        let kept = &self.keep.all[at];
+        if kept.is_map && call.args.first().is_some_and(|key| is_closed(key, &self.closed)) {
+            return;
+        }
+        let comes = comes(kept, self.function, &call.args);
         let function = self.function.name();
         self.uses[at].grows.push(Growth { span: call.method.span(), function, comes });
     }
@@ -200,6 +231,15 @@ impl<'f> Visit<'f> for Seen<'_, 'f> {
             self.shrinks(&call.receiver);
         }
         visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_local(&mut self, local: &'f Local) {
+        if let (Pat::Ident(name), Some(init)) = (&local.pat, &local.init)
+            && is_closed(&init.expr, &self.closed)
+        {
+            self.closed.push(name.ident.to_string());
+        }
+        visit::visit_local(self, local);
     }
 
     fn visit_expr_binary(&mut self, binary: &'f ExprBinary) {
@@ -334,6 +374,18 @@ mod tests {
             impl Names {
                 fn intern(&self, name: &str) { self.known.lock().unwrap().insert(name.to_owned(), 1); }
             }
+            struct Rounds { sessions: Mutex<HashMap<u64, u64>> }
+            impl Rounds {
+                fn open(&self, n: u64) {
+                    let slot = n % SLOTS;
+                    *self.sessions.lock().unwrap().entry(slot).or_default() += 1;
+                    self.sessions.lock().unwrap().insert(Slot::Last, n);
+                }
+            }
+            struct Log(Mutex<Vec<String>>);
+            impl Log { fn on_event(&self, peer: &str) { self.0.lock().unwrap().push(peer.to_owned()); } }
+            struct Run { log: Log }
+            fn tell(log: &Log, run: &Run) { log.0.lock().unwrap().drain(..); }
             "#,
         );
     }

@@ -1,0 +1,6 @@
+//! How findings are told, one format a file.
+
+pub mod github;
+pub mod human;
+pub mod json;
+pub mod sarif;
