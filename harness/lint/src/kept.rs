@@ -233,6 +233,17 @@ impl<'a> Keep<'a> {
         owner.filter(|owner| self.shapes.fields.contains_key(owner))
     }
 
+    /// That of the field which `chain` ends with.
+    fn type_of(&self, chain: &Chain) -> Option<String> {
+        match chain.0.last() {
+            Some(Step::Name(field)) if chain.0.len() > 1 => {
+                let mut fields = self.shapes.fields.values().flatten();
+                fields.find(|(name, _)| name == field).and_then(|(_, ty)| self.named(ty))
+            }
+            _ => None,
+        }
+    }
+
     /// The type of the file that `ty` is, behind references, `Arc`s and the like.
     fn named(&self, ty: &Type) -> Option<String> {
         self.names(ty).into_iter().find(|name| !is_in(WRAPPERS, name) && !is_in(LOCKS, name))
@@ -366,6 +377,8 @@ impl Binding<'_, '_> {
         let kept = self.keep.resolve(&chain, &self.locals);
         let is_whole = self.locals.is_whole(self.keep, &chain);
         let is_length = kept.is_some() && chain.last_call() == Some("len");
+        let ty = self.keep.type_of(&chain);
+        self.locals.types.extend(names_of(pat).into_iter().zip(ty));
         self.locals.bind(pat, Known { kept, is_whole, is_length });
     }
 }

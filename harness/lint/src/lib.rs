@@ -6,6 +6,7 @@
 
 pub mod allow;
 pub mod chain;
+pub mod endless;
 pub mod finding;
 pub mod foresaw;
 pub mod held;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod shape;
 pub mod source;
 pub mod syntax;
+pub mod task;
 pub mod told;
 pub mod workspace;
 

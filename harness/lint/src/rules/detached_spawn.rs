@@ -1,0 +1,137 @@
+//! A task whose handle nobody has, and which nothing tells to end.
+
+use crate::endless::{Endless, body, endless, is_watched};
+use crate::finding::{Confidence, Sink};
+use crate::rule::Rule;
+use crate::source::SourceFile;
+use crate::task::{LoopKind, Names, Spawn, Spawner, Words, spawns};
+
+pub(super) const RULE: Rule = Rule {
+    name: "detached-spawn",
+    title: "a task is spawned, and nobody can end it or wait for it",
+    why: "a dropped `JoinHandle` detaches its task: it outlives whatever started it, with all that it captured",
+    hint: "keep the handle and abort it in `drop`, give the task a `CancellationToken`, or spawn it into a `JoinSet` or `TaskTracker`",
+    confidence: Confidence::Low,
+    scenario: "reconnect-storm",
+    page: include_str!("../../rules/detached-spawn.md"),
+    check,
+};
+
+fn check(file: &SourceFile, sink: &mut Sink<'_>) {
+    let names = Names::of(&file.functions());
+    for spawn in spawns(file) {
+        match spawn.spawner {
+            Spawner::Runtime if spawn.is_dropped => detached(file, &spawn, &names, sink),
+            Spawner::Own if spawn.in_loop == Some(LoopKind::Clock) => per_tick(file, &spawn, &names, sink),
+            _ => {}
+        }
+    }
+}
+
+fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink: &mut Sink<'_>) {
+    if let Some(Endless { span, why, confidence }) = endless(file, spawn, names) {
+        let found = sink.report(spawn.span, "this task has no handle, no token, and no end of its own");
+        found.confidence(confidence).note(span, why);
+        return;
+    }
+    let words = body(spawn.task, spawn.function.block, names).map(|block| Words::of(file, block));
+    if spawn.function.name() == "main" && spawn.in_loop.is_none() || words.as_deref().is_some_and(ends) {
+        return;
+    }
+    let (message, confidence) = match (spawn.in_loop, spawn.function.trait_name().as_deref()) {
+        (_, Some("Drop")) => ("spawned while its owner is dropped: nobody is left who could end it", Confidence::Medium),
+        (Some(LoopKind::Clock), _) => ("one more task at every tick, whether or not the last has ended", Confidence::Medium),
+        (Some(_), _) => ("one more task at every turn of the loop: nothing ends them, waits for them, or bounds them", Confidence::Medium),
+        (None, _) => ("the handle is dropped, and nothing that tells it to end is seen in the task", Confidence::Low),
+    };
+    sink.report(spawn.span, message).confidence(confidence);
+}
+
+/// Whether the task is seen to be told to end, or to have a bound, or to end with its channel.
+fn ends(words: &[String]) -> bool {
+    let has = |name: &str| words.iter().any(|word| word == name);
+    words.iter().any(|word| is_watched(word)) || has("timeout") || has("timeout_at") || has("recv")
+}
+
+/// Counted by whoever spawns it, but never told to end, and never fewer than there are ticks.
+fn per_tick<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink: &mut Sink<'_>) {
+    let Some(block) = body(spawn.task, spawn.function.block, names) else { return };
+    let words = Words::of(file, block);
+    if !ends(&words) {
+        let message = "one more task at every tick, whether or not the last has ended";
+        sink.report(spawn.span, message).confidence(Confidence::Medium);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check, found};
+
+    #[test]
+    fn a_task_without_handle_and_without_end_is_found() {
+        check(
+            &RULE,
+            r#"
+            fn start(flags: Flags) {
+                tokio::spawn(async move { //~ detached-spawn
+                    loop { tick().await; flags.look(); }
+                });
+                let _ = tokio::task::spawn(watch(flags)); //~ detached-spawn
+                let _sweeper = tokio::spawn(async move { sweep().await }); //~ detached-spawn
+                drop(Handle::current().spawn(async move { sweep().await })); //~ detached-spawn
+            }
+            async fn watch(flags: Flags) { loop { flags.changed().await; } }
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_handle_that_is_kept_returned_awaited_or_owned_is_an_end() {
+        check(
+            &RULE,
+            r#"
+            async fn start(&mut self, set: &mut JoinSet<()>) -> JoinHandle<()> {
+                self.task = tokio::spawn(endless());
+                let one = tokio::spawn(endless());
+                self.tasks.push(tokio::spawn(endless()));
+                tokio::spawn(work()).await.expect("no panic");
+                set.spawn(endless());
+                self.tracker.spawn(work());
+                one.abort();
+                tokio::spawn(endless())
+            }
+            fn threads() { std::thread::spawn(move || loop { work() }); Command::new("a").spawn(); }
+            async fn endless() { loop { tick().await } }
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_task_that_is_told_to_end_or_ends_with_its_channel_is_fine() {
+        check(
+            &RULE,
+            r#"
+            fn start(token: CancellationToken, mut rx: Receiver<u8>) {
+                tokio::spawn(async move { loop { tokio::select! { _ = token.cancelled() => break, _ = tick() => {} } } });
+                tokio::spawn(async move { while let Some(x) = rx.recv().await { take(x); } });
+                tokio::spawn(async move { timeout(SOON, ask()).await });
+            }
+            #[tokio::main]
+            async fn main() { tokio::spawn(metrics()); }
+            "#,
+        );
+    }
+
+    #[test]
+    fn how_sure_it_is_depends_on_what_is_seen() {
+        let sure = |text: &str| found(&RULE, text).iter().map(|one| one.confidence).collect::<Vec<_>>();
+        let (low, medium, high) = (Confidence::Low, Confidence::Medium, Confidence::High);
+        assert_eq!(sure("fn f() { tokio::spawn(async { loop { tick().await } }); }"), [high]);
+        assert_eq!(sure("fn f() { loop { tokio::spawn(ask(accept())); } }"), [medium]);
+        assert_eq!(sure("impl Drop for A { fn drop(&mut self) { tokio::spawn(self.0.bye()); } }"), [medium]);
+        assert_eq!(sure("fn f() { tokio::spawn(ask()); }"), [low]);
+        let per_tick = "fn f(own: Own) { own.spawn(async move { loop { ticks.tick().await; own.spawn(async { a.send(1).await }); } }); }";
+        assert_eq!(sure(per_tick), [medium]);
+    }
+}
