@@ -5,10 +5,14 @@
 //! sure it is ([`Confidence`]), and can be answered in the source: `// watertight: allow(rule): reason`.
 
 pub mod allow;
+pub mod chain;
 pub mod endless;
 pub mod finding;
 pub mod foresaw;
+pub mod held;
+pub mod kept;
 pub mod macros;
+pub mod names;
 pub mod rule;
 mod rules;
 pub mod run;

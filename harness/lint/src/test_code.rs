@@ -19,6 +19,13 @@ pub(crate) struct TestCode {
     pub(crate) modules: Vec<PathBuf>,
 }
 
+impl TestCode {
+    /// Whether `line` is one of a test.
+    pub(crate) fn has(&self, line: usize) -> bool {
+        self.lines.iter().any(|(first, last)| (*first as usize..=*last as usize).contains(&line))
+    }
+}
+
 /// What of `file` is compiled only for tests.
 pub(crate) fn of(file: &SourceFile) -> TestCode {
     let mut found = Tests { folder: folder_of_modules(&file.path), code: TestCode::default() };

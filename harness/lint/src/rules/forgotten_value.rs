@@ -1,13 +1,16 @@
 //! `mem::forget`: what a value holds is given back by its `Drop`, which then never runs.
 
+use proc_macro2::Span;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{ExprCall, Macro};
+use syn::{Expr, ExprCall, ExprField, Item, Local, Macro};
 
+use crate::chain::Chain;
 use crate::finding::{Confidence, Sink};
+use crate::names::{mentioned, names_of};
 use crate::rule::Rule;
 use crate::source::SourceFile;
-use crate::syntax::{callee, ends_with};
+use crate::syntax::{callee, ends_with, variable};
 
 pub(super) const RULE: Rule = Rule {
     name: "forgotten-value",
@@ -21,20 +24,72 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(file: &SourceFile, sink: &mut Sink<'_>) {
-    Forgotten { file, sink }.visit_file(&file.ast);
+    if !file.text.contains("mem::forget") {
+        return;
+    }
+    let guards: Vec<String> = file.items().into_iter().filter_map(guard).collect();
+    for function in file.functions() {
+        let mut seen = Forgotten { file, guards: &guards, handed_over: Vec::new(), forgotten: Vec::new() };
+        seen.visit_block(function.block);
+        for (span, name) in seen.forgotten {
+            if name.is_none_or(|name| !seen.handed_over.contains(&name)) {
+                sink.report(span, "`mem::forget` keeps what this value holds for ever");
+            }
+        }
+    }
 }
 
-struct Forgotten<'f, 's, 'r> {
+/// The type of this file whose `Drop` does something else than to free what it holds: a guard, that is forgotten to disarm it.
+fn guard(item: &Item) -> Option<String> {
+    match item {
+        Item::Impl(item) => {
+            let (path, _) = item.trait_.as_ref()?;
+            ends_with(path, &["Drop"]).then(|| crate::syntax::type_name(&item.self_ty))?
+        }
+        _ => None,
+    }
+}
+
+struct Forgotten<'s, 'f> {
     file: &'f SourceFile,
-    sink: &'s mut Sink<'r>,
+    guards: &'s [String],
+    /// Variables whose parts were taken before, that came from a raw pointer, or that are guards of this file.
+    handed_over: Vec<String>,
+    /// Where something is forgotten, and which variable.
+    forgotten: Vec<(Span, Option<String>)>,
 }
 
-impl<'f> Visit<'f> for Forgotten<'f, '_, '_> {
+impl Forgotten<'_, '_> {
+    fn is_handed_over(&self, init: &Expr) -> bool {
+        match init {
+            Expr::Struct(one) => {
+                one.path.segments.last().is_some_and(|last| self.guards.contains(&last.ident.to_string()))
+            }
+            _ => mentioned(|names| names.visit_expr(init)).contains("from_raw"),
+        }
+    }
+}
+
+impl<'f> Visit<'f> for Forgotten<'_, 'f> {
     fn visit_expr_call(&mut self, call: &'f ExprCall) {
         if callee(call).is_some_and(|path| ends_with(path, &["mem", "forget"])) {
-            self.sink.report(call.span(), "`mem::forget` keeps what this value holds for ever");
+            let name = call.args.first().and_then(variable).map(ToString::to_string);
+            self.forgotten.push((call.span(), name));
         }
         visit::visit_expr_call(self, call);
+    }
+
+    fn visit_local(&mut self, local: &'f Local) {
+        if local.init.as_ref().is_some_and(|init| self.is_handed_over(&init.expr)) {
+            self.handed_over.extend(names_of(&local.pat));
+        }
+        visit::visit_local(self, local);
+    }
+
+    /// `let raw = self.raw; mem::forget(self);`
+    fn visit_expr_field(&mut self, field: &'f ExprField) {
+        self.handed_over.extend(Chain::of(&field.base).root().map(str::to_owned));
+        visit::visit_expr_field(self, field);
     }
 
     fn visit_macro(&mut self, mac: &'f Macro) {
@@ -42,6 +97,9 @@ impl<'f> Visit<'f> for Forgotten<'f, '_, '_> {
             body.visit(self);
         }
     }
+
+    /// Items in functions are functions of their own.
+    fn visit_item(&mut self, _item: &'f Item) {}
 }
 
 #[cfg(test)]
@@ -60,6 +118,21 @@ mod tests {
                     _ = tick() => mem::forget(guard), //~ forgotten-value
                 }
             }
+            "#,
+        );
+    }
+
+    #[test]
+    fn what_is_handed_over_or_disarmed_is_not() {
+        check(
+            &RULE,
+            r#"
+            impl Drop for OnUnwind<'_> { fn drop(&mut self) { self.0.abort(); } }
+            fn run(self) { let raw = self.task.raw; mem::forget(self); raw.poll(); }
+            fn into(task: Task) -> Other { let other = Other { raw: task.raw }; mem::forget(task); other }
+            fn poll(core: &Core) { let bomb = OnUnwind { core }; core.poll(); mem::forget(bomb); }
+            fn look(exec: *const Exec) { let exec = Arc::from_raw(exec); exec.look(); mem::forget(exec); }
+            fn lose(self) { mem::forget(self); } //~ forgotten-value
             "#,
         );
     }

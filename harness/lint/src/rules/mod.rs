@@ -11,10 +11,16 @@ macro_rules! rules {
 
 rules! {
     detached_spawn,
-    forgotten_value,
-    join_set_never_joined,
-    leaked_box,
     loop_without_cancel,
     select_recv_without_else,
     unbounded_channel,
+    join_set_never_joined,
+    map_grows_per_connection,
+    task_owns_its_sender,
+    arc_cycle_by_closure,
+    slice_pins_buffer,
+    forgotten_value,
+    leaked_box,
+    guard_across_await,
+    large_buffer_across_await,
 }
