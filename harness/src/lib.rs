@@ -34,3 +34,6 @@ pub mod history;
 pub mod watch;
 
 pub mod exit;
+
+#[cfg(doctest)]
+mod guide;
