@@ -7,12 +7,15 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 /// | block | held against |
 /// | --- | --- |
 /// | `yaml,file=NAME` | written under that name; `watertight check` passes. With `wrong`, it must not |
+/// | `yaml,shows=NAME` | what a command before it has written under that name, with `…` for any lines |
 /// | `yaml,into=NAME` | its keys take the place of those of the chapter's file `NAME`; that must pass `check` |
 /// | `yaml,pipeline` | it is YAML |
 /// | `toml` | it is TOML |
 /// | `python,file=NAME` | written under that name |
+/// | `rust,file=NAME` | written under that name, and compiled as any Rust |
 /// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do |
-/// | `rust` | compiled by a doctest; `rust,ignore` may only include a file that is compiled where it lies |
+/// | `rust` | compiled by a doctest; with `ignore` it must be an include |
+/// | any, if it is nothing but `{{#include ..}}` | nothing here: the file is tested where it lies, and must be there |
 /// | `sh,no_run` | nothing; `<!-- no_run: REASON -->` stands above it |
 /// | `text` | nothing: a drawing |
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,12 @@ impl Block {
     /// The value of `key=VALUE` behind the language.
     pub fn value(&self, key: &str) -> Option<&str> {
         self.flags.iter().find_map(|flag| flag.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// Whether it is nothing but what lies in another file of the project.
+    pub fn is_include(&self) -> bool {
+        let mut lines = self.text.lines().filter(|line| !line.trim().is_empty()).peekable();
+        lines.peek().is_some() && lines.all(|line| line.starts_with("{{#") && line.contains("include "))
     }
 
     /// Why nobody runs it, as the comment above says.

@@ -4,7 +4,7 @@ use regex::{Captures, Regex};
 use snapbox::Assert;
 use snapbox::assert::Action;
 
-use crate::WATERTIGHT;
+use crate::PROGRAMS;
 use crate::block::Block;
 use crate::scratch::{Said, Scratch};
 
@@ -39,11 +39,23 @@ pub fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
 fn run(command: &str, scratch: &Scratch) -> Result<Said, String> {
     let words = shlex::split(command).ok_or_else(|| format!("`{command}` has an open quote"))?;
     match words.split_first() {
-        Some((program, args)) if program == WATERTIGHT => scratch.watertight(args),
-        _ => Err(format!(
-            "only `watertight` is run, not `{command}`: put it into `sh,no_run`, with the reason"
-        )),
+        Some((program, args)) if PROGRAMS.contains(&program.as_str()) => scratch.run(program, args),
+        _ => {
+            let known = PROGRAMS.join("`, `");
+            Err(format!("only `{known}` are run, not `{command}`: `sh,no_run` with the reason is for others"))
+        }
     }
+}
+
+/// Whether a command of the block starts `program`.
+pub fn starts(block: &Block, program: &str) -> bool {
+    let commands = block.text.lines().filter_map(|line| line.strip_prefix("$ "));
+    commands.filter_map(|command| command.split(' ').next()).any(|started| started == program)
+}
+
+/// Holds what stands in a file against what is shown of it.
+pub fn is_shown(shown: &str, file: &str) -> Result<(), String> {
+    same(shown, file, false)
 }
 
 /// The commands of a block, each with the lines below it.

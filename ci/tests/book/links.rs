@@ -1,15 +1,18 @@
-//! Links between chapters, to headings, to files of the project; includes; and the summary.
+//! Links between chapters, to headings, to files of the project; includes; the summary; and that every rule of the lint has its page.
 
 use std::path::Path;
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use regex::Regex;
 
-use crate::chapter::{Chapter, all, folder};
+use crate::chapter::{Chapter, all, folder, readme};
 use crate::scratch::root;
 
 /// Folders and files of the project that the guide names as code, such as `ci/README.md`.
 const NAMED: &str = r"^(\.cargo|ci|gateway-under-test|harness|s7-sim|scenarios)/[\w./-]+$|^[A-Z]+\.md$";
+
+/// Where the pages of the lint's rules lie.
+const RULES: &str = "harness/lint/rules";
 
 /// Every chapter stands in the summary, and whatever stands there is a chapter.
 pub fn summary() -> Result<(), String> {
@@ -23,14 +26,26 @@ pub fn summary() -> Result<(), String> {
     none_of([missing, absent].concat())
 }
 
+/// Every page of a rule of the lint is a page of the guide.
+pub fn rules() -> Result<(), String> {
+    let pages = std::fs::read_dir(root().join(RULES)).map_err(|error| format!("{RULES}: {error}"))?;
+    let names = pages.map(|page| page.map(|page| page.file_name().to_string_lossy().into_owned()));
+    let names: Vec<String> = names.collect::<Result<_, _>>().map_err(|error| format!("{RULES}: {error}"))?;
+    let included: Vec<String> = all().iter().flat_map(|chapter| includes(&chapter.text)).collect();
+    let is_missing =
+        |name: &&String| !included.iter().any(|path| path.ends_with(&format!("lint/rules/{name}")));
+    none_of(
+        names.iter().filter(is_missing).map(|name| format!("no chapter includes {RULES}/{name}")).collect(),
+    )
+}
+
 /// Every link, include and named file of every chapter is there.
 pub fn everywhere() -> Result<(), String> {
-    none_of(all().iter().flat_map(|chapter| faults(chapter)).collect())
+    none_of(all().iter().chain([&readme()]).flat_map(faults).collect())
 }
 
 fn faults(chapter: &Chapter) -> Vec<String> {
-    let page = folder().join(&chapter.name);
-    let here = page.parent().expect("a chapter lies in a folder");
+    let here = &chapter.folder;
     let links = targets(&chapter.text).into_iter().filter_map(|target| link(&target, here, chapter));
     let includes = includes(&chapter.text).into_iter().filter_map(|spec| include(&spec, here));
     let named = Regex::new(NAMED).expect("it is a pattern");

@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::WATERTIGHT;
+use crate::PROGRAMS;
 
 /// Folders of the project that a reader has beside a scenario of his own.
-const COPIED: &str = "scenarios";
+const COPIED: [&str; 2] = ["scenarios", "harness/examples"];
 
 /// An empty folder, and the project's scenarios in it, a copy: commands write beside them.
 pub struct Scratch {
@@ -27,9 +27,9 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
 }
 
-/// Where a program is. The project's own lies beside this test.
+/// Where a program is. The project's own lie beside this test.
 pub fn program(name: &str) -> Option<PathBuf> {
-    if name == WATERTIGHT {
+    if PROGRAMS.contains(&name) {
         let here = std::env::current_exe().ok()?;
         return Some(here.ancestors().nth(2)?.join(name)).filter(|path| path.is_file());
     }
@@ -41,10 +41,16 @@ impl Scratch {
     /// A new one.
     pub fn new() -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-        let copied = Command::new("cp").arg("-r").arg(root().join(COPIED)).arg(folder.path()).status();
+        // Below the folder as below the root.
+        let copied = Command::new("cp")
+            .args(["-r", "--parents"])
+            .args(COPIED.into_iter().filter(|folder| root().join(folder).is_dir()))
+            .arg(folder.path())
+            .current_dir(root())
+            .status();
         match copied {
             Ok(status) if status.success() => Ok(Self { folder }),
-            other => Err(format!("cannot copy `{COPIED}`: {other:?}")),
+            other => Err(format!("cannot copy {COPIED:?}: {other:?}")),
         }
     }
 
@@ -62,10 +68,9 @@ impl Scratch {
         std::fs::read_to_string(self.folder.path().join(name)).map_err(|error| format!("{name}: {error}"))
     }
 
-    /// Runs `watertight ARGS` in it to the end.
-    pub fn watertight(&self, args: &[String]) -> Result<Said, String> {
-        let program =
-            program(WATERTIGHT).ok_or("`watertight` is not built: `cargo build -p watertight-cli`")?;
+    /// Runs a program of the project in it to the end.
+    pub fn run(&self, name: &str, args: &[String]) -> Result<Said, String> {
+        let program = program(name).ok_or_else(|| format!("`{name}` is not built: `cargo build`"))?;
         let (mut reader, writer) = std::io::pipe().map_err(|error| format!("no pipe: {error}"))?;
         let both = writer.try_clone().map_err(|error| format!("no pipe: {error}"))?;
         let mut command = Command::new(program);
@@ -73,7 +78,7 @@ impl Scratch {
         command.stdin(Stdio::null()).stdout(writer).stderr(both);
         // A pipeline of ours is none of theirs.
         command.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
-        let mut child = command.spawn().map_err(|error| format!("watertight does not start: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
         // The pipe ends once nobody holds its other end; the command does.
         drop(command);
         let mut text = String::new();

@@ -2,12 +2,16 @@
 
 use crate::block::Block;
 use crate::scratch::Scratch;
+use crate::{PROGRAMS, console};
 
 /// Holds a block of YAML against what its flags say.
 pub fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
     if let Some(name) = block.value("file") {
         scratch.write(name, &block.text)?;
         return checked(name, block.is("wrong"), scratch);
+    }
+    if let Some(name) = block.value("shows") {
+        return console::is_shown(&block.text, &scratch.read(name)?);
     }
     if let Some(name) = block.value("into") {
         let merged = merged(&scratch.read(name)?, &block.text);
@@ -20,12 +24,12 @@ pub fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
         let value = serde_saphyr::from_str::<serde_json::Value>(&block.text);
         return value.map(drop).map_err(|error| error.to_string());
     }
-    Err("YAML is `file=NAME`, `into=NAME` or `pipeline`".to_owned())
+    Err("YAML is `file=NAME`, `shows=NAME`, `into=NAME` or `pipeline`".to_owned())
 }
 
 /// Whether `watertight check` says of a file what it should.
 fn checked(name: &str, is_wrong: bool, scratch: &Scratch) -> Result<(), String> {
-    let said = scratch.watertight(&["check".to_owned(), name.to_owned()])?;
+    let said = scratch.run(PROGRAMS[0], &["check".to_owned(), name.to_owned()])?;
     match (said.code, is_wrong) {
         (0, false) | (2, true) => Ok(()),
         (code, _) => Err(format!("`watertight check {name}` ended with {code}:\n{}", said.text)),

@@ -1,0 +1,17 @@
+//! The Rust in the guide (`harness/book`) and in the README, compiled by the doctests of this crate.
+
+/// In your own tests.
+#[doc = include_str!("../book/src/own-tests.md")]
+pub struct OwnTests;
+
+/// The lint.
+#[doc = include_str!("../book/src/lint.md")]
+pub struct Lint;
+
+/// Your own world.
+#[doc = include_str!("../book/src/own-world.md")]
+pub struct OwnWorld;
+
+/// What the project leads with.
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
