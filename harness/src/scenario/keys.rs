@@ -42,7 +42,7 @@ impl Key {
 pub(super) const FAULTS: &str = "cycle.faults";
 
 /// The deepest key: a schema that leads in circles is left there.
-const DEPTH_MAX: usize = 10;
+const DEPTH_MAX: usize = 16;
 
 /// The name under which the keys of the file itself stand.
 pub(super) const ROOT: &str = "";

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use watertight::exit::Exit;
 use watertight::runner::Library;
-use watertight::scenario::draft::{Draft, OwnTarget, Template};
+use watertight::scenario::draft::{Draft, DraftError, DraftTarget, OwnTarget, Template};
+use watertight::scenario::model::EngineKind;
 
 use crate::run::EngineArg;
 use crate::screen;
@@ -76,7 +77,7 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 enum NewError {
     #[error("{0}")]
-    Draft(#[from] watertight::scenario::draft::DraftError),
+    Draft(#[from] DraftError),
     #[error("{0}")]
     Given(#[from] given::GivenError),
     #[error("{0}")]
@@ -103,17 +104,10 @@ fn write(args: &Args, library: &dyn Library) -> Result<String, NewError> {
     let text = draft.yaml()?;
     let cases = library.cases_of_text(&place.file, &text).map_err(|error| NewError::Broken(error.0))?;
     place.write(&text, &|| format!("{:#}\n", library.schema()))?;
-    let missing = cases.first().zip(draft_engine(&draft)).and_then(|(case, engine)| case.missing(engine));
+    // A built-in target is there.
+    let is_own = matches!(draft.target, DraftTarget::Own(_));
+    let missing = cases.first().filter(|_| !is_own).and_then(|case| case.missing(EngineKind::Process));
     Ok(place.what_next(missing.as_deref()))
-}
-
-fn draft_engine(draft: &Draft) -> Option<watertight::scenario::model::EngineKind> {
-    use watertight::scenario::draft::DraftTarget;
-    use watertight::scenario::model::EngineKind;
-    match draft.target {
-        DraftTarget::Own(_) => None,
-        _ => Some(EngineKind::Process),
-    }
 }
 
 /// What is given, and what is asked for.
@@ -130,10 +124,10 @@ fn draft(args: &Args, own: Option<OwnTarget>, schema: String) -> Result<Draft, N
         (template, Whom::given(args, own.as_ref())?)
     };
     let peers = args.peer.iter().map(|peer| given::peer(peer)).collect::<Result<_, _>>()?;
-    let own_name = args.name.clone();
     let engines = args.engine.iter().flat_map(|engine| given::engines(*engine)).collect();
     let Whom { target, talk, listens } = whom;
-    Ok(Draft { name: own_name, template, target, peers, talk, listens, engines, cycles: args.cycles, schema })
+    let name = args.name.clone();
+    Ok(Draft { name, template, target, peers, talk, listens, engines, cycles: args.cycles, schema })
 }
 
 fn missing(args: &Args) -> String {
@@ -170,7 +164,7 @@ fn asked(
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use watertight::scenario::draft::{DraftTarget, Talk};
+    use watertight::scenario::draft::Talk;
 
     use super::*;
 

@@ -82,7 +82,7 @@ impl Place {
         let missing = missing.map_or_else(String::new, |what| format!("To be played it {what}.\n"));
         format!(
             "wrote {file}; your editor completes it from {}\n{missing}\nNext:\n  watertight check {file}\n  watertight plan {file}\n  watertight run {file}\n",
-            self.schema.display()
+            self.relative
         )
     }
 }

@@ -146,8 +146,12 @@ cycle:
 
 /// What is changed in it, and the place and name of the suggestion.
 const BLIND: [(&str, &str, &str); 19] = [
-    ("count: 60", "count: 10", "8:24 too-few-cycles"),
-    ("within: 60s", "within: 20m", "11:28 bound-that-nothing-misses"),
+    (
+        "count: 60 }\ncycle:\n  - { name: flap, for: 20s, faults: [ { flap: { link: store, up: 3s, down: 2s } } ]",
+        "count: 10 }\ncycle:\n  - { name: cut, for: 20s, faults: [ { reset: { link: store } } ]",
+        "8:23 too-few-cycles",
+    ),
+    ("within: 60s", "within: 20m", "11:29 bound-that-nothing-misses"),
     (
         "until: {} }",
         "until: {} }\nexpect: { recovery: { within: 60s } }",
@@ -156,20 +160,20 @@ const BLIND: [(&str, &str, &str); 19] = [
     (
         "flap: { link: store, up: 3s, down: 2s }",
         "flap: { link: store, up: 3s, down: 2s, p: 0 }",
-        "10:80 fault-that-never-strikes",
+        "10:83 fault-that-never-strikes",
     ),
     (
         "flap: { link: store, up: 3s, down: 2s }",
         "latency: { link: store, delay: 0s }",
-        "10:68 fault-that-never-strikes",
+        "10:72 fault-that-never-strikes",
     ),
-    (", \\\"{peers.store}\\\"", "", "10:51 link-that-nobody-uses"),
-    ("up: 3s", "up: 30s", "10:62 flap-that-never-goes-down"),
-    ("down: 2s", "down: 30s", "10:72 flap-that-never-comes-back"),
+    (", \"{peers.store}\"", "", "10:55 link-that-nobody-uses"),
+    ("up: 3s", "up: 30s", "10:66 flap-that-never-goes-down"),
+    ("down: 2s", "down: 30s", "10:76 flap-that-never-comes-back"),
     (
         "flap: { link: store, up: 3s, down: 2s }",
         "stall: { link: clients, for: 100ms }",
-        "10:67 fault-shorter-than-talk",
+        "10:70 fault-shorter-than-talk",
     ),
     (
         "until: {} }",
@@ -184,7 +188,7 @@ const BLIND: [(&str, &str, &str); 19] = [
     (
         "until: {} }",
         "until: {} }\nignore: [ { site: pool.rs, reason: r, owner: o, expires: 2020-01-01 } ]",
-        "12:59 ignore-that-expired",
+        "12:58 ignore-that-expired",
     ),
     (
         "until: {} }",
@@ -192,9 +196,9 @@ const BLIND: [(&str, &str, &str); 19] = [
         "12:1 only-rss-is-judged",
     ),
     ("until: {} }", "until: {} }\nexpect: { at_rest: { rss: { grow: 0 } } }", "12:29 rss-decides-nothing"),
-    (", inside: { pprof: { url: \\\"http://127.0.0.1:{port.p}/p\\\" } }", "", "6:1 nothing-inside"),
-    (" } }\nworld", ", heap: false } } }\nworld", "6:1 nothing-inside"),
-    ("until: {}", "until: { sessions: 4 }", "11:42 expectation-that-cannot-come"),
+    (", inside: { pprof: { url: \"http://127.0.0.1:{port.p}/p\" } }", "", "6:1 nothing-inside"),
+    ("/p\" }", "/p\", heap: false }", "6:1 nothing-inside"),
+    ("until: {}", "until: { sessions: 4 }", "11:43 expectation-that-cannot-come"),
     (
         "until: {} }",
         "until: {} }\nexpect: { each_cycle: { answered: { min: 1 } } }",
@@ -210,8 +214,7 @@ fn what_cannot_find_a_leak_is_told_with_its_place() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "nothing to say");
     for (number, (what, with, _)) in BLIND.iter().enumerate() {
         let name = format!("blind-{number}");
-        let (what, with) = (what.replace("\\\"", "\""), with.replace("\\\"", "\""));
-        let changed = BASE.replace("NAME", &name).replace(&what, &with);
+        let changed = BASE.replace("NAME", &name).replace(what, with);
         assert_ne!(changed, BASE.replace("NAME", &name), "{what}");
         fs::write(bench.path(&format!("{name}.yaml")), changed).expect("the folder is writable");
     }

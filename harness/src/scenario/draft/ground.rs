@@ -129,7 +129,7 @@ fn foreign_peers(draft: &Draft) -> Result<Vec<Peer>, DraftError> {
         name: CLIENTS.to_owned(),
         is_server: false,
         about: "Clients: each says its talk over and over, and connects anew after `stay` of it.".to_owned(),
-        spec: clients(&draft.talk),
+        spec: clients(&draft.talk, draft.template),
         at_rest: String::new(),
     });
     Ok(peers)
@@ -150,21 +150,26 @@ fn service(peer: &DraftPeer) -> Result<Peer, DraftError> {
     })
 }
 
-fn clients(talk: &Talk) -> Vec<String> {
-    let (stay, newline, exchange) = match talk {
-        Talk::Http => {
-            let request = r#"send: "GET / HTTP/1.1\r\nHost: localhost\r\n", answer: ["HTTP/1."]"#;
-            (1, Some(r#"  newline: "\r\n""#), request.to_owned())
-        }
-        Talk::Line(line, None) => (8, None, format!("send: {}", scalar(line))),
-        Talk::Line(line, Some(answer)) => {
-            (8, None, format!("send: {}, answer: [{}]", scalar(line), scalar(answer)))
+fn clients(talk: &Talk, template: Template) -> Vec<String> {
+    let talk = match talk {
+        // Whoever vanishes must be there: in the middle of a request, header by header.
+        Talk::Http if template == Template::HalfOpen => vec![
+            "  stay: 8".to_owned(),
+            r#"  newline: "\r\n""#.to_owned(),
+            r#"  hello: [{ send: "GET / HTTP/1.1\r\nHost: localhost" }]"#.to_owned(),
+            r#"  talk: [{ send: "X-More: follows" }]"#.to_owned(),
+        ],
+        Talk::Http => vec![
+            "  stay: 1".to_owned(),
+            r#"  newline: "\r\n""#.to_owned(),
+            r#"  talk: [{ send: "GET / HTTP/1.1\r\nHost: localhost\r\n", answer: ["HTTP/1."] }]"#.to_owned(),
+        ],
+        Talk::Line(line, answer) => {
+            let answer = answer.as_ref().map(|answer| format!(", answer: [{}]", scalar(answer)));
+            let exchange = format!("send: {}{}", scalar(line), answer.unwrap_or_default());
+            vec!["  stay: 8".to_owned(), format!("  talk: [{{ {exchange} }}]")]
         }
     };
-    let mut lines: Vec<String> = ["tcp_client:", "  count: 4", "  every: 200ms"].map(str::to_owned).to_vec();
-    lines.push(format!("  stay: {stay}"));
-    lines.push("  retry: 500ms".to_owned());
-    lines.extend(newline.map(str::to_owned));
-    lines.push(format!("  talk: [{{ {exchange} }}]"));
-    lines
+    let begin = ["tcp_client:", "  count: 4", "  every: 200ms", "  retry: 500ms"].map(str::to_owned);
+    begin.into_iter().chain(talk).collect()
 }

@@ -184,7 +184,12 @@ impl Draft {
         text += "# What a key means: `watertight explain KEY`, such as `watertight explain until`; all there is: `watertight explain`.\n";
         let _ = writeln!(text, "version: 1\nname: {}", self.name);
         let _ = writeln!(text, "about: {}", self.template.about());
-        text += "# The first engine is played unless `--engine` says otherwise: sim is exact and takes milliseconds, process is the real thing.\n";
+        text += match self.engines().contains(&EngineKind::Sim) {
+            true => {
+                "# The first is played unless `--engine` says otherwise: sim is exact and takes milliseconds, process is the real thing.\n"
+            }
+            false => "# The real program over real TCP, through a proxy that makes the faults.\n",
+        };
         let _ = writeln!(text, "engines: [{}]", names.join(", "));
         text += "# All chance comes from the seed: equal seeds, equal runs.\nseed: 7\n\n";
         text

@@ -30,13 +30,9 @@ pub(super) fn lines(template: Template, ground: &Ground) -> String {
             "Nothing gets through and nobody is told; what is held back is lost when it heals.",
             &[format!("blackhole: {{ link: {server}, on_heal: drop }}")],
         ),
-        Template::HalfOpen => phase(
-            "vanish",
-            "The other side is gone without a FIN; when it is back, it answers what is left with a RST.",
-            &[format!("half_open: {{ link: {server}, on_heal: reset }}")],
-        ),
+        Template::HalfOpen => half_open(ground),
         Template::ConfigReload => reload(ground),
-        Template::RestartTarget => restart(),
+        Template::RestartTarget => restart(ground),
         Template::Steady => load("load", "Nothing goes wrong: what grows here grows by itself."),
     };
     format!(
@@ -70,10 +66,27 @@ fn reload(ground: &Ground) -> String {
     }
 }
 
-fn restart() -> String {
+/// How soon somebody else's program notices by itself nobody here knows: it is told in the end, or it would be blamed for being patient.
+fn half_open(ground: &Ground) -> String {
+    let link = ground.server();
+    if ground.is_own() {
+        let about = "The other side is gone without a FIN, and nobody ever says so: the target must notice by itself.";
+        return phase("vanish", about, &[format!("half_open: {{ link: {link} }}")]);
+    }
+    let about = "The other side is gone without a FIN; once it is back, it answers what is left with a RST. \
+                 Without `on_heal` the target must notice by itself.";
+    phase("vanish", about, &[format!("half_open: {{ link: {link}, on_heal: reset }}")])
+}
+
+fn restart(ground: &Ground) -> String {
     let stop = "kill: { signal: TERM, within: 10s, restart: true }".to_owned();
-    let stop = phase("stop", "It must end within its time, and is started again.", &[stop]);
-    format!("{}{stop}", load("load", "It works for a while."))
+    let about = match ground.is_own() {
+        true => "It must end within its time, and is started again.",
+        false => {
+            "It must end in order within its time, and is started again; if it does not handle SIGTERM, the run says so."
+        }
+    };
+    format!("{}{}", load("load", "It works for a while."), phase("stop", about, &[stop]))
 }
 
 fn settle(ground: &Ground) -> String {
