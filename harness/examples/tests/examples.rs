@@ -115,7 +115,7 @@ fn what_is_wrong_with_a_scenario_is_said_before_it_is_played() {
     let said_of = [
         ("target={ name: kv, with: { leek: heartbeat } }", "`with` of `kv`: unknown field `leek`"),
         ("target=s7-gateway", "unknown target `s7-gateway`; known: `kv`, or `command: [..]`"),
-        ("target={ name: kv, defect: spawn_per_tick }", "`kv` has settings alone, under `with`"),
+        ("target={ name: kv, defect: spawn_per_tick }", "unknown defect `spawn_per_tick`"),
     ];
     for (set, problem) in said_of {
         assert_holds(&said(set), problem);

@@ -134,10 +134,15 @@ fn world() -> OwnWorld<Service> {
     OwnWorld::default()
 }
 
+/// The service that polls, in a scenario that has it reload.
+const DEAF: &str = "polls_and_is_told_to_reload";
+
 /// What the service does, in which engine, how that ends, and what is said.
-const TESTS: [(&str, EngineKind, Exit, &[&str]); 10] = [
+const TESTS: [(&str, EngineKind, Exit, &[&str]); 11] = [
     ("polls", EngineKind::Sim, Exit::Clean, &["nothing grows over 20 cycles"]),
     ("polls", EngineKind::Process, Exit::Clean, &["clean"]),
+    // It holds on to its reloads and never looks at them.
+    (DEAF, EngineKind::Sim, Exit::Inconclusive, &["told to reload, it did not"]),
     ("fails", EngineKind::Sim, Exit::Harness, &["cannot start service: no disk"]),
     ("fails", EngineKind::Process, Exit::Inconclusive, &["no disk"]),
     ("keeps_silent", EngineKind::Sim, Exit::Harness, &["it has not listened within 20s"]),
@@ -160,7 +165,11 @@ fn main() -> ExitCode {
 
 fn played(does: &str, engine: EngineKind, exit: Exit, said: &[&str]) -> Result<(), Failed> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services/polls.yaml");
-    let overrides = vec![("target.with.does".to_owned(), does.to_owned())];
+    let set = match does {
+        DEAF => ("cycle.0.faults.1", "{ reload: { at: 4s } }"),
+        does => ("target.with.does", does),
+    };
+    let overrides = vec![(set.0.to_owned(), set.1.to_owned())];
     let (ended, text) = outcome(file, overrides, engine)?;
     let missing: Vec<&&str> = said.iter().filter(|said| !text.contains(**said)).collect();
     if ended != exit || !missing.is_empty() {
