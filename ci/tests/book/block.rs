@@ -7,7 +7,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 /// | block | held against |
 /// | --- | --- |
 /// | `yaml,file=NAME` | written under that name; `watertight check` passes. With `wrong`, it must not |
-/// | `yaml,shows=NAME` | what a command before it has written under that name, with `…` for any lines |
+/// | `yaml,shows=NAME` | what a command before it has written under that name, comments apart |
 /// | `yaml,into=NAME` | its keys take the place of those of the chapter's file `NAME`; that must pass `check` |
 /// | `yaml,pipeline` | it is YAML |
 /// | `toml` | it is TOML |

@@ -11,7 +11,7 @@ pub fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
         return checked(name, block.is("wrong"), scratch);
     }
     if let Some(name) = block.value("shows") {
-        return console::is_shown(&block.text, &scratch.read(name)?);
+        return console::is_shown(&bare(&block.text), &bare(&scratch.read(name)?));
     }
     if let Some(name) = block.value("into") {
         let merged = merged(&scratch.read(name)?, &block.text);
@@ -25,6 +25,12 @@ pub fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
         return value.map(drop).map_err(|error| error.to_string());
     }
     Err("YAML is `file=NAME`, `shows=NAME`, `into=NAME` or `pipeline`".to_owned())
+}
+
+/// A file without its comments and empty lines.
+fn bare(text: &str) -> String {
+    let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    text.lines().filter(is_said).map(|line| format!("{line}\n")).collect()
 }
 
 /// Whether `watertight check` says of a file what it should.
