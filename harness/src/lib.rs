@@ -23,6 +23,9 @@ pub mod timeline;
 pub mod explain;
 pub mod verdict;
 
+#[cfg(feature = "test")]
+pub mod guard;
+
 pub mod report;
 pub mod runner;
 
@@ -34,3 +37,20 @@ pub mod history;
 pub mod watch;
 
 pub mod exit;
+
+#[cfg(feature = "test")]
+pub use guard::{guard, verify_none};
+#[cfg(feature = "test")]
+pub use watertight_macros::test;
+pub use watertight_probe::Alloc;
+
+/// Makes the probe this program's allocator: once in a test crate, or in a binary.
+///
+/// The same as `#[global_allocator] static A: watertight::Alloc = watertight::Alloc::new();`.
+#[macro_export]
+macro_rules! probe {
+    () => {
+        #[global_allocator]
+        static WATERTIGHT_PROBE: $crate::Alloc = $crate::Alloc::new();
+    };
+}
