@@ -44,6 +44,9 @@ pub mod timeline;
 pub mod explain;
 pub mod verdict;
 
+#[cfg(feature = "test")]
+pub mod guard;
+
 #[cfg(feature = "scenarios")]
 pub mod report;
 #[cfg(feature = "scenarios")]
@@ -71,3 +74,19 @@ struct Readme;
 
 #[cfg(doctest)]
 mod guide;
+#[cfg(feature = "test")]
+pub use guard::{guard, verify_none};
+#[cfg(feature = "test")]
+pub use watertight_macros::test;
+pub use watertight_probe::Alloc;
+
+/// Makes the probe this program's allocator: once in a test crate, or in a binary.
+///
+/// The same as `#[global_allocator] static A: watertight::Alloc = watertight::Alloc::new();`.
+#[macro_export]
+macro_rules! probe {
+    () => {
+        #[global_allocator]
+        static WATERTIGHT_PROBE: $crate::Alloc = $crate::Alloc::new();
+    };
+}

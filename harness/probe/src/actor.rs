@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::Tenant;
+use crate::{Tenant, threads};
 
 /// A tenant, and the number of the line that spawned the task being polled ([`crate::tasks::spawned_at`]; 0: no task).
 ///
@@ -14,6 +14,9 @@ impl Actor {
     /// Nobody in particular, in no task: what a thread starts with.
     pub(crate) const NONE: Self = Self(0);
 
+    /// Set in the word of a thread that has freed nothing yet, and runs for nobody in particular.
+    const FRESH: u32 = 1 << 31;
+
     #[inline]
     pub(crate) fn new(tenant: Tenant, spawner: u16) -> Self {
         Self(u32::from(spawner) << u16::BITS | u32::from(tenant.id()))
@@ -22,12 +25,22 @@ impl Actor {
     /// The one current on this thread.
     #[inline]
     pub(crate) fn current() -> Self {
-        Self(CURRENT.get())
+        Self(CURRENT.get() & !Self::FRESH)
+    }
+
+    /// Called for each block that this thread frees: the first one tells a new thread whose it is.
+    ///
+    /// The first block that a thread of std's frees is the one that its spawner made to hand over what it is to run.
+    #[inline]
+    pub(crate) fn first_frees(owner: Tenant) {
+        if CURRENT.get() & Self::FRESH != 0 {
+            inherit(owner);
+        }
     }
 
     /// Makes this one current and hands back the one that was.
     pub(crate) fn swap_in(self) -> Self {
-        Self(CURRENT.replace(self.0))
+        Self(CURRENT.replace(self.0) & !Self::FRESH)
     }
 
     /// The same task, on behalf of `tenant`.
@@ -46,7 +59,17 @@ impl Actor {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn inherit(owner: Tenant) {
+    CURRENT.set(Actor::NONE.0);
+    if threads::are_told_apart() {
+        CURRENT.set(Actor::new(owner, 0).0);
+        threads::belongs_to(owner);
+    }
+}
+
 thread_local! {
     // Const and without a destructor: the allocator reads it, even while a thread ends.
-    static CURRENT: Cell<u32> = const { Cell::new(Actor::NONE.0) };
+    static CURRENT: Cell<u32> = const { Cell::new(Actor::FRESH) };
 }

@@ -21,7 +21,8 @@ pub use crate::dhat_profile::{Testimony, finish_dhat, leave_out_of_dhat, start_d
 #[cfg_attr(feature = "serve", derive(Serialize, Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Mode {
-    /// `sites`, the default: its call stack and tenant.
+    /// `sites`, the default: its call stack and tenant. `unwind` is the same where there are no frame pointers: the stack is
+    /// unwound, which takes a hundred times as long.
     Sites,
     /// `tenants`: its tenant. Also where frame pointers or a known architecture are missing.
     Tenants,

@@ -30,6 +30,7 @@ pub mod tasks;
 pub mod fds;
 pub mod gauges;
 pub mod process;
+pub mod threads;
 
 pub mod canary;
 pub mod plant;

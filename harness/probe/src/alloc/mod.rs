@@ -10,13 +10,14 @@ pub(crate) mod sites;
 pub(crate) mod stack;
 mod stacks;
 mod thread;
+pub(crate) mod unwound;
 #[cfg(feature = "dhat")]
 pub(crate) mod witnessed;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use counts::Owner;
-use mode::Active;
+use mode::{Active, Stacks};
 
 use crate::actor::Actor;
 
@@ -66,6 +67,7 @@ unsafe impl GlobalAlloc for Alloc {
                 let headed = unsafe { Headed::of_live(layout) };
                 // SAFETY: for the same reason it has a header in front of it.
                 let owner = unsafe { read_owner(block) };
+                Actor::first_frees(owner.tenant);
                 counts::freed(owner, layout.size());
                 // SAFETY: `block` lies `prefix` bytes into a block of the system's with the layout `headed.layout`.
                 unsafe { System.dealloc(block.sub(headed.prefix), headed.layout) }
@@ -123,7 +125,11 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
                 return base;
             }
             let actor = Actor::current();
-            let site = if stacks { sites::of_caller(actor) } else { sites::without_stack(actor) };
+            let site = match stacks {
+                Stacks::Frames => sites::of_caller(actor),
+                Stacks::None => sites::without_stack(actor),
+                Stacks::Unwound => unwound::of_caller(actor),
+            };
             let owner = Owner { site, tenant: actor.tenant() };
             counts::allocated(owner, layout.size());
             // SAFETY: `prefix` bytes lie before the block's end, since `headed.layout` is that much longer.

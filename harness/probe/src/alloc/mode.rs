@@ -11,18 +11,30 @@ pub(crate) enum Active {
     Off,
     Count,
     Headers {
-        stacks: bool,
+        stacks: Stacks,
     },
     #[cfg(feature = "dhat")]
     Dhat,
+}
+
+/// How a block's call stack is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stacks {
+    /// Not at all.
+    None,
+    /// By frame pointers: in every run.
+    Frames,
+    /// By the unwinder: needs no frame pointers, and takes a hundred times as long. For short runs that name a line.
+    Unwound,
 }
 
 /// The mode in force; reads the environment if this is the first allocation of the process.
 #[inline]
 pub(crate) fn active() -> Active {
     match MODE.load(Ordering::Relaxed) {
-        SITES => Active::Headers { stacks: true },
-        TENANTS => Active::Headers { stacks: false },
+        SITES => Active::Headers { stacks: Stacks::Frames },
+        UNWOUND => Active::Headers { stacks: Stacks::Unwound },
+        TENANTS => Active::Headers { stacks: Stacks::None },
         COUNT => Active::Count,
         #[cfg(feature = "dhat")]
         DHAT => Active::Dhat,
@@ -34,7 +46,7 @@ pub(crate) fn active() -> Active {
 /// The mode in force; [`Mode::Absent`] if this allocator has never been asked for a block.
 pub(crate) fn public() -> Mode {
     match MODE.load(Ordering::Relaxed) {
-        SITES => Mode::Sites,
+        SITES | UNWOUND => Mode::Sites,
         TENANTS => Mode::Tenants,
         COUNT => Mode::Count,
         DHAT => Mode::Dhat,
@@ -54,7 +66,7 @@ pub(crate) fn why_not_sites() -> Option<&'static str> {
         (_, NO_ARCHITECTURE) => Some("call stacks are walked on Linux x86_64 and aarch64 only"),
         (_, NO_DHAT) => Some("WATERTIGHT_HEAP=dhat, but built without the feature `dhat`: counting only"),
         (_, UNKNOWN_WORD) => {
-            Some("WATERTIGHT_HEAP is none of sites, tenants, count, dhat, off: counting only")
+            Some("WATERTIGHT_HEAP is none of sites, unwind, tenants, count, dhat, off: counting only")
         }
         (Mode::Tenants, _) => Some("WATERTIGHT_HEAP=tenants asks for none"),
         (Mode::Count, _) => Some("WATERTIGHT_HEAP=count asks for none"),
@@ -72,6 +84,8 @@ fn decide() -> Active {
             NO_REASON => (SITES, NO_REASON),
             reason => (TENANTS, reason),
         },
+        Asked::Unwind if why_no_stacks() == NO_REASON => (SITES, NO_REASON),
+        Asked::Unwind => (UNWOUND, NO_REASON),
         Asked::Tenants => (TENANTS, NO_REASON),
         Asked::Count => (COUNT, NO_REASON),
         Asked::Dhat if cfg!(feature = "dhat") => (DHAT, why_no_stacks()),
@@ -100,6 +114,7 @@ pub(super) fn keeps_stacks() -> bool {
 
 enum Asked {
     Sites,
+    Unwind,
     Tenants,
     Count,
     Dhat,
@@ -119,6 +134,7 @@ fn asked_for() -> Asked {
     let value = unsafe { std::ffi::CStr::from_ptr(value) };
     match value.to_bytes() {
         b"sites" | b"" => Asked::Sites,
+        b"unwind" => Asked::Unwind,
         b"tenants" => Asked::Tenants,
         b"count" => Asked::Count,
         b"dhat" => Asked::Dhat,
@@ -132,6 +148,7 @@ const TENANTS: u8 = 2;
 const COUNT: u8 = 3;
 const DHAT: u8 = 4;
 const OFF: u8 = 5;
+const UNWOUND: u8 = 6;
 
 const NO_REASON: u8 = 0;
 const NO_FRAME_POINTERS: u8 = 1;

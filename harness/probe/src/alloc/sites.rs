@@ -100,6 +100,24 @@ pub(super) fn without_stack(actor: Actor) -> SiteId {
     find_or_insert(StackId::EMPTY, actor)
 }
 
+/// The site of a stack that was found in another way.
+pub(super) fn of_frames(frames: &[usize], actor: Actor) -> SiteId {
+    stacks::find_or_insert(frames.iter().copied())
+        .map_or(SiteId::TABLE_FULL, |stack| find_or_insert(stack, actor))
+}
+
+/// The number of a stack that was found in another way; `None`: the table is full.
+#[cfg(feature = "opens")]
+pub(crate) fn stack_of_frames(frames: &[usize]) -> Option<u32> {
+    stacks::find_or_insert(frames.iter().copied()).map(StackId::raw)
+}
+
+/// The return addresses of the stack with this number, innermost first.
+#[cfg(feature = "opens")]
+pub(crate) fn frames_of_stack(stack: u32) -> Vec<usize> {
+    stacks::frames(StackId::from_raw(stack))
+}
+
 /// A site that has been seen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {

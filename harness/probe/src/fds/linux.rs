@@ -25,12 +25,20 @@ pub(super) fn census(pid: Option<u32>) -> io::Result<Vec<Fd>> {
         .filter_map(|number| {
             // An fd that was closed since is no fd any more.
             let target = fs::read_link(folder.join(format!("fd/{number}"))).ok()?;
-            let opened_at = if is_self(pid) { origins::of(number, &target) } else { None };
+            let opened_at = if is_self(pid) { opened_at(number, &target) } else { None };
             Some(Fd { opened_at, ..fd(number, &target, &sockets) })
         })
         .collect();
     fds.sort();
     Ok(fds)
+}
+
+/// The line that opened a descriptor of this process: as it was told, or as it was seen.
+fn opened_at(number: u32, target: &Path) -> Option<String> {
+    let told = origins::of(number, target);
+    #[cfg(all(feature = "opens", target_env = "gnu"))]
+    let told = told.or_else(|| super::opens::line(number));
+    told
 }
 
 /// Listed to the end before any link is read: then the fd that reads the folder is closed, and its link gone.

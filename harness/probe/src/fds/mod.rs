@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(all(feature = "opens", target_os = "linux", target_env = "gnu"))]
+mod opens;
 #[cfg(target_os = "linux")]
 mod origins;
 #[cfg(target_os = "linux")]
 mod sockets;
 
+#[cfg(all(feature = "opens", target_os = "linux", target_env = "gnu"))]
+pub use opens::trace_opens;
 #[cfg(target_os = "linux")]
 pub use origins::opened_here;
 

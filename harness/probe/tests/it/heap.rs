@@ -110,7 +110,9 @@ fn counting_only_counts_the_same_and_says_what_it_leaves_out() {
 
 fn an_unknown_mode_counts_only_and_says_so() {
     assert_eq!(heap::mode(), Mode::Count);
-    assert!(heap::why_not_sites().is_some_and(|why| why.contains("is none of sites, tenants, count")));
+    assert!(
+        heap::why_not_sites().is_some_and(|why| why.contains("is none of sites, unwind, tenants, count"))
+    );
 }
 
 fn off_counts_nothing_and_says_so() {

@@ -17,6 +17,7 @@ cases![
     an_async_fn_is_named_by_itself_and_its_line,
     a_drop_that_keeps_something_is_the_place,
     heap_knows_the_task_that_allocated_it,
+    the_unwinder_names_the_same_line["WATERTIGHT_HEAP" = "unwind"],
 ];
 
 /// The stack of the site that gained the most bytes while `work` ran.
@@ -121,4 +122,11 @@ fn heap_knows_the_task_that_allocated_it() {
     assert_eq!(tasks::spawned_at(site.spawner), Some(place));
     let (site, _) = stack_of(through_a_closure);
     assert_eq!((site.spawner, tasks::spawned_at(site.spawner)), (0, None), "no task is polled here");
+}
+
+/// With frame pointers `unwind` walks those; where a build has none, the same names come from the unwinder's tables.
+fn the_unwinder_names_the_same_line() {
+    assert_eq!((heap::mode(), heap::why_not_sites()), (heap::Mode::Sites, None));
+    let (_, stack) = stack_of(through_a_dependency);
+    assert_names(&stack, "it::naming::through_a_dependency", &marked(0));
 }

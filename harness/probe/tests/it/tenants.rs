@@ -4,7 +4,7 @@ use std::future::pending;
 
 use watertight_probe::heap::{self, Live};
 use watertight_probe::tenant::{self, DEPTH_MAX, TENANTS_MAX};
-use watertight_probe::{Tenant, plant, tasks};
+use watertight_probe::{Tenant, plant, tasks, threads};
 
 use crate::case::cases;
 use crate::tasks::paused;
@@ -17,6 +17,8 @@ cases![
     registering_and_asking_allocates_nothing_that_counts,
     a_branch_holds_what_its_tenants_hold,
     tasks_are_counted_tenant_by_tenant,
+    a_thread_belongs_to_whom_it_was_spawned_for,
+    threads_are_nobodys_unless_they_are_told_apart,
 ];
 
 fn a_child_is_within_all_above_it_and_within_nobody_else() {
@@ -112,4 +114,24 @@ fn tasks_are_counted_tenant_by_tenant() {
         assert_eq!(tasks::alive_by_tenant(), [(two, 2)]);
         assert_eq!(tasks::count(|tenant| tenant.is_within(target)), 2);
     });
+}
+
+/// What a thread says of itself that `tenant` spawns: its number, and whom it runs for.
+fn spawned_by(tenant: Tenant) -> (u32, Tenant) {
+    let _for = tenant.enter();
+    let thread = std::thread::spawn(|| (threads::current(), Tenant::current()));
+    thread.join().expect("it does not panic")
+}
+
+fn a_thread_belongs_to_whom_it_was_spawned_for() {
+    threads::tell_apart();
+    for tenant in [Tenant::named("target"), Tenant::named("target").child("plc-7"), Tenant::NONE] {
+        let (number, inside) = spawned_by(tenant);
+        assert_eq!((threads::owner(number), inside), (Some(tenant), tenant));
+    }
+}
+
+fn threads_are_nobodys_unless_they_are_told_apart() {
+    let (number, inside) = spawned_by(Tenant::named("target"));
+    assert_eq!((threads::owner(number), inside), (None, Tenant::NONE));
 }
