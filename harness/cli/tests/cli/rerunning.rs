@@ -45,16 +45,19 @@ impl Watching {
 
     /// The lines up to one that contains `text`.
     fn until(&self, text: &str) -> Vec<String> {
-        let mut seen = Vec::new();
-        loop {
+        self.until_all(&[text])
+    }
+
+    /// The lines until each of `texts` was in one of them: what is printed to two pipes comes in any order.
+    fn until_all(&self, texts: &[&str]) -> Vec<String> {
+        let mut seen: Vec<String> = Vec::new();
+        while !texts.iter().all(|text| seen.iter().any(|line| line.contains(text))) {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => seen.push(line),
-                Err(error) => panic!("{error}: no `{text}` in {seen:#?}"),
-            }
-            if seen.last().is_some_and(|line| line.contains(text)) {
-                return seen;
+                Err(error) => panic!("{error}: not all of {texts:?} in {seen:#?}"),
             }
         }
+        seen
     }
 
     fn interrupted(self) -> Option<i32> {
@@ -84,8 +87,7 @@ fn a_save_in_the_middle_ends_the_run_in_order() {
     bench.noted("child");
     fs::remove_file(bench.path("child")).expect("it was noted");
     fs::write(&file, "another").expect("the folder is writable");
-    let lines = watching.until("changed: ");
-    assert!(lines.iter().any(|line| line.contains("interrupted")), "what was measured is told: {lines:#?}");
+    watching.until_all(&["changed: ", "interrupted"]);
     bench.noted("child");
     assert_eq!(watching.interrupted(), Some(3), "the last round was interrupted");
 }

@@ -14,6 +14,9 @@ use crate::world::World;
 /// After so long without a cycle a run gives a case up, unless it is told otherwise (`run --timeout`).
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(600);
 
+/// What the judge states has a margin for noise in it; where twice as much would pass, nothing is to be hoped for.
+const MARGIN: f64 = 2.0;
+
 /// The most cycles that are suggested.
 const CYCLES_MAX: usize = 1_000;
 
@@ -34,11 +37,12 @@ fn too_few<W: World>(look: Look<'_, W>) -> Option<Remark> {
         .filter_map(|engine| Some((*engine, seen(cycles(engine), *engine)?)))
         .min_by(|a, b| a.1.total_cmp(&b.1))?;
     let chances = chances(look) as f64;
-    if sees <= chances {
+    let is_blind = |sees: f64| sees > MARGIN * chances;
+    if !is_blind(sees) {
         return None;
     }
     let count = cycles(&engine);
-    let more = (count..CYCLES_MAX).find(|count| seen(*count, engine).is_some_and(|sees| sees <= chances))?;
+    let more = (count..CYCLES_MAX).find(|count| seen(*count, engine).is_some_and(|sees| !is_blind(sees)))?;
     let path: &[&str] = match (engine, look.scenario.cycles.wall) {
         (EngineKind::Sim, _) | (_, None) => &["cycles", "count"],
         _ => &["cycles", "wall", "count"],
