@@ -16,6 +16,13 @@
 //! # fn main() {}
 //! ```
 //!
+//! An argument that there is not is answered with those there are:
+//!
+//! ```compile_fail
+//! #[watertight::test(cycle = 20)] // expected one of: flavor, worker_threads, start_paused, cycles, ..
+//! async fn a_request_keeps_no_memory() {}
+//! ```
+//!
 //! What is judged, and when:
 //!
 //! | resource | played once | with `cycles` |

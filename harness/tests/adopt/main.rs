@@ -17,6 +17,10 @@ tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "time"]
 
 [dev-dependencies]
 watertight = { path = "HARNESS", default-features = false, features = ["test"] }
+
+[[test]]
+name = "whole"
+harness = false
 "#;
 
 fn here(path: &str) -> PathBuf {
@@ -31,7 +35,7 @@ fn adopted() -> tempfile::TempDir {
         std::fs::create_dir_all(to.parent().expect("in the folder")).expect("a folder is made");
         std::fs::copy(here(from), to).expect("a file is copied");
     };
-    for file in ["src/lib.rs", "tests/leaky.rs", "tests/fixed.rs"] {
+    for file in ["src/lib.rs", "tests/leaky.rs", "tests/fixed.rs", "tests/whole.rs", "watertight-ignore.toml"] {
         copy(&format!("tests/adopt/crate/{file}"), file);
     }
     // The versions that are here already: nothing is fetched.
@@ -43,6 +47,10 @@ fn adopted() -> tempfile::TempDir {
 
 /// Runs cargo in `folder`, as a user without any flag would.
 fn cargo(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    cargo_with(folder, arguments, &[])
+}
+
+fn cargo_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adopted");
     let output = Command::new(env!("CARGO"))
         .args(arguments)
@@ -51,6 +59,7 @@ fn cargo(folder: &Path, arguments: &[&str]) -> (bool, String) {
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUST_BACKTRACE", "0")
+        .envs(variables.iter().copied())
         .output()
         .expect("cargo starts");
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -85,6 +94,15 @@ fn a_fresh_crate_adopts_it_in_three_lines() {
     assert!(!passed && text.contains("0 passed; 4 failed"), "{text}");
     assert_leaks_are_named(&text);
     nextest(folder.path());
+    a_program_looks_at_itself(folder.path());
+}
+
+fn a_program_looks_at_itself(folder: &Path) {
+    let whole = ["test", "--offline", "--test", "whole"];
+    let (passed, text) = cargo(folder, &whole);
+    assert!(passed && text.contains("ignores nothing, and can go: /dev/full"), "{text}");
+    let (passed, text) = cargo_with(folder, &whole, &[("LEAVE_A_THREAD", "1")]);
+    assert!(!passed && text.contains("threads  1 left") && !text.contains("/dev/zero"), "{text}");
 }
 
 /// The same under nextest, where it is.
@@ -99,7 +117,7 @@ fn nextest(folder: &Path) {
         eprintln!("skipped under nextest, which is not there: cargo install cargo-nextest --locked");
         return;
     }
-    let (passed, text) = cargo(folder, &["nextest", "run", "--offline", "--no-fail-fast"]);
+    let (passed, text) = cargo(folder, &["nextest", "run", "--offline", "--no-fail-fast", "--test", "fixed", "--test", "leaky"]);
     assert!(!passed && text.contains("17 passed") && text.contains("4 failed"), "{text}");
     assert_leaks_are_named(&text);
 }

@@ -1,4 +1,6 @@
 //! Tests that leave something behind, and their twins that do not.
+//!
+//! What never ends need not be waited for as long as what ends late: those that leak have a short `settle`.
 
 use std::fs::File;
 use std::future::pending;
@@ -26,9 +28,9 @@ fn spawn_for_ever() {
     tokio::spawn(pending::<()>()); // here: task
 }
 
-specimen! { #[watertight::test] leaks_a_task { spawn_for_ever(); } }
-specimen! { #[watertight::test(flavor = "multi_thread", worker_threads = 2)] leaks_a_task_on_threads { spawn_for_ever(); } }
-specimen! { #[watertight::test(start_paused = true)] leaks_a_task_in_paused_time { spawn_for_ever(); } }
+specimen! { #[watertight::test(settle = "100ms")] leaks_a_task { spawn_for_ever(); } }
+specimen! { #[watertight::test(flavor = "multi_thread", worker_threads = 2, settle = "100ms")] leaks_a_task_on_threads { spawn_for_ever(); } }
+specimen! { #[watertight::test(start_paused = true, settle = "100ms")] leaks_a_task_in_paused_time { spawn_for_ever(); } }
 specimen! { #[watertight::test] joins_its_task { tokio::spawn(async {}).await.unwrap(); } }
 specimen! {
     #[watertight::test]
@@ -39,14 +41,14 @@ specimen! {
     task_ends_soon_in_paused_time { tokio::spawn(tokio::time::sleep(Duration::from_millis(500))); }
 }
 specimen! {
-    #[watertight::test(ignore(site = "guard/specimens.rs", reason = "known"))]
+    #[watertight::test(ignore(site = "guard/specimens.rs", reason = "known"), settle = "100ms")]
     leaks_what_is_known { spawn_for_ever(); }
 }
 specimen! {
-    #[watertight::test(ignore(site = "guard/specimens.rs", reason = "known", until = "2020-01-31"))]
+    #[watertight::test(ignore(site = "guard/specimens.rs", reason = "known", until = "2020-01-31"), settle = "100ms")]
     leaks_what_was_known { spawn_for_ever(); }
 }
-specimen! { #[watertight::test(tolerance(tasks = 1))] leaks_what_is_tolerated { spawn_for_ever(); } }
+specimen! { #[watertight::test(tolerance(tasks = 1), settle = "100ms")] leaks_what_is_tolerated { spawn_for_ever(); } }
 
 static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -70,8 +72,8 @@ specimen! {
     #[watertight::test(cycles = 20, tolerance(heap = "8KiB"))]
     keeps_what_is_tolerated { keep(1_024); }
 }
-specimen! { #[watertight::test(cycles = 20)] leaks_a_task_a_cycle { spawn_for_ever(); } }
-specimen! { #[watertight::test(cycles = 20)] forgets_a_file_a_cycle { forget_a_file(); } }
+specimen! { #[watertight::test(cycles = 20, settle = "100ms")] leaks_a_task_a_cycle { spawn_for_ever(); } }
+specimen! { #[watertight::test(cycles = 20, settle = "100ms")] forgets_a_file_a_cycle { forget_a_file(); } }
 
 fn forget_a_file() {
     std::mem::forget(File::open("/dev/null").unwrap()); // here: file
@@ -79,16 +81,16 @@ fn forget_a_file() {
 
 static SOCKETS: Mutex<Vec<TcpListener>> = Mutex::new(Vec::new());
 
-specimen! { #[watertight::test] forgets_a_file { forget_a_file(); } }
+specimen! { #[watertight::test(settle = "100ms")] forgets_a_file { forget_a_file(); } }
 specimen! {
-    #[watertight::test]
+    #[watertight::test(settle = "100ms")]
     keeps_a_socket {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap(); // here: socket
         SOCKETS.lock().unwrap().push(socket);
     }
 }
 specimen! {
-    #[watertight::test]
+    #[watertight::test(settle = "100ms")]
     opens_a_file_on_first_use {
         static FIRST: OnceLock<File> = OnceLock::new();
         FIRST.get_or_init(|| File::open("/dev/null").unwrap());
@@ -106,9 +108,9 @@ fn park_for_ever() {
     std::thread::spawn(sleep_for_ever); // here: thread
 }
 
-specimen! { #[watertight::test] leaves_a_thread { park_for_ever(); } }
+specimen! { #[watertight::test(settle = "100ms")] leaves_a_thread { park_for_ever(); } }
 specimen! {
-    #[watertight::test]
+    #[watertight::test(settle = "100ms")]
     starts_a_thread_on_first_use {
         static FIRST: OnceLock<()> = OnceLock::new();
         FIRST.get_or_init(park_for_ever);
@@ -116,7 +118,7 @@ specimen! {
 }
 specimen! { #[watertight::test] joins_its_thread { std::thread::spawn(|| ()).join().unwrap(); } }
 specimen! {
-    #[watertight::test]
+    #[watertight::test(settle = "100ms")]
     blocks_for_ever {
         tokio::task::spawn_blocking(sleep_for_ever); // here: blocking
         tokio::task::spawn_blocking(|| ()).await.unwrap();
@@ -134,7 +136,7 @@ specimen! {
     blocks_in_place { tokio::task::block_in_place(|| ()); tokio::spawn(async {}).await.unwrap(); }
 }
 specimen! {
-    #[watertight::test]
+    #[watertight::test(settle = "100ms")]
     forgets_a_runtime {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         std::mem::forget(runtime);
@@ -165,7 +167,7 @@ async fn returns_an_error() -> Result<(), String> {
     spawn_for_ever_if_asked("returns_an_error");
     if asked("returns_an_error") { Err("an error of its own".to_owned()) } else { Ok(()) }
 }
-#[watertight::test]
+#[watertight::test(settle = "100ms")]
 async fn returns_ok_and_leaks() -> Result<(), String> {
     spawn_for_ever_if_asked("returns_ok_and_leaks");
     Ok(())
@@ -182,13 +184,13 @@ fn spawn_for_ever_if_asked(name: &str) {
 async fn panics_as_it_should() {
     panic!("as it should");
 }
-#[watertight::test]
+#[watertight::test(settle = "100ms")]
 #[should_panic(expected = "as it should")]
 async fn panics_as_it_should_and_leaks() {
     spawn_for_ever_if_asked("panics_as_it_should_and_leaks");
     panic!("as it should");
 }
-#[watertight::test]
+#[watertight::test(settle = "100ms")]
 #[should_panic]
 async fn leaks_in_the_place_of_a_panic() {
     spawn_for_ever_if_asked("leaks_in_the_place_of_a_panic");
@@ -199,7 +201,7 @@ specimen! { #[watertight::test(timeout = "100ms")] hangs { pending::<()>().await
 specimen! { #[watertight::test(timeout = "100ms", start_paused = true)] hangs_in_paused_time { pending::<()>().await; } }
 specimen! { #[watertight::test(timeout = "100ms")] blocks_its_own_thread { loop { std::thread::park() } } }
 specimen! {
-    #[watertight::test]
+    #[watertight::test(settle = "100ms")]
     fails_the_second_time {
         static FIRST: OnceLock<()> = OnceLock::new();
         assert!(FIRST.set(()).is_ok(), "already played");
