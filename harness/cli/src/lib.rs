@@ -7,6 +7,7 @@ mod advice;
 mod check;
 mod compare;
 mod explain;
+mod foreseen;
 mod formats;
 mod gallery;
 mod history;
