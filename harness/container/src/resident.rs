@@ -64,6 +64,7 @@ impl Contained {
         let cgroup = pid.and_then(Cgroup::of);
         let (told, end) = watch::channel(None);
         let watched = Watched { docker: docker.clone(), id: container.id().to_owned(), limit_bytes };
+        // watertight: allow(detached-spawn): it ends with the container, which somebody always ends, if need be the warden
         tokio::spawn(watched.until_it_ends(cgroup.clone(), told));
         Ok(Self {
             container,

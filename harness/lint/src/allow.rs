@@ -79,11 +79,9 @@ pub(crate) fn allows(file: &SourceFile) -> Vec<Allow> {
     let mut allows = Vec::new();
     let lines: Vec<&str> = file.text.split_inclusive('\n').collect();
     for (i, line) in lines.iter().enumerate() {
-        let comment = line
-            .rmatch_indices("//")
-            .map(|(at, _)| at)
-            .filter(|at| !strings.iter().any(|one| one.contains(&(offset + at))));
-        let said = comment.filter_map(|at| Some((at, said(&line[at..])?))).last();
+        let is_text = |at: usize| strings.iter().any(|one| one.contains(&(offset + at)));
+        let begin = line.match_indices("//").map(|(at, _)| at).find(|at| !is_text(*at));
+        let said = begin.and_then(|at| Some((at, said(&line[at..])?)));
         allows.extend(said.into_iter().flat_map(|(at, said)| of_line(said, i, at, &lines, &places)));
         offset += line.len();
     }

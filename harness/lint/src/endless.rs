@@ -229,6 +229,12 @@ fn is_copy(call: &ExprCall) -> bool {
     })
 }
 
+/// Whether a loop with this `body` is left anywhere in it, or watches something that tells it to end.
+pub fn has_way_out(file: &SourceFile, body: &Block) -> bool {
+    let turns = Turns::of(file, body);
+    turns.leaves || turns.is_watching
+}
+
 /// What one turn of a loop does.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that was seen")]
 struct Turns<'a> {

@@ -1,5 +1,7 @@
 //! A task whose handle nobody has, and which nothing tells to end.
 
+use syn::{FnArg, Pat};
+
 use crate::endless::{Endless, body, endless, is_watched};
 use crate::finding::{Confidence, Sink};
 use crate::rule::Rule;
@@ -34,6 +36,9 @@ fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink
         found.confidence(confidence).note(span, why);
         return;
     }
+    if is_handed_in(spawn) {
+        return;
+    }
     let words = body(spawn.task, spawn.function.block, names).map(|block| Words::of(file, block));
     if spawn.function.name() == "main" && spawn.in_loop.is_none() || words.as_deref().is_some_and(ends) {
         return;
@@ -45,6 +50,16 @@ fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink
         (None, _) => ("the handle is dropped, and nothing that tells it to end is seen in the task", Confidence::Low),
     };
     sink.report(spawn.span, message).confidence(confidence);
+}
+
+/// Whether the task is one of the function's arguments: then it is the caller who knows how it ends.
+fn is_handed_in(spawn: &Spawn<'_>) -> bool {
+    let Some(task) = crate::syntax::variable(spawn.task) else { return false };
+    let arguments = spawn.function.signature.inputs.iter();
+    arguments.into_iter().any(|argument| match argument {
+        FnArg::Typed(argument) => matches!(&*argument.pat, Pat::Ident(name) if name.ident == *task),
+        FnArg::Receiver(_) => false,
+    })
 }
 
 /// Whether the task is seen to be told to end, or to have a bound, or to end with its channel.
@@ -119,6 +134,7 @@ mod tests {
             }
             #[tokio::main]
             async fn main() { tokio::spawn(metrics()); }
+            fn execute(&self, work: impl Future) { tokio::spawn(work); }
             "#,
         );
     }

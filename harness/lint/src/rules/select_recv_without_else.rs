@@ -2,14 +2,14 @@
 
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprForLoop, ExprLoop, ExprWhile, Macro, Pat};
+use syn::{Block, Expr, ExprForLoop, ExprLoop, ExprWhile, Macro, Pat};
 
-use crate::endless::is_watched;
+use crate::endless::has_way_out;
 use crate::finding::{Confidence, Sink};
 use crate::macros::{Arm, MacroBody, Select};
 use crate::rule::Rule;
 use crate::source::SourceFile;
-use crate::syntax::{idents, strip, way};
+use crate::syntax::{strip, way};
 
 pub(super) const RULE: Rule = Rule {
     name: "select-recv-without-else",
@@ -23,36 +23,38 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// What says by `None` or `Err` that there will be no more.
-const RECEIVES: &[&str] = &["recv", "next", "recv_async", "next_line", "accept_stream", "poll_recv"];
+const RECEIVES: &[&str] = &["recv", "recv_async"];
+
+/// The same where the name says that it is a stream: a set of futures has no next one as long as it is empty.
+const STREAMS: &[&str] = &["stream", "rx", "recv", "incoming", "events", "messages"];
 
 fn check(file: &SourceFile, sink: &mut Sink<'_>) {
-    Selects { file, sink, loops: 0 }.visit_file(&file.ast);
+    Selects { file, sink, in_endless: false }.visit_file(&file.ast);
 }
 
 struct Selects<'f, 's, 'r> {
     file: &'f SourceFile,
     sink: &'s mut Sink<'r>,
-    loops: usize,
+    /// Whether the innermost loop is one that nothing else leaves.
+    in_endless: bool,
 }
 
 impl<'f> Selects<'f, '_, '_> {
-    fn in_loop(&mut self, visit: impl FnOnce(&mut Self)) {
-        self.loops += 1;
+    fn in_loop(&mut self, body: &'f Block, visit: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.in_endless, !has_way_out(self.file, body));
         visit(self);
-        self.loops -= 1;
+        self.in_endless = outer;
     }
 
-    fn select(&mut self, mac: &Macro, select: &'f Select) {
-        if self.loops == 0 || select.otherwise.is_some() {
+    fn select(&mut self, select: &'f Select) {
+        if !self.in_endless || select.otherwise.is_some() {
             return;
         }
-        let is_told = idents(mac.tokens.clone()).iter().any(|word| is_watched(word));
-        let confidence = if is_told { Confidence::Low } else { Confidence::Medium };
         for arm in select.arms.iter().filter(|arm| is_deaf(arm)) {
             let way = way(&arm.future);
             let channel = way.iter().rev().find(|name| *name != "self").map_or("this channel", String::as_str);
             let message = format!("once `{channel}` is closed this branch is disabled, and the loop goes on without it");
-            self.sink.report(arm.pat.span(), message).confidence(confidence);
+            self.sink.report(arm.pat.span(), message);
         }
     }
 }
@@ -66,6 +68,9 @@ fn is_deaf(arm: &Arm) -> bool {
         _ => false,
     };
     let receives = match strip(&arm.future) {
+        Expr::MethodCall(call) if call.method == "next" => {
+            way(&call.receiver).last().is_some_and(|name| STREAMS.iter().any(|part| name.contains(part)))
+        }
         Expr::MethodCall(call) => RECEIVES.iter().any(|name| call.method == name),
         _ => false,
     };
@@ -74,21 +79,21 @@ fn is_deaf(arm: &Arm) -> bool {
 
 impl<'f> Visit<'f> for Selects<'f, '_, '_> {
     fn visit_expr_loop(&mut self, one: &'f ExprLoop) {
-        self.in_loop(|this| visit::visit_expr_loop(this, one));
+        self.in_loop(&one.body, |this| visit::visit_expr_loop(this, one));
     }
 
     fn visit_expr_while(&mut self, one: &'f ExprWhile) {
-        self.in_loop(|this| visit::visit_expr_while(this, one));
+        self.in_loop(&one.body, |this| visit::visit_expr_while(this, one));
     }
 
     fn visit_expr_for_loop(&mut self, one: &'f ExprForLoop) {
-        self.in_loop(|this| visit::visit_expr_for_loop(this, one));
+        self.in_loop(&one.body, |this| visit::visit_expr_for_loop(this, one));
     }
 
     fn visit_macro(&mut self, mac: &'f Macro) {
         let Some(body) = self.file.body(mac) else { return };
         if let MacroBody::Select(select) = body {
-            self.select(mac, select);
+            self.select(select);
         }
         body.visit(self);
     }
@@ -97,7 +102,7 @@ impl<'f> Visit<'f> for Selects<'f, '_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check, found};
+    use crate::testing::check;
 
     #[test]
     fn a_branch_that_cannot_see_the_end_is_found_in_a_loop() {
@@ -141,8 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn it_is_less_sure_where_another_branch_is_told_to_end() {
-        let text = "async fn f() { loop { select! { Some(a) = b.recv() => c(a), _ = token.cancelled() => break } } }";
-        assert_eq!(found(&RULE, text)[0].confidence, Confidence::Low);
+    fn a_loop_that_is_left_in_another_way_may_well_know() {
+        check(
+            &RULE,
+            r#"
+            async fn f() {
+                loop { select! { Some(a) = b.recv() => c(a), _ = token.cancelled() => break } }
+                loop { select! { Some(a) = b.recv() => c(a), line = wire.next() => answer(line?) } }
+                loop { select! { Some(a) = futures.next() => c(a), _ = tick() => {} } }
+            }
+            "#,
+        );
     }
 }

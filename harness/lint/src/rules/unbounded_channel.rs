@@ -138,6 +138,8 @@ impl<'f> Visit<'f> for Seen<'f> {
     }
 
     fn visit_local(&mut self, local: &'f Local) {
+        // What is put aside is compared later, or told: either way somebody looks at it.
+        local.init.iter().for_each(|init| self.measured(&init.expr));
         let before = self.made.len();
         visit::visit_local(self, local);
         if let [made] = &mut self.made[before..] {

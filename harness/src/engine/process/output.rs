@@ -41,6 +41,7 @@ pub(super) fn read_lines(
     said: Tail,
     announced: Option<mpsc::Sender<String>>,
 ) {
+    // watertight: allow(detached-spawn): it ends with the output of a program that is killed on drop
     tokio::spawn(async move {
         let (mut lines, mut chunk) = (Lines::default(), vec![0; CHUNK_BYTES]);
         loop {
