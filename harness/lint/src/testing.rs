@@ -63,6 +63,28 @@ fn what_pages_call_wrong_is_found_and_what_they_call_right_is_not() {
     }
 }
 
+/// One by one: a snippet that is not found would hide behind one that is.
+#[test]
+fn each_wrong_snippet_is_found_by_its_rule_and_no_right_one_by_any() {
+    for rule in crate::rules() {
+        for wrong in snippets(rule.page, "Wrong") {
+            assert!(!found(rule, &wrong).is_empty(), "{}: nothing is found in\n{wrong}", rule.name);
+        }
+        for right in snippets(rule.page, "Right") {
+            for other in crate::rules() {
+                let found = found(other, &right);
+                assert!(found.is_empty(), "{}: {} finds in\n{right}\n{found:#?}", rule.name, other.name);
+            }
+        }
+    }
+}
+
+/// The blocks of Rust in a page's section.
+fn snippets(page: &str, name: &str) -> Vec<String> {
+    let section = section(page, name);
+    section.split("```").skip(1).step_by(2).map(|code| code.trim_start_matches("rust").to_owned()).collect()
+}
+
 #[test]
 fn every_page_has_its_name_and_its_sections_in_order() {
     for rule in crate::rules() {

@@ -191,7 +191,6 @@ impl Lane {
         let after = self.delay(chunk);
         let due = self.last_due(now).max(now + after);
         entry.delayed = after > self.base;
-        // watertight: allow(unbounded-channel): a segment has at least one byte of the ring, which has a bound
         self.segments.push_back(Segment { chunk, entered: now, due });
         self.note_delays(chunk);
         if self.is_held() {

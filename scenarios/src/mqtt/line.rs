@@ -199,7 +199,6 @@ impl<R: RoleType> Line<R> {
                 Event::RequestSendPacket { packet, .. } => {
                     self.unwritten.extend_from_slice(&packet.to_continuous_buffer());
                 }
-                // watertight: allow(unbounded-channel): all of it comes of one read, and is taken before the next
                 Event::NotifyPacketReceived(packet) => self.received.push_back(Received::from(&packet)),
                 Event::NotifyPacketIdReleased(id) => {
                     self.in_flight.remove(&id);

@@ -29,10 +29,15 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
     }
     let guards: Vec<String> = file.items().into_iter().filter_map(guard).collect();
     for function in file.functions() {
-        let mut seen = Forgotten { file, guards: &guards, handed_over: Vec::new(), forgotten: Vec::new() };
+        let names = mentioned(|names| names.visit_block(function.block));
+        if names.contains("ManuallyDrop") {
+            continue;
+        }
+        let mut seen = Forgotten { file, guards: &guards, handed_over: Vec::new(), together: Vec::new(), forgotten: Vec::new() };
         seen.visit_block(function.block);
-        for (span, name) in seen.forgotten {
-            if name.is_none_or(|name| !seen.handed_over.contains(&name)) {
+        for (span, name) in &seen.forgotten {
+            if name.as_ref().is_none_or(|name| !seen.is_spared(name)) {
+                let span = *span;
                 sink.report(span, "`mem::forget` keeps what this value holds for ever");
             }
         }
@@ -55,11 +60,18 @@ struct Forgotten<'s, 'f> {
     guards: &'s [String],
     /// Variables whose parts were taken before, that came from a raw pointer, or that are guards of this file.
     handed_over: Vec<String>,
+    /// Variables that were bound together: handles to one thing, for example.
+    together: Vec<Vec<String>>,
     /// Where something is forgotten, and which variable.
     forgotten: Vec<(Span, Option<String>)>,
 }
 
 impl Forgotten<'_, '_> {
+    fn is_spared(&self, name: &String) -> bool {
+        let mut like = self.together.iter().filter(|names| names.contains(name)).flatten();
+        self.handed_over.contains(name) || like.any(|one| self.handed_over.contains(one))
+    }
+
     fn is_handed_over(&self, init: &Expr) -> bool {
         match init {
             Expr::Struct(one) => {
@@ -83,6 +95,7 @@ impl<'f> Visit<'f> for Forgotten<'_, 'f> {
         if local.init.as_ref().is_some_and(|init| self.is_handed_over(&init.expr)) {
             self.handed_over.extend(names_of(&local.pat));
         }
+        self.together.push(names_of(&local.pat));
         visit::visit_local(self, local);
     }
 
@@ -130,6 +143,8 @@ mod tests {
             impl Drop for OnUnwind<'_> { fn drop(&mut self) { self.0.abort(); } }
             fn run(self) { let raw = self.task.raw; mem::forget(self); raw.poll(); }
             fn into(task: Task) -> Other { let other = Other { raw: task.raw }; mem::forget(task); other }
+            fn two() -> Other { let (a, b) = both(); let other = Other { raw: a.raw }; mem::forget(a); mem::forget(b); other }
+            fn count(&self) { let me = ManuallyDrop::new(self.task()); if let Some(task) = release(&me) { mem::forget(task); } }
             fn poll(core: &Core) { let bomb = OnUnwind { core }; core.poll(); mem::forget(bomb); }
             fn look(exec: *const Exec) { let exec = Arc::from_raw(exec); exec.look(); mem::forget(exec); }
             fn lose(self) { mem::forget(self); } //~ forgotten-value

@@ -81,14 +81,22 @@ impl<'f> Seen<'_, 'f, '_> {
         }
     }
 
-    fn kept(&self, expr: &Expr) -> Option<&str> {
+    /// The name of the shared state or map that `expr` leads to.
+    fn kept(&self, expr: &Expr) -> Option<String> {
         let at = self.keep.resolve(&Chain::of(expr), &self.locals)?;
         let kept = &self.keep.all[at];
-        (kept.is_shared || kept.is_map).then_some(kept.name.as_str())
+        (kept.is_shared || kept.is_map).then(|| kept.name.clone())
+    }
+
+    /// The same for state whose type is not in this file: the lock says that it is shared.
+    fn locked(&self, expr: &Expr) -> Option<String> {
+        let chain = Chain::of(expr);
+        let is_locked = chain.calls().any(|call| ["lock", "write", "borrow_mut"].contains(&call));
+        chain.names().last().filter(|_| is_locked).map(str::to_owned)
     }
 
     fn stored(&mut self, into: &Expr, args: &'f Punctuated<Expr, Token![,]>) {
-        let Some(name) = self.kept(into).map(str::to_owned) else { return };
+        let Some(name) = self.kept(into).or_else(|| self.locked(into)) else { return };
         let Some(part) = args.iter().find(|arg| self.has_slices && self.is_cut(arg)) else { return };
         self.sink.report(part.span(), format!("`{name}` keeps a part of a buffer, and so the whole of it"));
     }
@@ -256,6 +264,7 @@ mod tests {
                     self.firsts.lock().unwrap().push_back(payload.slice(1..)); //~ slice-pins-buffer
                     let first = payload.slice(..1);
                     self.heads.insert(1, Head { of: 2, first }); //~ slice-pins-buffer
+                    self.elsewhere.lock().unwrap().push_back(payload.slice(..1)); //~ slice-pins-buffer
                     self.heads.entry(2).or_insert(Head::new(self.block.split_to(4).freeze())); //~ slice-pins-buffer
                 }
             }
@@ -278,6 +287,7 @@ mod tests {
                     let mut local = HashMap::new();
                     local.insert(1, payload.slice(..4));
                     send(payload.slice(..4));
+                    self.elsewhere.push_back(payload.slice(..4));
                     self.names.insert(1, path.split('/').count());
                 }
             }

@@ -8,6 +8,7 @@ use syn::visit::{self, Visit};
 use syn::{Expr, ExprBinary, ExprCall, ExprLoop, ExprMethodCall, ExprWhile, Local, Macro, Pat};
 
 use crate::finding::{Confidence, Sink};
+use crate::kept::{Keep, Kept};
 use crate::rule::Rule;
 use crate::source::SourceFile;
 use crate::syntax::{callee, ends_with, way};
@@ -37,7 +38,16 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
 
 /// Fields that are a `VecDeque`, in at one end and out at the other, of which nobody asks how much there is.
 fn by_hand(file: &SourceFile, seen: &Seen<'_>, sink: &mut Sink<'_>) {
+    if !file.text.contains("VecDeque") && !file.text.contains("LinkedList") {
+        return;
+    }
     let shapes = file.shapes();
+    // What one owner has for itself is filled and emptied in one place; a lock says that others fill it than those who empty it.
+    let keep = Keep::of(file);
+    let is_shared = |of: &str, field: &str| {
+        let is_it = |kept: &&Kept| kept.owner.as_deref() == Some(of) && kept.name == field;
+        keep.all.iter().find(is_it).is_some_and(|kept| kept.is_shared)
+    };
     for (of, fields) in &shapes.fields {
         for (field, ty) in fields {
             let is_queue = shapes.mentions(ty, "VecDeque") || shapes.mentions(ty, "LinkedList");
@@ -45,7 +55,7 @@ fn by_hand(file: &SourceFile, seen: &Seen<'_>, sink: &mut Sink<'_>) {
             let Some((span, pusher)) = queue.pushes.first() else { continue };
             // Whoever takes one out for each that it puts in keeps the number.
             let is_elsewhere = !queue.pops.is_empty() && !queue.pops.contains(pusher);
-            if is_elsewhere && !queue.is_measured {
+            if is_elsewhere && !queue.is_measured && is_shared(of, field) {
                 let message = format!("`{of}.{field}` is a queue without a bound: nothing looks at its length");
                 sink.report(*span, message).confidence(Confidence::Medium);
             }
@@ -245,6 +255,20 @@ mod tests {
         assert_eq!(lines("self.lines.lock().push_back(line);"), 1);
         assert_eq!(lines("if self.lines.lock().len() < MAX { self.lines.lock().push_back(line); }"), 0);
         assert_eq!(lines("self.lines.lock().push_back(line); self.lines.lock().truncate(MAX);"), 0);
+    }
+
+    #[test]
+    fn what_one_owner_fills_and_empties_is_not_found() {
+        check(
+            &RULE,
+            r#"
+            struct Lane { segments: VecDeque<Segment> }
+            impl Lane {
+                fn add(&mut self, one: Segment) { self.segments.push_back(one); }
+                fn next(&mut self) -> Option<Segment> { self.segments.pop_front() }
+            }
+            "#,
+        );
     }
 
     #[test]

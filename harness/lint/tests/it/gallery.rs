@@ -9,17 +9,26 @@ use crate::root;
 /// File of the gallery, and a rule that must find it there.
 ///
 /// What is not in it has no trace in syntax: a deadline of a year (D13), the `?` between an entry and its removal (D02),
-/// a box of which one field is read (D22), a request without a deadline of its own (D03), a closure that captures more than it
-/// needs (D18), identifiers that outlive their connection (D25), holes between blocks (D28).
+/// a box of which one field is read (D22), a request without a deadline of its own (D03), identifiers that outlive their
+/// connection (D25), holes between blocks (D28).
 const SEEN: &[(&str, &str)] = &[
+    ("cache_without_eviction", "map-grows-per-connection"),
+    ("callback_never_deregistered", "map-grows-per-connection"),
     ("cancel_not_propagated", "loop-without-cancel"),
+    ("closure_captures_buffer", "slice-pins-buffer"),
+    ("dead_session_generation", "map-grows-per-connection"),
     ("dirty_pooled_buffer", "unbounded-channel"),
+    ("file_handle_kept", "map-grows-per-connection"),
     ("half_open_kept", "loop-without-cancel"),
     ("heartbeat_outlives_connection", "loop-without-cancel"),
     ("lost_wakeup_on_drain", "loop-without-cancel"),
+    ("periodic_append", "map-grows-per-connection"),
     ("pool_entry_outlives_cancel", "loop-without-cancel"),
     ("reconnect_without_backoff", "loop-without-cancel"),
+    ("reference_cycle", "arc-cycle-by-closure"),
     ("self_rearming_timer", "loop-without-cancel"),
+    ("send_to_dead_consumer", "task-owns-its-sender"),
+    ("slice_pins_block", "slice-pins-buffer"),
     ("spawn_per_tick", "detached-spawn"),
     ("subscription_never_ends", "loop-without-cancel"),
     ("ticker_never_stopped", "loop-without-cancel"),

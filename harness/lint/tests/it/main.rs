@@ -1,6 +1,7 @@
 //! The linter on source that is known: the gallery of defects, and this workspace itself.
 
 mod gallery;
+mod precision;
 mod workspace;
 
 use std::path::{Path, PathBuf};
