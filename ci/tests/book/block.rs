@@ -10,14 +10,14 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 /// | `yaml,shows=NAME` | what a command before it has written under that name, comments apart |
 /// | `yaml,into=NAME` | its keys take the place of those of the chapter's file `NAME`; that must pass `check` |
 /// | `yaml,pipeline` | it is YAML |
-/// | `toml` | it is TOML |
+/// | `toml`, `json` | it is TOML, or JSON |
 /// | `python,file=NAME` | written under that name |
 /// | `rust,file=NAME` | written under that name, and compiled as any Rust |
 /// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do |
 /// | `rust` | compiled by a doctest; with `ignore` it must be an include |
 /// | any, if it is nothing but `{{#include ..}}` | nothing here: the file is tested where it lies, and must be there |
 /// | `sh,no_run` | nothing; `<!-- no_run: REASON -->` stands above it |
-/// | `text` | nothing: a drawing |
+/// | `text` | nothing: a drawing, or what a test of this project said |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The language.

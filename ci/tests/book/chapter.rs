@@ -95,6 +95,10 @@ fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
     match block.language.as_str() {
         "yaml" => yaml::held(block, scratch),
         "toml" => block.text.parse::<toml::Table>().map(drop).map_err(|error| error.to_string()),
+        "json" => {
+            let value = serde_json::from_str::<serde_json::Value>(&block.text);
+            value.map(drop).map_err(|error| error.to_string())
+        }
         "python" => match block.value("file") {
             Some(name) => scratch.write(name, &block.text).map(drop),
             None => Err("a program has a name: `python,file=NAME`".to_owned()),
