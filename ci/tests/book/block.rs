@@ -13,7 +13,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 /// | `toml`, `json` | it is TOML, or JSON |
 /// | `python,file=NAME` | written under that name |
 /// | `rust,file=NAME` | written under that name, and compiled as any Rust |
-/// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do |
+/// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do, a line's too: other code must be free to move |
 /// | `rust` | compiled by a doctest; with `ignore` it must be an include |
 /// | any, if it is nothing but `{{#include ..}}` | nothing here: the file is tested where it lies, and must be there |
 /// | `sh,no_run` | nothing; `<!-- no_run: REASON -->` stands above it |
