@@ -107,9 +107,9 @@ fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
         "rust" if block.is("ignore") => {
             Err("nobody compiles it: include it, or leave `ignore` away".to_owned())
         }
-        "rust" => block.value("file").map_or(Ok(()), |name| scratch.write(name, &block.text).map(drop)),
+        "rust" => block.said_above("file").map_or(Ok(()), |name| scratch.write(name, &block.text).map(drop)),
         "text" => Ok(()),
-        "sh" if block.is("no_run") && block.reason().is_some() => Ok(()),
+        "sh" if block.is("no_run") && block.said_above("no_run").is_some() => Ok(()),
         "sh" => {
             Err("what nobody runs says so, and why: `<!-- no_run: REASON -->`, then `sh,no_run`".to_owned())
         }
