@@ -10,14 +10,14 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 /// | `yaml,shows=NAME` | what a command before it has written under that name, comments apart |
 /// | `yaml,into=NAME` | its keys take the place of those of the chapter's file `NAME`; that must pass `check` |
 /// | `yaml,pipeline` | it is YAML |
-/// | `toml` | it is TOML |
+/// | `toml`, `json` | it is TOML, or JSON |
 /// | `python,file=NAME` | written under that name |
-/// | `rust,file=NAME` | written under that name, and compiled as any Rust |
-/// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do |
+/// | `rust` below `<!-- file: NAME -->` | written under that name, and compiled as any Rust: rustdoc knows no `file=` |
+/// | `console` | `$ COMMAND` is run, its output compared: `…` is any lines, `[..]` any characters. With `measured` any number will do, a line's too: other code must be free to move |
 /// | `rust` | compiled by a doctest; with `ignore` it must be an include |
 /// | any, if it is nothing but `{{#include ..}}` | nothing here: the file is tested where it lies, and must be there |
 /// | `sh,no_run` | nothing; `<!-- no_run: REASON -->` stands above it |
-/// | `text` | nothing: a drawing |
+/// | `text` | nothing: a drawing, or what a test of this project said |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The language.
@@ -49,10 +49,11 @@ impl Block {
         lines.peek().is_some() && lines.all(|line| line.starts_with("{{#") && line.contains("include "))
     }
 
-    /// Why nobody runs it, as the comment above says.
-    pub fn reason(&self) -> Option<&str> {
-        let inner = self.comment.as_deref()?.trim().strip_prefix("<!-- no_run:")?.strip_suffix("-->")?;
-        Some(inner.trim()).filter(|reason| !reason.is_empty())
+    /// What the comment above says after `key:`.
+    pub fn said_above(&self, key: &str) -> Option<&str> {
+        let inner = self.comment.as_deref()?.trim().strip_prefix("<!-- ")?.strip_suffix("-->")?;
+        let said = inner.strip_prefix(key)?.strip_prefix(':')?;
+        Some(said.trim()).filter(|said| !said.is_empty())
     }
 }
 

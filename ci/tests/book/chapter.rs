@@ -95,6 +95,10 @@ fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
     match block.language.as_str() {
         "yaml" => yaml::held(block, scratch),
         "toml" => block.text.parse::<toml::Table>().map(drop).map_err(|error| error.to_string()),
+        "json" => {
+            let value = serde_json::from_str::<serde_json::Value>(&block.text);
+            value.map(drop).map_err(|error| error.to_string())
+        }
         "python" => match block.value("file") {
             Some(name) => scratch.write(name, &block.text).map(drop),
             None => Err("a program has a name: `python,file=NAME`".to_owned()),
@@ -103,9 +107,9 @@ fn held(block: &Block, scratch: &Scratch) -> Result<(), String> {
         "rust" if block.is("ignore") => {
             Err("nobody compiles it: include it, or leave `ignore` away".to_owned())
         }
-        "rust" => block.value("file").map_or(Ok(()), |name| scratch.write(name, &block.text).map(drop)),
+        "rust" => block.said_above("file").map_or(Ok(()), |name| scratch.write(name, &block.text).map(drop)),
         "text" => Ok(()),
-        "sh" if block.is("no_run") && block.reason().is_some() => Ok(()),
+        "sh" if block.is("no_run") && block.said_above("no_run").is_some() => Ok(()),
         "sh" => {
             Err("what nobody runs says so, and why: `<!-- no_run: REASON -->`, then `sh,no_run`".to_owned())
         }
