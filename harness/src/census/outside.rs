@@ -118,7 +118,7 @@ pub const fn kind_name(kind: Kind) -> &'static str {
         Kind::EventFd => "eventfd",
         Kind::Epoll => "epoll",
         Kind::Timer => "timerfd",
-        Kind::Anonymous => "other",
+        _ => "other",
     }
 }
 
