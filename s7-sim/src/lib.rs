@@ -4,6 +4,40 @@
 //! variables, lists, blocks, clock, password and control, with a real PLC's answers to wrong requests. Values move by tokio's
 //! clock and a seed, and by nothing else, so under a paused clock equal runs read equal values.
 //!
+//! ```
+//! use bytes::BytesMut;
+//! use s7_sim::{Plc, PlcConfig};
+//! use s7_wire::{Connection, ConnectionType, Decoder, Message, Tsap};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # runtime.block_on(async {
+//! let plc = Plc::new(PlcConfig::default())?;
+//! let (mut client, server) = tokio::io::duplex(4096);
+//! let talk = async {
+//!     let mut wire = BytesMut::new();
+//!     let (client_is, plc_is) = (Tsap::s7(ConnectionType::Pg, 0, 0), Tsap::s7(ConnectionType::Pg, 0, 2));
+//!     Connection::request(client_is, plc_is).encode_request(&mut wire);
+//!     client.write_all(&wire).await?;
+//!     wire.clear();
+//!     let mut decoder = Decoder::new();
+//!     loop {
+//!         client.read_buf(&mut wire).await?;
+//!         if let Some(message) = decoder.decode(&mut wire)? {
+//!             break Ok::<_, Box<dyn std::error::Error>>(message);
+//!         }
+//!     }
+//! };
+//! // Whichever ends first: dropping the session's future frees its slot.
+//! tokio::select! {
+//!     answer = talk => assert!(matches!(answer?, Message::ConnectConfirm(_))),
+//!     end = plc.serve(server) => panic!("{end}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! In reading order: [`config`], [`identity`], [`profile`], [`generator`], [`faults`], [`plc`], [`slots`], [`registry`], [`stats`],
 //! [`recorder`], [`pcap`], [`replay`], [`listener`], [`http`], [`cli`].
 

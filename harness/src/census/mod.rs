@@ -1,7 +1,11 @@
 //! What a process holds at rest, counted once per settled cycle.
 //!
-//! [`Census`] is the plain value. A live process is looked at by a [`Sampler`]: [`outside`] asks the system, [`inside`] the process
-//! itself, where it serves something that can be asked.
+//! [`Census`] is the plain value.
+#![cfg_attr(
+    feature = "scenarios",
+    doc = "A live process is looked at by a [`Sampler`]: [`outside`] asks the system, [`inside`] the process itself, where it serves \
+           something that can be asked."
+)]
 
 #[cfg(feature = "scenarios")]
 pub mod inside;

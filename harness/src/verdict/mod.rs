@@ -52,10 +52,11 @@ pub use rules::{ResourceRules, Rules, fewest_cycles};
 pub use sensitivity::smallest_leak_seen;
 
 /// One judgement. Never a `bool`. The order is from good to bad; a case ends with the worst of its resources.
+///
+/// The set is closed: whoever matches decides for each, and another one would be a breaking change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "scenarios", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Outcome {
     /// Bounded; see the sensitivity for the smallest leak that would have been seen.
     Clean,

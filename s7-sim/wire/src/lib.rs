@@ -8,6 +8,23 @@
 //! Encoders append to the caller's buffer and allocate nothing else; decoded payloads are slices of the packet. Every length that
 //! a peer states has a bound. Nothing here panics on what a peer sends.
 //!
+//! ```
+//! use bytes::BytesMut;
+//! use s7_wire::{Decoder, Item, Message, encode_read_request};
+//!
+//! let mut wire = BytesMut::new();
+//! encode_read_request(&mut wire, 7, &[Item::db_bytes(99, 0, 4)])?;
+//!
+//! // Bytes come as TCP brings them: half a packet is no message yet.
+//! let mut decoder = Decoder::new();
+//! let mut received = wire.split_to(10);
+//! assert!(decoder.decode(&mut received)?.is_none());
+//! received.unsplit(wire);
+//! let Some(Message::Pdu(job)) = decoder.decode(&mut received)? else { panic!("a whole job") };
+//! assert_eq!(job.reference, 7);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! In reading order, from the wire upwards: [`tpkt`], [`tsap`], [`cotp`], [`decoder`], [`pdu`], [`code`], [`job`], [`setup`],
 //! [`area`], [`item`], [`read`], [`write`](mod@write), [`size`], [`value`], [`address`]; beside variables, [`block`],
 //! [`transfer`], [`control`] and [`userdata`].

@@ -41,6 +41,7 @@ impl From<RigError> for Problem {
             RigError::NoProxy { .. } | RigError::NoFault(_) => StatusCode::NOT_FOUND,
             RigError::Taken(_) | RigError::Full { .. } | RigError::Listen { .. } => StatusCode::CONFLICT,
             RigError::Unplayable(_) | RigError::Name(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
     }
