@@ -279,6 +279,8 @@ fn names_are_explained() {
         ("too-few-cycles", "too-few-cycles: a suggestion"),
         ("sse", "browser: { sse: { count: 2, read: 1MiB/s } }"),
         ("link", "the same: "),
+        ("detached-spawn", "detached-spawn: a lint rule"),
+        ("detached-spawn", "## Right"),
     ] {
         let ran = bench.run(&["explain", name]);
         assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
@@ -288,9 +290,16 @@ fn names_are_explained() {
     assert_eq!(slip.code, Some(2));
     assert!(slip.stderr.contains("did you mean `retained`?"), "{}", slip.stderr);
     let all = bench.run(&["explain"]);
-    for expected in
-        ["a fault:", "a resource:", "an outcome:", "an exit code:", "a template:", "a suggestion:", "a key:"]
-    {
+    for expected in [
+        "a fault:",
+        "a resource:",
+        "an outcome:",
+        "an exit code:",
+        "a template:",
+        "a suggestion:",
+        "a key:",
+        "a lint rule:",
+    ] {
         assert!(all.stdout.contains(expected), "{expected}");
     }
 }
