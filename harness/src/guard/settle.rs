@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) fn pauses(settle: Duration) -> impl Iterator<Item = Duration> {
     let growing = (0..).map(|round| match round {
         0..YIELDS => Duration::ZERO,
-        _ => Duration::from_millis(1 << (round - YIELDS).min(4)).min(PAUSE_MAX),
+        _ => Duration::from_millis(1 << (round - YIELDS).min(6)).min(PAUSE_MAX),
     });
     let mut left = settle;
     growing.take_while(move |pause| {
@@ -20,7 +20,8 @@ pub(super) fn pauses(settle: Duration) -> impl Iterator<Item = Duration> {
 
 /// Rounds in which runnable tasks only get their turn.
 const YIELDS: u32 = 3;
-const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// Each round looks at the whole process: not much more often than somebody would notice.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// The moment, for pauses on a runtime whose clock may stand still.
 #[expect(clippy::disallowed_methods, reason = "what ends outside of the runtime ends on the wall clock")]
@@ -37,7 +38,7 @@ mod tests {
         let second: Vec<_> = pauses(Duration::from_secs(1)).collect();
         assert_eq!(second[..5].iter().map(Duration::as_millis).collect::<Vec<_>>(), [0, 0, 0, 1, 2]);
         let total: Duration = second.iter().sum();
-        assert!((1_000..=1_010).contains(&total.as_millis()), "{total:?}");
+        assert!((1_000..=1_050).contains(&total.as_millis()), "{total:?}");
         assert_eq!(pauses(Duration::ZERO).count(), 0);
     }
 }
