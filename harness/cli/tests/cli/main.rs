@@ -7,6 +7,7 @@ mod endings;
 mod fake;
 mod hello;
 mod history;
+mod linting;
 mod networks;
 mod outputs;
 mod proxy;
@@ -66,6 +67,7 @@ fn trials() -> Vec<Trial> {
         outputs::TESTS,
         shards::TESTS,
         history::TESTS,
+        linting::TESTS,
         watching::TESTS,
         proxy::TESTS,
         soaking::TESTS,
