@@ -85,7 +85,7 @@ enum Command {
     /// Play scenarios and accept what they hold at rest into `baselines.yaml` beside them
     Accept(accept::Args),
     /// Write a scenario that holds together, from a template and a target; asks for what is not given
-    New(new::Args),
+    New(Box<new::Args>),
     /// Read scenario files and name everything that is wrong with them, without playing
     Check(check::Args),
     /// Show the cases and the timeline of faults that a scenario compiles to, without playing
