@@ -52,6 +52,12 @@ pub enum Failure {
         /// Its exit status.
         status: std::process::ExitStatus,
     },
+    /// It needs what this machine lacks, and nothing may be skipped.
+    #[error("{why}; WATERTIGHT_REQUIRE=all skips nothing")]
+    Missing {
+        /// What is missing, and how to get it.
+        why: String,
+    },
     /// It could not be started.
     #[error("cannot start `{command}`: {source}")]
     Start {
@@ -140,11 +146,16 @@ impl Step {
 fn check_msrv(msrv: &Msrv) -> Result<(), Failure> {
     match msrv.command() {
         Ok(command) => run(&command),
+        Err(why) if *msrv == Msrv::Missing && must_have_all() => Err(Failure::Missing { why }),
         Err(why) => {
             println!("ci: msrv: {why}");
             Ok(())
         }
     }
+}
+
+fn must_have_all() -> bool {
+    std::env::var("WATERTIGHT_REQUIRE").is_ok_and(|required| required == "all")
 }
 
 fn run(command: &str) -> Result<(), Failure> {

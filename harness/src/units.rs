@@ -16,10 +16,10 @@ pub struct UnitError {
 }
 
 macro_rules! unit {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $expected:literal, $pattern:literal) => {
+    ($(#[$doc:meta])* $name:ident($open:vis $inner:ty), $expected:literal, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-        pub struct $name(pub $inner);
+        pub struct $name($open $inner);
 
         impl $name {
             fn error(found: &str) -> UnitError {
@@ -55,24 +55,24 @@ macro_rules! unit {
 
 unit!(
     /// A span of time.
-    Time(Duration), "a time with its unit, such as `250ms`, `30s`, `5m`, `72h`", r"^(\$\w+|([0-9.]+ *(ns|us|ms|s|m|h|d) *)+|0)$"
+    Time(pub Duration), "a time with its unit, such as `250ms`, `30s`, `5m`, `72h`", r"^(\$\w+|([0-9.]+ *(ns|us|ms|s|m|h|d) *)+|0)$"
 );
 unit!(
     /// A number of bytes.
-    Size(u64), "a size with its unit, such as `64KiB`, `1MB`, `512B`", r"^(\$\w+|[0-9.]+ *([KMGT]i?)?B|0)$"
+    Size(pub u64), "a size with its unit, such as `64KiB`, `1MB`, `512B`", r"^(\$\w+|[0-9.]+ *([KMGT]i?)?B|0)$"
 );
 unit!(
     /// Bytes per second.
-    Rate(u64), "a rate with its unit, such as `64KiB/s`, `1MB/s`, or `0` for none", r"^(\$\w+|[0-9.]+ *([KMGT]i?)?B/s|0)$"
+    Rate(pub u64), "a rate with its unit, such as `64KiB/s`, `1MB/s`, or `0` for none", r"^(\$\w+|[0-9.]+ *([KMGT]i?)?B/s|0)$"
 );
 unit!(
     /// A part of a whole, 0 to 1.
-    Ratio(f64), "a part of a whole, such as `20%` or `0.2`", r"^(\$\w+|[0-9.]+%?)$"
+    Ratio(pub f64), "a part of a whole, such as `20%` or `0.2`", r"^(\$\w+|[0-9.]+%?)$"
 );
 
 unit!(
     /// A count, or a number of bytes with its unit.
-    Amount(u64), "a count such as `300`, or a size with its unit, such as `64MiB`", r"^(\$\w+|[0-9]+|[0-9.]+ *([KMGT]i?)?B)$"
+    Amount(pub u64), "a count such as `300`, or a size with its unit, such as `64MiB`", r"^(\$\w+|[0-9]+|[0-9.]+ *([KMGT]i?)?B)$"
 );
 
 unit!(

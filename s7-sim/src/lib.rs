@@ -70,6 +70,8 @@ pub use config::{CodeBlocks, ConfigError, DataBlock, PlcConfig, Refusal};
 pub use faults::{Action, Faults, Rule, Rules, When};
 pub use generator::{Generator, Signal};
 pub use identity::{Access, Identity, Protection, Service};
+/// The time of a CPU's clock, without a zone: jiff's.
+pub use jiff::civil::DateTime;
 pub use plc::{Plc, SessionEnd};
 pub use recorder::{Recorder, RecordingStopped};
 pub use registry::{Ends, SessionInfo, SessionList};

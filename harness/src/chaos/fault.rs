@@ -103,13 +103,19 @@ pub struct Common<'a> {
     pub on_heal: OnHeal,
 }
 
-/// A fault on a link: the shared keys, and the toxic it puts to work on one direction of one connection.
-pub trait LinkFault {
+/// A fault on a link: the shared keys, and the toxic it puts to work on one direction of one connection. Sealed: they are
+/// variants of [`Fault`].
+pub trait LinkFault: sealed::Sealed {
     /// The shared keys.
     fn common(&self) -> Common<'_>;
 
     /// A fresh toxic.
     fn toxic(&self) -> Box<dyn Toxic>;
+}
+
+pub(super) mod sealed {
+    /// What only this crate implements.
+    pub trait Sealed {}
 }
 
 /// Which fault: unique on its link while it lasts, and the source of its dice.

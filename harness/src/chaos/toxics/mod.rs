@@ -40,6 +40,8 @@ macro_rules! link_fault {
             pub on_heal: $crate::chaos::toxic::OnHeal,
         }
 
+        impl $crate::chaos::fault::sealed::Sealed for $name {}
+
         impl $crate::chaos::fault::LinkFault for $name {
             fn common(&self) -> $crate::chaos::fault::Common<'_> {
                 $crate::chaos::fault::Common {
