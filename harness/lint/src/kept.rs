@@ -279,11 +279,16 @@ fn is_in(list: &[&str], name: &str) -> bool {
     list.contains(&name)
 }
 
-/// In `Arc`, `Mutex`, `State` it is `State`.
+/// In `Arc`, `Mutex`, `State` it is `State`. A `RefCell` without an `Rc` has one owner, who fills and empties it.
 fn behind_locks(names: &[String]) -> Vec<String> {
-    let is_lock = |name: &String| is_in(LOCKS, name) || is_in(GUARDS, name);
-    let after = names.iter().enumerate().filter(|(_, name)| is_lock(name));
-    after.filter_map(|(at, _)| names[at + 1..].iter().find(|name| !is_in(WRAPPERS, name)).cloned()).collect()
+    let is_lock = |at: usize| {
+        let name = &names[at];
+        let is_cell = name == "RefCell" || name == "RefMut";
+        (is_in(LOCKS, name) || is_in(GUARDS, name))
+            && (!is_cell || names[..at].iter().any(|outer| outer == "Rc"))
+    };
+    let inside = |at: usize| names[at + 1..].iter().find(|name| !is_in(WRAPPERS, name)).cloned();
+    (0..names.len()).filter(|at| is_lock(*at)).filter_map(inside).collect()
 }
 
 /// What the variables of a function stand for.

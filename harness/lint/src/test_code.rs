@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{Attribute, ImplItemFn, Item, ItemFn, ItemMod, Meta, Token};
+use syn::{Attribute, Expr, ExprLit, ImplItemFn, Item, ItemFn, ItemMod, Lit, Meta, Token};
 
 use crate::finding::At;
 use crate::source::SourceFile;
@@ -110,6 +110,22 @@ fn needs_test(meta: &Meta) -> bool {
         Meta::List(list) if list.path.is_ident("all") => list
             .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
             .is_ok_and(|all| all.iter().any(needs_test)),
+        Meta::List(list) if list.path.is_ident("any") => {
+            list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).is_ok_and(|any| {
+                any.iter().any(needs_test) && any.iter().all(|one| needs_test(one) || is_private(one))
+            })
+        }
+        _ => false,
+    }
+}
+
+/// `feature = "__private"`: by its underscores for the crate's own tests and tools.
+fn is_private(meta: &Meta) -> bool {
+    match meta {
+        Meta::NameValue(pair) if pair.path.is_ident("feature") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => name.value().starts_with("__"),
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -137,9 +153,11 @@ async fn h() {}
 mod other;
 #[cfg(not(test))]
 fn i() {}
+#[cfg(any(test, feature = \"__private\"))]
+fn j() {}
 ";
         let code = code("src/a.rs", text);
-        assert_eq!(code.lines, [(1, 4), (7, 8), (9, 10)]);
+        assert_eq!(code.lines, [(1, 4), (7, 8), (9, 10), (13, 14)]);
         assert_eq!(code.modules, [PathBuf::from("src/a/other")]);
     }
 
