@@ -42,7 +42,8 @@
 //! #     type Settings = NoSettings;
 //! #     async fn serve(start: Start<NoSettings>) -> Result<(), Failure> {
 //! #         start.net.serves_nobody();
-//! #         Ok(start.stop.cancelled().await)
+//! #         start.stop.cancelled().await;
+//! #         Ok(())
 //! #     }
 //! # }
 //!

@@ -13,6 +13,9 @@ use crate::scenario::model::PeerSpec;
 use crate::seed::Seed;
 use crate::world::Setting;
 
+/// What a service starts with, and where to send the settings of a reload.
+pub(super) type Started<S> = (Start<S>, mpsc::Sender<S>);
+
 /// What [`Start`] is made of, where it has to pass from one process to another.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
@@ -44,7 +47,7 @@ impl Order {
         self,
         net: Net,
         stop: CancellationToken,
-    ) -> Result<(Start<T::Settings>, mpsc::Sender<T::Settings>), String> {
+    ) -> Result<Started<T::Settings>, String> {
         let settings = settings::<T>(self.with)?;
         // One that has not been taken yet; the next waits.
         let (reload, reloads) = mpsc::channel(1);

@@ -88,7 +88,7 @@ async fn polls(start: Start<With>) {
     let _connected = gauges::register("connected", move || seen.load(Relaxed) as f64);
     let (patience, pause) = (start.paced(Duration::from_secs(1)), start.paced(Duration::from_millis(500)));
     let mut polls = JoinSet::new();
-    for address in start.peers.values().flatten().cloned() {
+    for address in start.peers.into_values().flatten() {
         let (net, connected) = (start.net.clone(), Arc::clone(&connected));
         polls.spawn(async move {
             loop {
