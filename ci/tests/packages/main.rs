@@ -7,7 +7,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// The crates that are meant for others, rather than for the command and its world.
-const FOR_OTHERS: [&str; 4] = ["watertight", "watertight-probe", "s7-sim", "s7-wire"];
+const FOR_OTHERS: [&str; 5] = ["watertight", "watertight-macros", "watertight-probe", "s7-sim", "s7-wire"];
 
 #[derive(Deserialize)]
 struct Metadata {
