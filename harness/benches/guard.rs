@@ -47,7 +47,9 @@ fn compare(name: &str, builder: fn() -> Builder) {
     let (plain, guarded) = (median(plain_times), median(guarded_times));
     let ratio = guarded.as_secs_f64() / plain.as_secs_f64();
     let added = guarded.saturating_sub(plain);
-    println!("{name:<16} tokio {plain:>10.1?}   watertight {guarded:>10.1?}   ratio {ratio:.2}   added {added:.1?}");
+    println!(
+        "{name:<16} tokio {plain:>10.1?}   watertight {guarded:>10.1?}   ratio {ratio:.2}   added {added:.1?}"
+    );
 }
 
 fn main() {

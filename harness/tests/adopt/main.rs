@@ -35,7 +35,8 @@ fn adopted() -> tempfile::TempDir {
         std::fs::create_dir_all(to.parent().expect("in the folder")).expect("a folder is made");
         std::fs::copy(here(from), to).expect("a file is copied");
     };
-    for file in ["src/lib.rs", "tests/leaky.rs", "tests/fixed.rs", "tests/whole.rs", "watertight-ignore.toml"] {
+    for file in ["src/lib.rs", "tests/leaky.rs", "tests/fixed.rs", "tests/whole.rs", "watertight-ignore.toml"]
+    {
         copy(&format!("tests/adopt/crate/{file}"), file);
     }
     // The versions that are here already: nothing is fetched.
@@ -117,7 +118,10 @@ fn nextest(folder: &Path) {
         eprintln!("skipped under nextest, which is not there: cargo install cargo-nextest --locked");
         return;
     }
-    let (passed, text) = cargo(folder, &["nextest", "run", "--offline", "--no-fail-fast", "--test", "fixed", "--test", "leaky"]);
+    let (passed, text) = cargo(
+        folder,
+        &["nextest", "run", "--offline", "--no-fail-fast", "--test", "fixed", "--test", "leaky"],
+    );
     assert!(!passed && text.contains("17 passed") && text.contains("4 failed"), "{text}");
     assert_leaks_are_named(&text);
 }
