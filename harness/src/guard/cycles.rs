@@ -82,6 +82,9 @@ where
     (played, Some(ruling))
 }
 
+/// One figure of a census.
+type Figure = fn(&Census) -> Option<u64>;
+
 /// The cycles so far.
 struct Series<'a> {
     stage: &'a Stage,
@@ -168,7 +171,7 @@ impl<'a> Series<'a> {
     /// What grows of tasks and heap, in words.
     fn growing(&self) -> Option<String> {
         let tolerances = self.plan.tolerances;
-        let figures: [(&str, u64, fn(&Census) -> Option<u64>); 3] = [
+        let figures: [(&str, u64, Figure); 3] = [
             ("tasks", tolerances.tasks, |census| census.tasks),
             ("heap blocks", self.blocks_allowed(), |census| census.heap_blocks),
             ("heap bytes", tolerances.heap_bytes, |census| census.heap_bytes),

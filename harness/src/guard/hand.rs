@@ -8,6 +8,7 @@ use watertight_probe::{Tenant, heap};
 use super::fds;
 use super::look::Look;
 use super::plan::CYCLES_MIN;
+use super::report::counted;
 use super::settle;
 use super::threads::{self, Whose};
 use crate::units::Size;
@@ -90,10 +91,10 @@ impl Guard {
         let mut left = Vec::new();
         let tasks = now.tasks.saturating_sub(self.before.tasks);
         if tasks > 0 {
-            left.push(format!("{tasks} tasks"));
+            left.push(counted(tasks, "task"));
         }
         if threads > 0 {
-            left.push(format!("{threads} threads"));
+            left.push(counted(threads as u64, "thread"));
         }
         left.extend(fds.values().map(|target| format!("fd of {target}")));
         (!left.is_empty()).then(|| left.join(", "))

@@ -118,7 +118,7 @@ impl Plan {
     }
 
     /// As it was written, or in cycles where `WATERTIGHT_CYCLES` asks for that.
-    pub(super) fn as_asked(mut self) -> Self {
+    pub(super) fn in_cycles_if_asked(mut self) -> Self {
         let asked = std::env::var("WATERTIGHT_CYCLES").ok().and_then(|cycles| cycles.parse().ok());
         if self.cycles.is_none() && !self.should_panic {
             self.cycles = asked.filter(|cycles| *cycles >= CYCLES_MIN);

@@ -26,7 +26,7 @@ where
     F: Future,
     F::Output: Ending,
 {
-    let plan = plan.as_asked();
+    let plan = plan.in_cycles_if_asked();
     match attempt(&plan, builder, body) {
         End::Returned(ending) => ending,
         End::Panicked(panic) => resume_unwind(panic),

@@ -87,7 +87,8 @@ fn line(finding: &Finding) -> String {
     }
 }
 
-fn counted(count: u64, unit: &str) -> String {
+/// `1 task`, `2 tasks`.
+pub(super) fn counted(count: u64, unit: &str) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 

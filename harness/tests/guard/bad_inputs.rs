@@ -35,5 +35,5 @@ fn a_body_that_cannot_be_played_twice_is_told_so() {
 #[test]
 fn a_guard_is_held_by_hand() {
     play("guards_by_hand").passes();
-    play("drops_a_guard_unchecked").fails_with(&["watertight: stayed behind: 1 tasks"]);
+    play("drops_a_guard_unchecked").fails_with(&["watertight: stayed behind: 1 task"]);
 }
