@@ -64,11 +64,11 @@ pub fn is_watched(word: &str) -> bool {
 }
 
 /// The block that `task` runs, as far as the file shows it.
-pub fn body<'a>(task: &'a Expr, function: &Block, names: &Names<'a>) -> Option<&'a Block> {
+pub fn body<'a>(task: &'a Expr, names: &Names<'a>) -> Option<&'a Block> {
     match strip(task) {
         Expr::Async(block) => Some(&block.block),
         Expr::MethodCall(call) if WRAPPERS.iter().any(|name| call.method == name) => {
-            body(&call.receiver, function, names)
+            body(&call.receiver, names)
         }
         call => names.called(call).map(|called| called.block),
     }
@@ -80,7 +80,7 @@ const WRAPPERS: &[&str] =
 
 /// What keeps `spawn`'s task alive, if anything can be seen that does.
 pub fn endless<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>) -> Option<Endless> {
-    let block = body(spawn.task, spawn.function.block, names)?;
+    let block = body(spawn.task, names)?;
     let own = spawn.function.name();
     in_block(file, block, names, CALLS_MAX).or_else(|| rearms(block, &own))
 }

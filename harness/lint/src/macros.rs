@@ -12,7 +12,7 @@ use syn::{Block, Expr, Item, Macro, MacroDelimiter, Pat, Stmt, Token};
 /// What a macro's body is.
 pub enum MacroBody {
     /// `select!`, tokio's and the one of futures.
-    Select(Select),
+    Select(Box<Select>),
     /// `join!(a, b)`, `vec![..]`, `assert!(..)`.
     Exprs(Vec<Expr>),
     /// `cfg_rt! { fn .. }`.
@@ -155,7 +155,7 @@ fn parse(mac: &Macro) -> Option<MacroBody> {
     }
     let tokens = || mac.tokens.clone();
     if name == "select" || name == "select_biased" {
-        return syn::parse2(tokens()).ok().map(MacroBody::Select);
+        return syn::parse2(tokens()).ok().map(|select| MacroBody::Select(Box::new(select)));
     }
     if !matches!(mac.delimiter, MacroDelimiter::Brace(_)) {
         return exprs(tokens()).map(MacroBody::Exprs);

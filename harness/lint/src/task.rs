@@ -178,12 +178,12 @@ impl<'a> Visit<'a> for Spawns<'a, '_> {
     }
 
     fn visit_expr_loop(&mut self, one: &'a syn::ExprLoop) {
-        let kind = kind_of(self.file, &one.body, None);
+        let kind = kind_of(&one.body, None);
         self.in_loop(kind, |this| visit::visit_expr_loop(this, one));
     }
 
     fn visit_expr_while(&mut self, one: &'a syn::ExprWhile) {
-        let kind = kind_of(self.file, &one.body, Some(&one.cond));
+        let kind = kind_of(&one.body, Some(&one.cond));
         self.in_loop(kind, |this| visit::visit_expr_while(this, one));
     }
 
@@ -227,8 +227,8 @@ fn nobody(local: &Local) -> Option<&Expr> {
     local.init.as_ref().filter(|_| is_nobody).map(|init| &*init.expr)
 }
 
-fn kind_of(file: &SourceFile, body: &Block, condition: Option<&Expr>) -> LoopKind {
-    let mut words = Words { file, words: Vec::new() };
+fn kind_of(body: &Block, condition: Option<&Expr>) -> LoopKind {
+    let mut words = Words::default();
     condition.into_iter().for_each(|expr| words.visit_expr(expr));
     words.visit_block(body);
     let has = |names: &[&str]| words.words.iter().any(|word| names.contains(&word.as_str()));
@@ -239,23 +239,23 @@ fn kind_of(file: &SourceFile, body: &Block, condition: Option<&Expr>) -> LoopKin
     }
 }
 
-/// Every identifier of what is visited, but for what stands in async blocks and closures of its own.
-pub struct Words<'a> {
-    file: &'a SourceFile,
+/// Every identifier of what is visited, but for what stands in async blocks of its own.
+#[derive(Default)]
+pub struct Words {
     /// In order.
     pub words: Vec<String>,
 }
 
-impl<'a> Words<'a> {
+impl Words {
     /// Those of `block`.
-    pub fn of(file: &'a SourceFile, block: &'a Block) -> Vec<String> {
-        let mut words = Self { file, words: Vec::new() };
+    pub fn of(block: &Block) -> Vec<String> {
+        let mut words = Self::default();
         words.visit_block(block);
         words.words
     }
 }
 
-impl<'a> Visit<'a> for Words<'_> {
+impl<'a> Visit<'a> for Words {
     fn visit_ident(&mut self, ident: &'a proc_macro2::Ident) {
         self.words.push(ident.to_string());
     }
@@ -264,6 +264,5 @@ impl<'a> Visit<'a> for Words<'_> {
 
     fn visit_macro(&mut self, mac: &'a Macro) {
         self.words.extend(crate::syntax::idents(mac.tokens.clone()));
-        let _ = self.file;
     }
 }

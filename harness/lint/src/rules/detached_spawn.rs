@@ -24,7 +24,7 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
     for spawn in spawns(file) {
         match spawn.spawner {
             Spawner::Runtime if spawn.is_dropped => detached(file, &spawn, &names, sink),
-            Spawner::Own if spawn.in_loop == Some(LoopKind::Clock) => per_tick(file, &spawn, &names, sink),
+            Spawner::Own if spawn.in_loop == Some(LoopKind::Clock) => per_tick(&spawn, &names, sink),
             _ => {}
         }
     }
@@ -39,7 +39,7 @@ fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink
     if is_handed_in(spawn) {
         return;
     }
-    let words = body(spawn.task, spawn.function.block, names).map(|block| Words::of(file, block));
+    let words = body(spawn.task, names).map(Words::of);
     if spawn.function.name() == "main" && spawn.in_loop.is_none() || words.as_deref().is_some_and(ends) {
         return;
     }
@@ -69,9 +69,9 @@ fn ends(words: &[String]) -> bool {
 }
 
 /// Counted by whoever spawns it, but never told to end, and never fewer than there are ticks.
-fn per_tick<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink: &mut Sink<'_>) {
-    let Some(block) = body(spawn.task, spawn.function.block, names) else { return };
-    let words = Words::of(file, block);
+fn per_tick<'a>(spawn: &Spawn<'a>, names: &Names<'a>, sink: &mut Sink<'_>) {
+    let Some(block) = body(spawn.task, names) else { return };
+    let words = Words::of(block);
     if !ends(&words) {
         let message = "one more task at every tick, whether or not the last has ended";
         sink.report(spawn.span, message).confidence(Confidence::Medium);
