@@ -9,7 +9,7 @@ use watertight::report::{RunReport, github};
 use watertight::runner::{Format, Outputs};
 
 use crate::run::fail;
-use crate::screen;
+use crate::{foreseen, screen};
 
 /// Where a report goes beside the screen, and how.
 #[derive(Debug, clap::Args)]
@@ -70,6 +70,7 @@ impl Formats {
 
     /// Shows the verdicts first, then writes the files: a full disk must not hide what was found.
     pub fn tell(&self, report: &RunReport) -> Exit {
+        let report = &*foreseen::noted(report);
         let outputs = self.outputs();
         let look = Look { width: screen::width(), color: true, stacks: self.stacks };
         let mut text = terminal::text(report, look);

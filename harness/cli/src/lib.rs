@@ -5,6 +5,7 @@
 mod accept;
 mod check;
 mod compare;
+mod foreseen;
 mod formats;
 mod gallery;
 mod history;

@@ -6,6 +6,7 @@ mod bench;
 mod endings;
 mod fake;
 mod history;
+mod linting;
 mod networks;
 mod outputs;
 mod proxy;
@@ -62,6 +63,7 @@ fn trials() -> Vec<Trial> {
         outputs::TESTS,
         shards::TESTS,
         history::TESTS,
+        linting::TESTS,
         watching::TESTS,
         proxy::TESTS,
         soaking::TESTS,
