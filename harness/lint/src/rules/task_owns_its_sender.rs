@@ -132,6 +132,13 @@ impl<'f> Seen<'_, 'f, '_> {
         }
     }
 
+    /// Whether some function takes the type apart and drops the sender before it waits.
+    fn is_dropped(&self, sender: &syn::Member) -> bool {
+        let mut kept = Undropped { dropped: Vec::new() };
+        self.functions.iter().for_each(|function| kept.visit_block(function.block));
+        matches!(sender, syn::Member::Named(name) if kept.dropped.contains(&name.to_string()))
+    }
+
     /// `Worker { jobs: receiver, again: sender.clone() }`.
     fn type_of_both(&mut self, one: &'f ExprStruct) {
         let field_with = |wanted: &[String]| {
@@ -142,6 +149,9 @@ impl<'f> Seen<'_, 'f, '_> {
         };
         let Some(receiver) = field_with(std::slice::from_ref(&self.channel.receiver)) else { return };
         let Some(sender) = field_with(&self.channel.senders) else { return };
+        if self.is_dropped(&sender.member) {
+            return;
+        }
         let syn::Member::Named(field) = &receiver.member else { return };
         let field = field.to_string();
         let mut receives = Receives::new(self.file, |chain| {
@@ -453,6 +463,14 @@ mod tests {
                         if let Job::Stop = job { return; }
                     }
                 }
+            }
+            async fn serve() {
+                let (done, mut all_done) = mpsc::channel(1);
+                let server = Server { done, all_done };
+                server.run().await;
+                let Server { done, mut all_done } = server;
+                drop(done);
+                all_done.recv().await;
             }
             fn pair() -> (Side, Side) {
                 let (there, from_here) = mpsc::channel(1);
