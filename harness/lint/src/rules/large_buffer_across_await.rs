@@ -198,6 +198,7 @@ mod tests {
             const BUFFER_BYTES: usize = 64 * 1024;
             async fn f(mut stream: TcpStream) -> io::Result<()> {
                 stream.readable().await?;
+                let unused = [0; BUFFER_BYTES];
                 let mut small = [0; 4096];
                 stream.read(&mut small).await?;
                 { let mut buffer = [0; BUFFER_BYTES]; stream.try_read(&mut buffer)?; }
