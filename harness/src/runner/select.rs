@@ -185,6 +185,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::runner::LibraryError;
+    use crate::scenario::picture::PlannedCase;
     use crate::seed::Seed;
 
     struct Shelf;
@@ -222,8 +223,8 @@ mod tests {
             _: &[(String, String)],
             _: Option<Seed>,
             _: usize,
-        ) -> Result<String, LibraryError> {
-            Ok(String::new())
+        ) -> Result<Vec<PlannedCase>, LibraryError> {
+            Ok(Vec::new())
         }
 
         fn schema(&self) -> serde_json::Value {
