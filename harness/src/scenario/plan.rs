@@ -155,7 +155,10 @@ impl fmt::Display for Settling {
         let until: Vec<String> =
             self.until.iter().map(|(gauge, value)| format!("{gauge} = {value}")).collect();
         let Self { within, watch, .. } = self;
-        write!(f, "until {}, within {}; then watch {}", until.join(", "), Time(*within), Time(*watch))
+        if !until.is_empty() {
+            write!(f, "until {}, ", until.join(", "))?;
+        }
+        write!(f, "within {}; then watch {}", Time(*within), Time(*watch))
     }
 }
 

@@ -169,8 +169,23 @@ fn less_allowance(series: &[i64], grow: f64) -> Vec<i64> {
 }
 
 /// A rise of resident pages below this says nothing where live heap is known: allocators take memory from the system in
-/// pieces of 128 KiB and more, and touch a piece page by page.
+/// pieces of 128 KiB and more.
 const RSS_NOISE_BYTES: u64 = 1 << 20;
+
+/// The piece that an allocator touches page by page: a change below it is no rise of its own.
+const RSS_PIECE_BYTES: u64 = 128 << 10;
+
+/// The series without what a touched piece adds: a level stands until a figure is a piece away from it.
+fn levels(bytes: &[i64]) -> Vec<i64> {
+    let mut level = bytes.first().copied().unwrap_or_default();
+    let mut at = |figure: i64| {
+        if figure.abs_diff(level) >= RSS_PIECE_BYTES {
+            level = figure;
+        }
+        level
+    };
+    bytes.iter().map(|figure| at(*figure)).collect()
+}
 
 /// RSS never decides: allocators keep pages. With the heap known, a rise is theirs; without, it is a suspicion at most, and not
 /// even that where most of it comes back once the allocator is asked: nothing was alive in those pages.
@@ -180,7 +195,8 @@ fn judge_rss(
     bytes: &[i64],
     heap: Option<&ResourceVerdict>,
 ) {
-    let trend = trend(bytes, context.timeline.exact);
+    let levels = if heap.is_some() { levels(bytes) } else { bytes.to_vec() };
+    let trend = trend(&levels, context.timeline.exact);
     if heap.is_some() && trend.rise.unsigned_abs() < RSS_NOISE_BYTES {
         verdict.outcome = Outcome::Clean;
         verdict.why =

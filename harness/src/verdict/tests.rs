@@ -155,6 +155,23 @@ fn rss_that_rises_less_than_an_allocator_takes_at_once_is_clean_over_a_flat_heap
     assert_eq!(judgement.outcome, Outcome::Clean, "{}", judgement.headline);
 }
 
+#[test]
+fn a_piece_touched_page_by_page_makes_no_rise_of_a_single_step_of_rss() {
+    // As measured, in KiB: what the census at half-way took is the one step; the cycle before touched 16 pages.
+    let kib =
+        |i: u64| [98_316, 98_380, 98_380, 98_380, 98_380, 98_380].get(i as usize).copied().unwrap_or(101_852);
+    let census = |i: u64| Census {
+        heap_blocks: Some(900),
+        heap_bytes: Some(80_000),
+        rss_bytes: Some(kib(i) << 10),
+        ..Census::default()
+    };
+    let mut timeline = sampled(0, (0..12).map(census).collect());
+    timeline.exact = true;
+    let judgement = plain(&timeline);
+    assert_eq!(judgement.outcome, Outcome::Clean, "{}", judgement.headline);
+}
+
 /// 100 cycles whose resident pages grow by `step` bytes each while live heap stays as it is.
 fn resident_over_flat_heap(step: u64) -> Timeline {
     let census = |i: u64| Census {

@@ -46,7 +46,7 @@ pub(super) fn picture(case: &PlannedCase, columns: usize, color: bool) -> String
     }
     lines.push(frame.phases(case));
     lines.push(String::new());
-    lines.extend(case.peers.iter().map(|peer| who(peer, frame.name)));
+    lines.extend(case.peers.iter().map(|peer| clipped(&who(peer, frame.name), columns)));
     let lines: Vec<String> = lines.into_iter().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
 }
@@ -55,6 +55,14 @@ fn who(peer: &PlannedPeer, columns: usize) -> String {
     let PlannedPeer { name, kind, instances, settings, .. } = peer;
     let role = if peer.is_consumer { "load: connects to the target" } else { "the target connects to it" };
     format!("  {}  {instances} × {kind} {settings}; {role}", padded(name, columns))
+}
+
+/// What fits into so many columns; whatever is left out is shown to be.
+fn clipped(line: &str, columns: usize) -> String {
+    if line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
 impl Frame {
@@ -260,8 +268,12 @@ mod tests {
         let plc = row(&drawn, "blackhole");
         let bar = plc.trim_matches('·');
         assert!(bar.chars().all(|letter| "█▒".contains(letter)), "{drawn}");
-        let quarter = plc.find('█').expect("there is a bar") / '·'.len_utf8();
-        assert!((8..=10).contains(&quarter), "a quarter of the way: {drawn}");
+        let from = plc.chars().take_while(|letter| *letter == '·').count();
+        let phases = drawn.lines().find(|line| line.contains("storm 20s")).expect("phases are drawn");
+        let storm =
+            phases.chars().skip_while(|letter| *letter != '├').take_while(|letter| *letter != '┤').count()
+                + 1;
+        assert!(from.abs_diff(storm / 4) <= 1, "a quarter of the way: {drawn}");
         assert!(row(&drawn, "browser").chars().all(|letter| letter == '░'), "{drawn}");
         assert!(
             drawn.lines().any(|line| line.contains("target") && line.contains("kill") && line.contains('1')),
