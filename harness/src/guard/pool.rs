@@ -23,7 +23,7 @@ impl Pool {
         let pool = Arc::new(Self::default());
         let (joins, leaves) = (Arc::clone(&pool), Arc::clone(&pool));
         builder.on_thread_start(move || {
-            // For as long as the thread lives.
+            // watertight: allow(forgotten-value): it is in force for as long as the thread lives, and holds nothing
             std::mem::forget(tenant.enter());
             let _probe = Tenant::PROBE.enter();
             joins.alive().insert(threads::current());

@@ -155,6 +155,7 @@ impl Party for Servers {
 /// Serves whoever connects, until it is dropped.
 async fn serve<L: Listener<Io: Send + Unpin + 'static>>(mut listener: L, servers: Arc<Shared>) -> Infallible {
     let mut sessions = JoinSet::new();
+    // watertight: allow(loop-without-cancel): the `JoinSet` that it is spawned into ends it, or whoever drops the party
     loop {
         tokio::select! {
             biased;
