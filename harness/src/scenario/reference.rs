@@ -52,7 +52,7 @@ fn strip(node: &mut Value) {
     match node {
         Value::Object(map) => {
             // A key of the language may have such a name; then it is a schema, and no text.
-            map.retain(|key, value| !(FOR_EDITORS.contains(&key.as_str()) && !value.is_object()));
+            map.retain(|key, value| !FOR_EDITORS.contains(&key.as_str()) || value.is_object());
             map.values_mut().for_each(strip);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
