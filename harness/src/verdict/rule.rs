@@ -9,9 +9,8 @@ use super::rises::{self, Rise};
 use super::{slope, windows};
 use crate::figures;
 
-/// What a series does.
+/// What a series does. The set is closed: whoever matches decides for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Shape {
     /// It stays where it is, or comes back to its floor.
     Flat,

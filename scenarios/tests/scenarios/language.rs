@@ -64,7 +64,7 @@ fn undescribed(at: &str, node: &Value, silent: &mut Vec<String>, told: &mut usiz
     for (name, value) in node["properties"].as_object().into_iter().flatten() {
         *told += 1;
         for word in ["title", "description", "markdownDescription"] {
-            if !value[word].as_str().is_some_and(|text| !text.trim().is_empty()) {
+            if value[word].as_str().is_none_or(|text| text.trim().is_empty()) {
                 silent.push(format!("{at}.{name}: no {word}"));
             }
         }
