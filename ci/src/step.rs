@@ -126,10 +126,11 @@ impl Step {
             // What is not committed yet is packed too.
             Self::Package => &["cargo package --quiet --workspace --no-verify --allow-dirty"],
             Self::Test => &["cargo test"],
-            // As `cargo watertight run scenarios/gate`, in the profile of the tests: what others depend on is built once.
-            Self::Gate => {
-                &["cargo run --quiet --package watertight-cli --bin watertight -- run scenarios/gate"]
-            }
+            // As `cargo watertight run scenarios/gate`, with the binary that the tests have built: one package alone has other features.
+            Self::Gate => &[
+                "cargo build --quiet --workspace --bins --tests",
+                "target/debug/watertight run scenarios/gate",
+            ],
             Self::Bench => &["cargo bench"],
             Self::Loom => &["WATERTIGHT_LOOM=long cargo test -p gateway-lifecycle --lib -- --skip mutant::"],
             Self::Mutants => &["WATERTIGHT_MUTANTS=all cargo test -p gateway-lifecycle --lib -- mutant::"],
