@@ -3,6 +3,7 @@
 //! Each step is a list of commands, run in order from the project's root; the first that fails ends the run with its exit
 //! code. The time of each step is printed at the end.
 
+mod failures;
 mod msrv;
 mod step;
 

@@ -1,11 +1,12 @@
 //! The steps and the commands they are made of.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use crate::failures::Failures;
 use crate::msrv::Msrv;
 
 /// One step of the checks. The order is the order in which `all` runs them: quick answers first.
@@ -50,7 +51,7 @@ pub enum Failure {
         /// The command as one would type it.
         command: String,
         /// Its exit status.
-        status: std::process::ExitStatus,
+        status: ExitStatus,
     },
     /// It needs what this machine lacks, and nothing may be skipped.
     #[error("{why}; WATERTIGHT_REQUIRE=all skips nothing")]
@@ -98,6 +99,8 @@ impl Step {
         let started = Instant::now();
         let result = match self {
             Self::Msrv => check_msrv(&Msrv::here()),
+            // One program that fails does not keep the others from being run.
+            Self::Test => test("cargo test --no-fail-fast"),
             _ => self.commands().iter().try_for_each(|command| run(command)),
         };
         (started.elapsed(), result)
@@ -125,7 +128,6 @@ impl Step {
             Self::Book => &["cargo run --quiet --manifest-path ci/book/Cargo.toml --locked"],
             // What is not committed yet is packed too.
             Self::Package => &["cargo package --quiet --workspace --no-verify --allow-dirty"],
-            Self::Test => &["cargo test"],
             // As `cargo watertight run scenarios/gate`, with the binary that the tests have built: one package alone has other features.
             Self::Gate => &[
                 "cargo build --quiet --workspace --bins --tests",
@@ -139,7 +141,7 @@ impl Step {
                    scenarios/gate/half-open-peer.yaml scenarios/gate/silent-plc.yaml scenarios/gate/slow-consumer.yaml \
                    --engine all --seeds 20",
             ],
-            Self::Msrv | Self::All => &[],
+            Self::Test | Self::Msrv | Self::All => &[],
         }
     }
 }
@@ -160,18 +162,34 @@ fn must_have_all() -> bool {
 }
 
 fn run(command: &str) -> Result<(), Failure> {
+    let status =
+        prepare(command).status().map_err(|source| Failure::Start { command: command.to_owned(), source })?;
+    ended(command, status)
+}
+
+/// As [`run`], and what the failed tests have said is said once more at the end.
+fn test(command: &str) -> Result<(), Failure> {
+    let start = |source| Failure::Start { command: command.to_owned(), source };
+    let mut child = prepare(command).stdout(Stdio::piped()).spawn().map_err(start)?;
+    let failures = Failures::follow(child.stdout.take());
+    let status = child.wait().map_err(start)?;
+    for line in failures.told() {
+        println!("ci: {line}");
+    }
+    ended(command, status)
+}
+
+fn ended(command: &str, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() { Ok(()) } else { Err(Failure::Ended { command: command.to_owned(), status }) }
+}
+
+fn prepare(command: &str) -> Command {
     let mut words = command.split_whitespace().peekable();
     let variables = std::iter::from_fn(|| words.next_if(|word| word.contains('='))?.split_once('='));
     let variables: Vec<_> = variables.collect();
-    let program = words.next().unwrap_or_default();
-    let status = Command::new(program)
-        .args(words)
-        .envs(variables)
-        .current_dir(root())
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .status()
-        .map_err(|source| Failure::Start { command: command.to_owned(), source })?;
-    if status.success() { Ok(()) } else { Err(Failure::Ended { command: command.to_owned(), status }) }
+    let mut prepared = Command::new(words.next().unwrap_or_default());
+    prepared.args(words).envs(variables).current_dir(root()).env("RUSTDOCFLAGS", "-D warnings");
+    prepared
 }
 
 /// The project's root: the folder above this crate's.
