@@ -47,7 +47,7 @@ pub(super) trait Stage {
     /// The target's own figures.
     async fn gauges(&mut self) -> Result<BTreeMap<String, f64>, Ended>;
 
-    /// Panics of the target since it started, where they are counted; an engine may put them into each census instead.
+    /// Panics of the target since it started, as far as they are counted; an engine may put them into each census besides.
     fn panics(&mut self) -> Option<u64> {
         None
     }
@@ -165,10 +165,16 @@ pub(super) async fn play<S: Stage>(
     if played.ended.is_none() && script.soak.is_none() {
         played.trimmed = stage.trim().await;
     }
-    if let Some(panics) = stage.panics() {
-        played.peak.gauges.insert(PANICS_GAUGE.to_owned(), panics as f64);
-    }
+    count_panics(stage, &mut played.peak);
     played
+}
+
+/// Puts the target's panics into the high-water mark.
+pub(super) fn count_panics<S: Stage>(stage: &mut S, peak: &mut Census) {
+    if let Some(panics) = stage.panics() {
+        let gauges = [(PANICS_GAUGE.to_owned(), panics as f64)].into();
+        peak.peak(&Census { gauges, ..Census::default() });
+    }
 }
 
 /// Room for every record from the start, its pages touched: a list that grows would look like a leak, and in sim it shares

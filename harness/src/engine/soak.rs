@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::cycle::{Named, Played, Script, Stage, one_cycle};
+use super::cycle::{Named, Played, Script, Stage, count_panics, one_cycle};
 use super::inventory::Inventory;
 use super::{Observer, Soaking};
 use crate::explain::{self, Finding, SiteSnapshot};
@@ -140,9 +140,7 @@ impl Soak<'_> {
         let mut audit = stage.controls(counted).await;
         audit.extend(played.checks.audits());
         let mut peak = played.peak.clone();
-        stage.panics().into_iter().for_each(|panics| {
-            peak.gauges.insert(crate::verdict::PANICS_GAUGE.to_owned(), panics as f64);
-        });
+        count_panics(stage, &mut peak);
         observer.checkpoint(Checkpoint { at: record.at, peak, audit, ..Checkpoint::default() });
         Ok(())
     }

@@ -234,7 +234,8 @@ impl Drop for Service {
 
 fn python(script: &Path) -> Result<Child, String> {
     let mut command = Command::new("python3");
-    command.arg(script).arg("0").stdin(Stdio::null()).stdout(Stdio::piped());
+    // Python tells of each reset, which is what the scenario is about, as if something had gone wrong.
+    command.arg(script).arg("0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().map_err(|error| format!("python3: {error}"))
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Lines of a program's output kept for the report.
 const TAIL_LINES: usize = 20;
@@ -15,23 +16,40 @@ const LINE_BYTES_MAX: usize = 4096;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// The last lines a program printed.
+/// The last lines a program printed, and how often it said that it panicked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Tail(Arc<Mutex<Said>>);
+
+#[derive(Debug, Default)]
+struct Said {
+    lines: VecDeque<String>,
+    panics: u64,
+}
 
 impl Tail {
     fn push(&self, line: String) {
-        let mut lines = self.0.lock().expect("no code panics while it holds the tail");
-        if lines.len() == TAIL_LINES {
-            lines.pop_front();
+        let mut said = self.0.lock().expect("no code panics while it holds the tail");
+        if said.lines.len() == TAIL_LINES {
+            said.lines.pop_front();
         }
-        lines.push_back(line);
+        said.panics += u64::from(is_a_panic(&line));
+        said.lines.push_back(line);
     }
 
     pub(super) fn text(&self) -> String {
-        let lines = self.0.lock().expect("no code panics while it holds the tail");
-        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+        let said = self.0.lock().expect("no code panics while it holds the tail");
+        said.lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
+
+    /// Panics that Rust's own hook has told of.
+    pub(super) fn panics(&self) -> u64 {
+        self.0.lock().expect("no code panics while it holds the tail").panics
+    }
+}
+
+/// `thread 'main' (4711) panicked at src/main.rs:1:1:`, before Rust 1.91 without the number.
+fn is_a_panic(line: &str) -> bool {
+    line.starts_with("thread '") && line.contains(" panicked at ")
 }
 
 /// Reads until the program closes its output, at the latest when it ends: it is killed on drop. Each line is offered to
@@ -40,8 +58,7 @@ pub(super) fn read_lines(
     mut output: impl AsyncRead + Send + Unpin + 'static,
     said: Tail,
     announced: Option<mpsc::Sender<String>>,
-) {
-    // watertight: allow(detached-spawn): it ends with the output of a program that is killed on drop
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let (mut lines, mut chunk) = (Lines::default(), vec![0; CHUNK_BYTES]);
         loop {
@@ -58,7 +75,7 @@ pub(super) fn read_lines(
                 return;
             }
         }
-    });
+    })
 }
 
 /// Bytes cut into lines; what is no UTF-8 is shown as well as it can be.
@@ -118,21 +135,30 @@ mod tests {
         );
     }
 
+    #[test]
+    fn panics_are_counted_beyond_the_lines_that_are_kept() {
+        let said = Tail::default();
+        said.push("thread 'main' (4711) panicked at src/main.rs:1:1:".to_owned());
+        said.push("thread 'tokio-rt-worker' panicked at src/lib.rs:76:17:".to_owned());
+        (0..TAIL_LINES).for_each(|_| said.push("a worker panicked at noon".to_owned()));
+        assert_eq!(said.panics(), 2);
+        assert!(!said.text().contains("main.rs"));
+    }
+
     #[tokio::test]
     async fn a_program_that_prints_what_nobody_waits_for_is_read_to_the_end() {
         let (mut program, output) = tokio::io::duplex(64);
         let (sender, receiver) = mpsc::channel(1);
         drop(receiver);
         let said = Tail::default();
-        read_lines(output, said.clone(), Some(sender));
+        let reading = read_lines(output, said.clone(), Some(sender));
         for n in 0..1000 {
             let line = format!("line {n} \u{1F600}\n");
             tokio::io::AsyncWriteExt::write_all(&mut program, line.as_bytes()).await.expect("it is read");
         }
         drop(program);
-        while !said.text().contains("line 999") {
-            tokio::task::yield_now().await;
-        }
+        reading.await.expect("reading does not panic");
+        assert!(said.text().ends_with("line 999 \u{1F600}"), "{}", said.text());
         assert_eq!(said.text().lines().count(), TAIL_LINES);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::here;
@@ -26,6 +27,9 @@ const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long it may take to learn of the end of a program that has ended.
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long what it printed last may take to be read: a child of it may hold its output open for ever.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The hidden first argument under which the harness starts a foreign program: see [`exec_role`].
 pub const EXEC_ROLE: &str = "__exec";
@@ -55,6 +59,8 @@ pub(super) struct Running {
     resident: Box<dyn Resident>,
     pub(super) announced: Announced,
     said: Tail,
+    /// What reads its output; they end with it.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -70,15 +76,16 @@ impl Running {
     ) -> Result<Self, Ended> {
         let mut resident = started.map_err(|error| never_ready(program, error.to_string()))?;
         let (said, (lines, announced)) = (Tail::default(), mpsc::channel(1));
+        let mut readers = Vec::new();
         if let Some([stdout, stderr]) = resident.outputs() {
             let on_stderr = matches!(program.ready, ReadyWhen::Said(_)).then(|| lines.clone());
             let on_stdout =
                 matches!(program.ready, ReadyWhen::Said(_) | ReadyWhen::Lines(_)).then_some(lines);
-            read_lines(stderr, said.clone(), on_stderr);
-            read_lines(stdout, said.clone(), on_stdout);
+            readers.push(read_lines(stderr, said.clone(), on_stderr));
+            readers.push(read_lines(stdout, said.clone(), on_stdout));
         }
         let mut running =
-            Self { name: program.name.clone(), resident, announced: Announced::default(), said };
+            Self { name: program.name.clone(), resident, announced: Announced::default(), said, readers };
         running.announced = running.until_ready(program, announced).await?;
         Ok(running)
     }
@@ -144,27 +151,39 @@ impl Running {
     }
 
     /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<Ended> {
+    pub(super) async fn ended(&mut self) -> Option<Ended> {
         let end = self.resident.ended()?;
-        Some(self.describe_end(end))
+        Some(self.describe_end(end).await)
+    }
+
+    /// Panics that it has told of so far.
+    pub(super) fn panics(&self) -> u64 {
+        self.said.panics()
     }
 
     /// How it ended, if that comes out within a moment: whoever hears nothing from it may have asked too early.
     pub(super) async fn ended_by_now(&mut self) -> Option<Ended> {
         let end = timeout(ENDED_WITHIN, self.resident.wait()).await.ok()?.ok()?;
-        Some(self.describe_end(end))
+        Some(self.describe_end(end).await)
     }
 
     /// Waits for its end and says how that was; killed if it does not end by itself.
     async fn died(&mut self) -> Ended {
         match timeout(KILLED_WITHIN, self.resident.wait()).await {
-            Ok(Ok(end)) => self.describe_end(end),
+            Ok(Ok(end)) => self.describe_end(end).await,
             Ok(Err(error)) => Ended::TargetDied { how: format!("{}: {error}", self.name) },
             Err(_) => Ended::TargetDied { how: format!("{} closed its output and lives on", self.name) },
         }
     }
 
-    fn describe_end(&self, end: End) -> Ended {
+    /// Says how that was; what it printed last may still have to be read.
+    async fn describe_end(&mut self, end: End) -> Ended {
+        let read = async {
+            for reader in self.readers.drain(..) {
+                let _read = reader.await;
+            }
+        };
+        let _all_read = timeout(LAST_WORDS_WITHIN, read).await;
         let output = self.said.text();
         let said = if output.is_empty() { String::new() } else { format!("; its last words:\n{output}") };
         match end.out_of_memory {

@@ -154,7 +154,7 @@ impl<'w, W: World> Live<'w, W> {
         self.wire_target(self.world.target_place(&running.announced), at).await?;
         let pid = running.pid().ok_or_else(|| Unstarted::Ended(gone(&program)))?;
         let views = probe.map(|probe| Box::new(inside::Probe::by(probe.client(at))) as Box<dyn Inside>);
-        let outside = outside(pid, Some(&mut running))?;
+        let outside = outside(pid, Some(&mut running)).await?;
         self.target = Some((Some(running), Sampler::new(outside, views.into_iter().collect())));
         Ok(())
     }
@@ -185,7 +185,7 @@ impl<'w, W: World> Live<'w, W> {
         let pid = running.as_ref().map_or(scenario.target.pid, Running::pid);
         let pid =
             pid.ok_or_else(|| Unstarted::Ended(Ended::TargetDied { how: AS_SOON_AS_READY.to_owned() }))?;
-        let outside = outside(pid, running.as_mut())?;
+        let outside = outside(pid, running.as_mut()).await?;
         self.target = Some((running, Sampler::new(outside.with_children(), views)));
         self.until_seen().await
     }
@@ -196,7 +196,7 @@ impl<'w, W: World> Live<'w, W> {
         loop {
             let (running, sampler) = self.target().map_err(Unstarted::Ended)?;
             let Err(blind) = sampler.census() else { return Ok(()) };
-            if let Some(ended) = running.as_mut().and_then(Running::ended) {
+            if let Some(ended) = ended(running.as_mut()).await {
                 return Err(Unstarted::Ended(ended));
             }
             if Instant::now() >= deadline {
@@ -228,8 +228,7 @@ impl<'w, W: World> Live<'w, W> {
     ) -> Result<T, Ended> {
         let (running, sampler) = self.target()?;
         // A process that has ended and was not reaped can still be looked at.
-        let mut ended = || running.as_mut().and_then(Running::ended);
-        if let Some(ended) = ended() {
+        if let Some(ended) = ended(running.as_mut()).await {
             return Err(ended);
         }
         match look(sampler) {
@@ -344,13 +343,20 @@ fn gone(program: &Program) -> Ended {
 /// A target that was ready and has ended.
 const AS_SOON_AS_READY: &str = "it ended as soon as it was ready";
 
+/// How the target ended, if it has; one that ran already is not ours to know.
+async fn ended(running: Option<&mut Running>) -> Option<Ended> {
+    running?.ended().await
+}
+
 /// Looks at the process `pid` from outside; one that cannot be looked at has ended, as a rule.
-fn outside(pid: u32, running: Option<&mut Running>) -> Result<Outside, Unstarted> {
-    let not_there = |error: std::io::Error| {
-        let how = format!("process {pid} cannot be looked at: {error}");
-        running.and_then(Running::ended).unwrap_or(Ended::TargetDied { how })
-    };
-    Outside::new(pid).map_err(|error| Unstarted::Ended(not_there(error)))
+async fn outside(pid: u32, running: Option<&mut Running>) -> Result<Outside, Unstarted> {
+    match Outside::new(pid) {
+        Ok(outside) => Ok(outside),
+        Err(error) => {
+            let how = format!("process {pid} cannot be looked at: {error}");
+            Err(Unstarted::Ended(ended(running).await.unwrap_or(Ended::TargetDied { how })))
+        }
+    }
 }
 
 /// That a target is more than one process, and what that means for its figures.

@@ -51,6 +51,13 @@ impl<W: World> Stage for Live<'_, W> {
         Ok(self.look(Sampler::census).await?.gauges)
     }
 
+    /// The probe counts them in each census; one that ends the target is no longer told there, and stands in its last words.
+    fn panics(&mut self) -> Option<u64> {
+        let (running, sampler) = self.target.as_ref()?;
+        sampler.probe()?;
+        running.as_ref().map(Running::panics)
+    }
+
     fn faults_at_work(&self) -> usize {
         self.paused.len()
             + usize::from(self.is_cut_off)
