@@ -28,6 +28,8 @@ pub mod scenario;
 #[cfg(feature = "scenarios")]
 pub mod chaos;
 #[cfg(feature = "scenarios")]
+mod ending;
+#[cfg(feature = "scenarios")]
 pub mod engine;
 #[cfg(feature = "scenarios")]
 pub mod housing;

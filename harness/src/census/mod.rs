@@ -31,7 +31,7 @@ pub use outside::Outside;
 #[cfg(feature = "scenarios")]
 pub use sampler::Sampler;
 #[cfg(feature = "scenarios")]
-pub use tree::descendants;
+pub use tree::{descendants, pids};
 
 /// Why a look at a process did not come about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

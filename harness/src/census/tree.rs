@@ -46,10 +46,14 @@ fn below(pid: u32, living: &BTreeMap<u32, Stat>) -> Vec<u32> {
     found
 }
 
-fn living() -> BTreeMap<u32, Stat> {
+/// Every process of the machine, by number, in no order.
+pub fn pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten().take(PROCESSES_MAX);
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, Stat::read(pid).ok()?))).filter(|(_, stat)| stat.is_alive()).collect()
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+}
+
+fn living() -> BTreeMap<u32, Stat> {
+    pids().filter_map(|pid| Some((pid, Stat::read(pid).ok()?))).filter(|(_, stat)| stat.is_alive()).collect()
 }
 
 #[cfg(test)]

@@ -104,6 +104,8 @@ pub(super) struct ChildRun {
     limits: Limits,
     /// When a child that was asked to stop is killed.
     kill_at: Option<Instant>,
+    /// It is reaped, and what it started has ended.
+    is_over: bool,
 }
 
 impl ChildRun {
@@ -133,6 +135,7 @@ impl ChildRun {
             stop,
             limits,
             kill_at: None,
+            is_over: false,
         })
     }
 
@@ -213,6 +216,7 @@ impl ChildRun {
     async fn end(&mut self, mut how: How) -> Step {
         let status = self.reap().await;
         self.kill_group();
+        self.is_over = true;
         let _ = timeout(STDERR_DRAIN, drain(&mut self.stderr, &mut self.tail)).await;
         if let (How::Done(report), Ok(status)) = (&mut how, status)
             && status.signal().is_some()
@@ -241,7 +245,9 @@ impl ChildRun {
 
 impl Drop for ChildRun {
     fn drop(&mut self) {
-        self.kill_group();
+        if !self.is_over {
+            self.kill_group();
+        }
     }
 }
 

@@ -1,12 +1,17 @@
 //! What a run leaves behind that could not end in order, since it was killed or crashed: processes of its programs, found by a mark
 //! that all of them carry in their environment.
 
+use std::collections::HashSet;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
+use rustix::process::{Pid, getpid, set_child_subreaper};
 
-use crate::census::descendants;
+use crate::census::pids;
+use crate::ending;
+
+/// How often what carries the mark is looked for: each time something may just be starting one more.
+const SWEEPS: usize = 10;
 
 /// The variable that carries the mark.
 const VARIABLE: &str = "WATERTIGHT_RUN";
@@ -31,15 +36,30 @@ impl Mark {
         (VARIABLE, &self.0)
     }
 
-    /// Ends every process below this one that carries the mark, but for `run` itself, which is reaped by whoever started it.
+    /// Ends every process that carries the mark, but for `run` itself, which is reaped by whoever started it.
+    ///
+    /// Not only what stands below this process now: the tree is read process by process, and what loses its parent
+    /// meanwhile hangs in the air.
     pub(super) fn end_all(&self, run: Option<Pid>) {
-        let pids = descendants(std::process::id()).into_iter().filter(|pid| self.is_carried_by(*pid));
-        let pids = pids.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        for pid in pids.filter(|pid| Some(*pid) != run) {
-            // It may have ended by itself since, or be the child of one that has not.
-            let _gone = kill_process(pid, Signal::KILL);
-            let _not_a_child = waitpid(Some(pid), WaitOptions::NOHANG);
+        let mut ended = HashSet::new();
+        for _ in 0..SWEEPS {
+            let left: Vec<Pid> = self.carriers().filter(|pid| Some(*pid) != run).collect();
+            if left.is_empty() {
+                break;
+            }
+            for pid in left {
+                ending::end(pid);
+                ended.insert(pid);
+            }
         }
+        // One that ended before its parent did has come to this process only since.
+        ended.into_iter().for_each(ending::reap);
+    }
+
+    fn carriers(&self) -> impl Iterator<Item = Pid> {
+        pids()
+            .filter(|pid| self.is_carried_by(*pid))
+            .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
     fn is_carried_by(&self, pid: u32) -> bool {
@@ -51,26 +71,40 @@ impl Mark {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Child, Command};
 
     use super::*;
+
+    fn sleep(mark: &Mark) -> Child {
+        let (name, value) = mark.variable();
+        let sleeping =
+            Command::new("sleep").arg("1000").env(name, value).spawn().expect("sleep is everywhere");
+        while !mark.is_carried_by(sleeping.id()) {
+            // It is this program still, which is about to become another.
+            std::thread::yield_now();
+        }
+        sleeping
+    }
 
     #[test]
     fn only_what_carries_the_mark_is_ended() {
         let (mark, other) = (Mark::new(), Mark::new());
-        let sleep = |mark: &Mark| {
-            let (name, value) = mark.variable();
-            Command::new("sleep").arg("1000").env(name, value).spawn().expect("sleep is everywhere")
-        };
-        let (mut marked, mut kept) = (sleep(&mark), sleep(&other));
-        while !mark.is_carried_by(marked.id()) {
-            // It is this program still, which is about to become another.
-            std::thread::yield_now();
-        }
+        let (_marked, mut kept) = (sleep(&mark), sleep(&other));
         mark.end_all(None);
-        // Reaped here or there.
-        let _ended = marked.wait();
         assert!(matches!(kept.try_wait(), Ok(None)), "another run's");
         kept.kill().and_then(|()| kept.wait()).expect("it is ours");
+    }
+
+    #[test]
+    fn when_it_returns_what_was_ended_is_gone_and_reaped() {
+        for _ in 0..20 {
+            let mark = Mark::new();
+            let sleeping = [sleep(&mark), sleep(&mark)];
+            mark.end_all(None);
+            for gone in sleeping {
+                let stat = fs::read_to_string(format!("/proc/{}/stat", gone.id()));
+                assert!(stat.is_err(), "neither alive nor a zombie: {stat:?}");
+            }
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! What programs of a run leave behind: processes that they started and did not end. None outlives the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
+use rustix::process::{Pid, getpid, set_child_subreaper};
 use tokio::time::sleep;
 
 use crate::census::descendants;
+use crate::ending;
 
 /// How often what is left is killed: each time something may just be starting one more.
 const SWEEPS: usize = 100;
@@ -34,25 +35,24 @@ impl Heir {
     /// # Errors
     /// So many could not be ended.
     pub(super) async fn sweep(self) -> Result<usize, usize> {
-        let mut found = BTreeSet::new();
+        let mut found = HashSet::new();
         for _ in 0..SWEEPS {
             let left = self.left();
             if left.is_empty() {
+                // One that ended before its parent did has come to this process only since.
+                found.iter().copied().for_each(ending::reap);
                 return Ok(found.len());
             }
-            for pid in left.iter().filter_map(|pid| Pid::from_raw(i32::try_from(*pid).ok()?)) {
-                // It may have ended by itself since.
-                let _gone = kill_process(pid, Signal::KILL);
-                let _not_a_child = waitpid(Some(pid), WaitOptions::NOHANG);
-            }
+            left.iter().copied().for_each(ending::end);
             found.extend(left);
             sleep(SWEEP_PERIOD).await;
         }
         Err(self.left().len())
     }
 
-    fn left(&self) -> Vec<u32> {
+    fn left(&self) -> Vec<Pid> {
         let all = descendants(std::process::id()).into_iter();
-        all.filter(|pid| !self.before.contains(pid)).collect()
+        let left = all.filter(|pid| !self.before.contains(pid));
+        left.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
     }
 }
