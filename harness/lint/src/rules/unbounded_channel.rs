@@ -34,7 +34,8 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
         made: Vec::new(),
         sends: BTreeMap::new(),
         queues: BTreeMap::new(),
-        bounding: BTreeSet::new(),
+        added: BTreeSet::new(),
+        compared: BTreeSet::new(),
     };
     seen.visit_file(&file.ast);
     let functions = file.functions();
@@ -67,7 +68,7 @@ fn by_hand(file: &SourceFile, seen: &Seen<'_>, sink: &mut Sink<'_>) {
             let Some((span, pusher)) = queue.pushes.first() else { continue };
             // Whoever takes one out for each that it puts in keeps the number.
             let is_elsewhere = !queue.pops.is_empty() && !queue.pops.contains(pusher);
-            let is_bounded = queue.is_measured || queue.pushes.iter().all(|(_, pusher)| seen.bounding.contains(pusher));
+            let is_bounded = queue.is_measured || queue.pushes.iter().all(|(_, pusher)| seen.counts(pusher));
             if is_elsewhere && !is_bounded && is_shared(of, field) {
                 let message = format!("`{of}.{field}` is a queue without a bound: nothing looks at its length");
                 sink.report(*span, message).confidence(Confidence::Medium);
@@ -198,15 +199,15 @@ struct Seen<'f> {
     /// Senders that are used in loops.
     sends: BTreeMap<String, Span>,
     queues: BTreeMap<String, Queue>,
-    /// Functions that compare something with a constant: who counts bytes bounds the queue by them.
-    bounding: BTreeSet<String>,
+    /// Functions, and fields that they add to.
+    added: BTreeSet<(String, String)>,
+    /// Functions, and fields that they compare with something.
+    compared: BTreeSet<(String, String)>,
 }
 
-/// `BYTES_MAX`, `Self::BYTES_MAX`.
-fn is_constant(expr: &Expr) -> bool {
-    let Expr::Path(path) = expr else { return false };
-    let name = path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
-    name.len() > 1 && !name.contains(char::is_lowercase)
+/// The field that `expr` is: `self.bytes`.
+fn field(expr: &Expr) -> Option<String> {
+    matches!(expr, Expr::Field(_)).then(|| way(expr).pop())?
 }
 
 /// Functions that make channels without a bound.
@@ -238,6 +239,11 @@ impl<'f> Seen<'f> {
         self.loops += 1;
         visit(self);
         self.loops -= 1;
+    }
+
+    /// Whether `function` counts what it puts in, by bytes for example, and compares the number with something.
+    fn counts(&self, function: &str) -> bool {
+        self.added.intersection(&self.compared).any(|(of, _)| of == function)
     }
 
     fn measured(&mut self, expr: &Expr) {
@@ -302,13 +308,15 @@ impl<'f> Visit<'f> for Seen<'f> {
     }
 
     fn visit_expr_binary(&mut self, binary: &'f ExprBinary) {
-        use syn::BinOp::{Eq, Ge, Gt, Le, Lt, Ne};
+        use syn::BinOp::{AddAssign, Eq, Ge, Gt, Le, Lt, Ne};
         if matches!(binary.op, Eq(_) | Ge(_) | Gt(_) | Le(_) | Lt(_) | Ne(_)) {
             self.measured(&binary.left);
             self.measured(&binary.right);
-            if is_constant(&binary.left) || is_constant(&binary.right) {
-                self.bounding.insert(self.function.clone());
-            }
+            let fields = [&binary.left, &binary.right].into_iter().filter_map(|side| field(side));
+            self.compared.extend(fields.map(|field| (self.function.clone(), field)));
+        }
+        if let (AddAssign(_), Some(field)) = (&binary.op, field(&binary.left)) {
+            self.added.insert((self.function.clone(), field));
         }
         visit::visit_expr_binary(self, binary);
     }
@@ -409,6 +417,7 @@ mod tests {
         assert_eq!(lines("self.lines.lock().push_back(line); self.lines.lock().truncate(MAX);"), 0);
         assert_eq!(lines("self.bytes += line.len(); self.lines.lock().push_back(line); self.wants = self.bytes < MAX;"), 0);
         assert_eq!(lines("self.lines.lock().push_back(line); self.wants = self.bytes < line.max;"), 1);
+        assert_eq!(lines("if line.capacity() > BYTES_MAX { self.lines.lock().push_back(line); }"), 1);
     }
 
     #[test]
