@@ -7,6 +7,7 @@ use syn::{Block, Expr, ExprAwait, ExprCall, ExprMatch, Macro, Pat, Stmt};
 
 use crate::finding::Confidence;
 use crate::macros::MacroBody;
+use crate::shape::Function;
 use crate::source::SourceFile;
 use crate::syntax::{callee, idents, strip};
 use crate::task::{Names, Spawn};
@@ -65,12 +66,17 @@ pub fn is_watched(word: &str) -> bool {
 
 /// The block that `task` runs, as far as the file shows it.
 pub fn body<'a>(task: &'a Expr, names: &Names<'a>) -> Option<&'a Block> {
-    match strip(task) {
+    match bare(task) {
         Expr::Async(block) => Some(&block.block),
-        Expr::MethodCall(call) if WRAPPERS.iter().any(|name| call.method == name) => {
-            body(&call.receiver, names)
-        }
         call => names.called(call).map(|called| called.block),
+    }
+}
+
+/// `task` without what is wrapped around it: `task.instrument(span)`.
+pub fn bare(task: &Expr) -> &Expr {
+    match strip(task) {
+        Expr::MethodCall(call) if WRAPPERS.iter().any(|name| call.method == name) => bare(&call.receiver),
+        task => task,
     }
 }
 
@@ -81,8 +87,7 @@ const WRAPPERS: &[&str] =
 /// What keeps `spawn`'s task alive, if anything can be seen that does.
 pub fn endless<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>) -> Option<Endless> {
     let block = body(spawn.task, names)?;
-    let own = spawn.function.name();
-    in_block(file, block, names, CALLS_MAX).or_else(|| rearms(block, &own))
+    in_block(file, block, names, CALLS_MAX).or_else(|| rearms(block, &spawn.function))
 }
 
 fn in_block<'a>(file: &'a SourceFile, block: &'a Block, names: &Names<'a>, calls: usize) -> Option<Endless> {
@@ -92,18 +97,20 @@ fn in_block<'a>(file: &'a SourceFile, block: &'a Block, names: &Names<'a>, calls
 }
 
 /// A task whose last step is to start the next one: `arm(..)` in `fn arm`.
-fn rearms(block: &Block, own: &str) -> Option<Endless> {
+fn rearms(block: &Block, own: &Function<'_>) -> Option<Endless> {
     let last = block.stmts.iter().rev().find_map(|stmt| match stmt {
         Stmt::Expr(expr, _) => Some(expr),
         _ => None,
     })?;
     let name = match strip(last) {
+        // A method has no bare name: in `fn spawn(&self)`, `spawn(..)` is another function.
+        Expr::Call(call) if own.of.is_some() && callee(call)?.segments.len() == 1 => return None,
         Expr::Call(call) => callee(call)?.segments.last()?.ident.to_string(),
         Expr::MethodCall(call) => call.method.to_string(),
         _ => return None,
     };
     let why = "the task ends by starting the next one, whatever became of it";
-    (name == own).then(|| Endless { span: last.span(), why, confidence: Confidence::High })
+    (name == own.name()).then(|| Endless { span: last.span(), why, confidence: Confidence::High })
 }
 
 struct Waits<'a, 'n> {

@@ -51,6 +51,13 @@ struct Tests {
 }
 
 impl Tests {
+    /// Where `mod tests` lies if the file is taken into its crate's root by `include!`.
+    fn beside(&self, ident: &syn::Ident) -> Option<PathBuf> {
+        let is_root = self.folder.to_string_lossy().ends_with('/') || self.folder.as_os_str().is_empty();
+        let is_plain = !is_root && (ident == "tests" || ident == "test");
+        is_plain.then(|| self.folder.with_file_name(ident.to_string()))
+    }
+
     fn add(&mut self, span: proc_macro2::Span) {
         let at = At::from(span);
         self.code.lines.push((at.line, at.end_line));
@@ -67,6 +74,7 @@ impl<'a> Visit<'a> for Tests {
             && attrs.iter().any(is_test)
         {
             self.code.modules.push(self.folder.join(ident.to_string()));
+            self.code.modules.extend(self.beside(ident));
         }
     }
 
@@ -107,6 +115,7 @@ fn is_test(attribute: &Attribute) -> bool {
 fn needs_test(meta: &Meta) -> bool {
     match meta {
         Meta::Path(path) => path.is_ident("test") || path.is_ident("loom"),
+        Meta::NameValue(_) => feature(meta).is_some_and(|name| TESTS.contains(&name.as_str())),
         Meta::List(list) if list.path.is_ident("all") => list
             .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
             .is_ok_and(|all| all.iter().any(needs_test)),
@@ -119,14 +128,22 @@ fn needs_test(meta: &Meta) -> bool {
     }
 }
 
+/// Features that only tests turn on: helpers for those of the users.
+const TESTS: &[&str] = &["test", "testing"];
+
 /// `feature = "__private"`: by its underscores for the crate's own tests and tools.
 fn is_private(meta: &Meta) -> bool {
+    feature(meta).is_some_and(|name| name.starts_with("__"))
+}
+
+/// In `feature = "a"` it is `a`.
+fn feature(meta: &Meta) -> Option<String> {
     match meta {
         Meta::NameValue(pair) if pair.path.is_ident("feature") => match &pair.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => name.value().starts_with("__"),
-            _ => false,
+            Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => Some(name.value()),
+            _ => None,
         },
-        _ => false,
+        _ => None,
     }
 }
 
@@ -155,10 +172,18 @@ mod other;
 fn i() {}
 #[cfg(any(test, feature = \"__private\"))]
 fn j() {}
+#[cfg(feature = \"test\")]
+fn k() {}
 ";
         let code = code("src/a.rs", text);
-        assert_eq!(code.lines, [(1, 4), (7, 8), (9, 10), (13, 14)]);
+        assert_eq!(code.lines, [(1, 4), (7, 8), (9, 10), (13, 14), (15, 16)]);
         assert_eq!(code.modules, [PathBuf::from("src/a/other")]);
+    }
+
+    #[test]
+    fn tests_of_a_file_that_is_included_lie_beside_it() {
+        let modules = code("src/inner.rs", "#[cfg(test)] mod tests; #[cfg(test)] mod kit;").modules;
+        assert_eq!(modules, ["src/inner/tests", "src/tests", "src/inner/kit"].map(PathBuf::from));
     }
 
     #[test]

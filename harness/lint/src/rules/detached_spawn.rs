@@ -1,9 +1,12 @@
 //! A task whose handle nobody has, and which nothing tells to end.
 
-use syn::{FnArg, Pat};
+use syn::visit::{self, Visit};
+use syn::{Expr, FnArg, Local, Pat};
 
-use crate::endless::{Endless, body, endless, is_watched};
+use crate::endless::{Endless, bare, body, endless, is_watched};
 use crate::finding::{Confidence, Sink};
+use crate::held::waits;
+use crate::names::{mentioned, names_of};
 use crate::rule::Rule;
 use crate::source::SourceFile;
 use crate::task::{LoopKind, Names, Spawn, Spawner, Words, spawns};
@@ -36,7 +39,7 @@ fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink
         found.confidence(confidence).note(span, why);
         return;
     }
-    if is_handed_in(spawn) {
+    if is_handed_in(file, spawn) || is_told(spawn, names) {
         return;
     }
     let words = body(spawn.task, names).map(Words::of);
@@ -52,14 +55,86 @@ fn detached<'a>(file: &'a SourceFile, spawn: &Spawn<'a>, names: &Names<'a>, sink
     sink.report(spawn.span, message).confidence(confidence);
 }
 
-/// Whether the task is one of the function's arguments: then it is the caller who knows how it ends.
-fn is_handed_in(spawn: &Spawn<'_>) -> bool {
-    let Some(task) = crate::syntax::variable(spawn.task) else { return false };
-    let arguments = spawn.function.signature.inputs.iter();
-    arguments.into_iter().any(|argument| match argument {
-        FnArg::Typed(argument) => matches!(&*argument.pat, Pat::Ident(name) if name.ident == *task),
+/// Whether the task is one of the function's arguments, or waits for nothing else: then it is the caller who knows how it ends.
+fn is_handed_in(file: &SourceFile, spawn: &Spawn<'_>) -> bool {
+    let task = match bare(spawn.task) {
+        Expr::Async(task) => match &waits(file, &task.block.stmts)[..] {
+            [wait] if wait.names.len() == 1 => wait.names.first().cloned(),
+            _ => None,
+        },
+        task => crate::syntax::variable(task).map(ToString::to_string),
+    };
+    let Some(task) = task else { return false };
+    spawn.function.signature.inputs.iter().any(|argument| match argument {
+        FnArg::Typed(argument) => matches!(&*argument.pat, Pat::Ident(name) if name.ident == task),
         FnArg::Receiver(_) => false,
     })
+}
+
+/// Whether what the task was given, or a function of this file that it calls, tells it to end.
+fn is_told<'a>(spawn: &Spawn<'a>, names: &Names<'a>) -> bool {
+    let given = mentioned(|names| names.visit_expr(spawn.task));
+    if given.iter().any(|name| is_counted(name) || is_weak(name)) {
+        return true;
+    }
+    let mut origins = Origins { given: &given, is_told: false };
+    origins.visit_block(spawn.function.block);
+    let mut called = Called { names, is_told: false };
+    called.visit_expr(spawn.task);
+    origins.is_told || called.is_told
+}
+
+/// A permit, or the guard of a counter: whoever gives them out bounds how many tasks there are.
+fn is_counted(name: &str) -> bool {
+    name.split('_').any(|part| part == "permit" || part == "guard")
+}
+
+/// What does not keep its owner, and finds it gone at its next turn.
+fn is_weak(name: &str) -> bool {
+    name == "upgrade" || name == "downgrade"
+}
+
+/// A name of a value or function that tells a task to end; `Error::Closed` only says that something did.
+fn tells(name: &str) -> bool {
+    !name.starts_with(char::is_uppercase) && is_watched(name)
+}
+
+/// Where a task's variables come from: `let handler = Handler { shutdown: shutdown.subscribe() };`
+struct Origins<'s> {
+    given: &'s std::collections::BTreeSet<String>,
+    is_told: bool,
+}
+
+impl<'f> Visit<'f> for Origins<'_> {
+    fn visit_local(&mut self, local: &'f Local) {
+        visit::visit_local(self, local);
+        let Some(init) = &local.init else { return };
+        if names_of(&local.pat).iter().any(|name| self.given.contains(name)) {
+            self.is_told |= mentioned(|names| names.visit_expr(&init.expr)).iter().any(|name| tells(name));
+        }
+    }
+}
+
+/// The functions of the file that a task calls.
+struct Called<'n, 'a> {
+    names: &'n Names<'a>,
+    is_told: bool,
+}
+
+impl<'a> Called<'_, 'a> {
+    fn look(&mut self, call: &'a Expr) {
+        let Some(called) = self.names.called(call) else { return };
+        self.is_told |= Words::of(called.block).iter().any(|word| tells(word) || word == "recv");
+    }
+}
+
+impl<'a> Visit<'a> for Called<'_, 'a> {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        if matches!(expr, Expr::Call(_) | Expr::MethodCall(_)) {
+            self.look(expr);
+        }
+        visit::visit_expr(self, expr);
+    }
 }
 
 /// Whether the task is seen to be told to end, or to have a bound, or to end with its channel.
@@ -135,6 +210,51 @@ mod tests {
             #[tokio::main]
             async fn main() { tokio::spawn(metrics()); }
             fn execute(&self, work: impl Future) { tokio::spawn(work); }
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_task_is_told_by_what_it_was_given_and_by_what_it_calls() {
+        check(
+            &RULE,
+            r#"
+            async fn serve(&self, pool: Arc<Pool>, stop: Stop) {
+                let handler = Handler { stream: accept().await, stop: stop.subscribe() };
+                tokio::spawn(async move { handler.run().await });
+                let stream = accept().await;
+                let permit = self.limit.acquire().await;
+                tokio::spawn(async move { answer(stream).await; drop(permit); });
+                let weak = Arc::downgrade(&pool);
+                tokio::spawn(async move { while let Some(pool) = weak.upgrade() { pool.sweep().await; } });
+                tokio::spawn(Sweeper { pool: Arc::downgrade(&pool) }.run());
+                tokio::spawn(async move { carry_out(jobs).await });
+                tokio::spawn(async move { forward(&self.token).await });
+                let other = Handler { stream: accept().await };
+                tokio::spawn(async move { other.run().await }); //~ detached-spawn
+                let last = answer(accept().await).map_err(|_| Error::Closed);
+                tokio::spawn(async move { last.read().await; }); //~ detached-spawn
+                tokio::spawn(async move { read_on(stream).await }); //~ detached-spawn
+            }
+            async fn carry_out(mut jobs: Receiver<Job>) { while let Some(job) = jobs.recv().await { job.run(); } }
+            async fn forward(token: &Token) { while !token.is_cancelled() { turn().await; } }
+            async fn read_on(stream: Stream) { while stream.read().await.is_ok() { turn().await; } }
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_future_that_is_handed_in_is_its_callers() {
+        check(
+            &RULE,
+            r#"
+            fn execute(&self, work: impl Future) { tokio::spawn(work.in_current_span()); }
+            fn register(&self, work: impl Future) {
+                tokio::spawn(async move { if let Err(error) = work.await { tell(error); } });
+                tokio::spawn(async move { work.await; rest().await; }); //~ detached-spawn
+                let own = connect();
+                tokio::spawn(async move { own.await }); //~ detached-spawn
+            }
             "#,
         );
     }

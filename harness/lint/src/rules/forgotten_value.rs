@@ -34,6 +34,10 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
             continue;
         }
         let mut seen = Forgotten { file, guards: &guards, handed_over: Vec::new(), together: Vec::new(), forgotten: Vec::new() };
+        let is_guard = function.self_type().is_some_and(|of| guards.contains(&of));
+        if is_guard && DISARM.contains(&function.name().as_str()) {
+            seen.handed_over.push("self".to_owned());
+        }
         seen.visit_block(function.block);
         for (span, name) in &seen.forgotten {
             if name.as_ref().is_none_or(|name| !seen.is_spared(name)) {
@@ -54,6 +58,9 @@ fn guard(item: &Item) -> Option<String> {
         _ => None,
     }
 }
+
+/// What a guard's method is called that has it do nothing when it goes.
+const DISARM: &[&str] = &["disarm", "defuse", "dismiss", "commit", "cancel"];
 
 struct Forgotten<'s, 'f> {
     file: &'f SourceFile,
@@ -148,6 +155,11 @@ mod tests {
             fn poll(core: &Core) { let bomb = OnUnwind { core }; core.poll(); mem::forget(bomb); }
             fn look(exec: *const Exec) { let exec = Arc::from_raw(exec); exec.look(); mem::forget(exec); }
             fn lose(self) { mem::forget(self); } //~ forgotten-value
+            impl OnUnwind<'_> {
+                fn disarm(self) { mem::forget(self) }
+                fn close(self) { mem::forget(self) } //~ forgotten-value
+            }
+            impl Connection { fn cancel(self) { mem::forget(self) } } //~ forgotten-value
             "#,
         );
     }

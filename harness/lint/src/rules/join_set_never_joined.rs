@@ -7,9 +7,11 @@ use syn::visit::{self, Visit};
 use syn::{Expr, ExprCall, ExprMethodCall, Local, Macro, Pat};
 
 use crate::finding::{Confidence, Sink};
+use crate::names::names_of;
 use crate::rule::Rule;
+use crate::shape::Function;
 use crate::source::SourceFile;
-use crate::syntax::{callee, ends_with, way};
+use crate::syntax::{callee, ends_with, idents, variable, way};
 
 pub(super) const RULE: Rule = Rule {
     name: "join-set-never-joined",
@@ -23,12 +25,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const SETS: &[&str] = &["JoinSet", "JoinMap", "JoinQueue"];
+const SPAWNS: &[&str] = &["spawn", "spawn_on", "spawn_local", "spawn_blocking"];
 const JOINS: &[&str] = &[
     "join_next", "join_next_with_id", "try_join_next", "try_join_next_with_id", "poll_join_next", "poll_join_next_with_id",
     "join_all", "shutdown", "detach_all",
 ];
 
 fn check(file: &SourceFile, sink: &mut Sink<'_>) {
+    for function in file.functions() {
+        of_variables(file, &function, sink);
+    }
     let mut seen = Seen { file, sets: BTreeSet::new(), trackers: BTreeSet::new(), uses: Vec::new(), names: Vec::new() };
     seen.fields();
     seen.visit_file(&file.ast);
@@ -47,6 +53,95 @@ fn check(file: &SourceFile, sink: &mut Sink<'_>) {
             Use::Spawns(..) | Use::Waits(..) => {}
         }
     }
+}
+
+/// Sets that a function has for itself, fills in a loop that nothing leaves by itself, and for all that is seen does nothing else with.
+fn of_variables(file: &SourceFile, function: &Function<'_>, sink: &mut Sink<'_>) {
+    let mut made = Sets { file, names: Vec::new() };
+    made.visit_block(function.block);
+    for name in made.names {
+        let mut filled = Filled { file, name: &name, loops: 0, named: 0, spawns: Vec::new() };
+        filled.visit_block(function.block);
+        let in_loop = filled.spawns.iter().find(|(_, is_in_loop)| *is_in_loop);
+        if let Some((span, _)) = in_loop.filter(|_| filled.named == filled.spawns.len()) {
+            let message = format!("what is spawned into `{name}` is never joined, so it keeps every task that has ended");
+            sink.report(*span, message);
+        }
+    }
+}
+
+/// Variables that are new sets.
+struct Sets<'f> {
+    file: &'f SourceFile,
+    names: Vec<String>,
+}
+
+impl<'f> Visit<'f> for Sets<'f> {
+    fn visit_local(&mut self, local: &'f Local) {
+        visit::visit_local(self, local);
+        let Some(init) = &local.init else { return };
+        if let Expr::Call(call) = &*init.expr
+            && callee(call).is_some_and(|path| SETS.iter().any(|set| ends_with(path, &[set, "new"])))
+        {
+            self.names.extend(names_of(&local.pat));
+        }
+    }
+
+    fn visit_macro(&mut self, mac: &'f Macro) {
+        if let Some(body) = self.file.body(mac) {
+            body.visit(self);
+        }
+    }
+
+    /// Items in functions are functions of their own.
+    fn visit_item(&mut self, _item: &'f syn::Item) {}
+}
+
+/// What a function does with one set.
+struct Filled<'f, 'n> {
+    file: &'f SourceFile,
+    name: &'n str,
+    /// Those that turn as long as something comes; a `for` ends with what it goes over, and the set with the function.
+    loops: usize,
+    named: usize,
+    /// Where something is spawned into it, and whether in such a loop.
+    spawns: Vec<(Span, bool)>,
+}
+
+impl<'f> Visit<'f> for Filled<'f, '_> {
+    fn visit_expr_path(&mut self, path: &'f syn::ExprPath) {
+        self.named += usize::from(path.path.is_ident(self.name));
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'f ExprMethodCall) {
+        let is_it = variable(&call.receiver).is_some_and(|name| name == self.name);
+        if is_it && SPAWNS.iter().any(|name| call.method == name) {
+            self.spawns.push((call.method.span(), self.loops > 0));
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_expr_loop(&mut self, one: &'f syn::ExprLoop) {
+        self.loops += 1;
+        visit::visit_expr_loop(self, one);
+        self.loops -= 1;
+    }
+
+    fn visit_expr_while(&mut self, one: &'f syn::ExprWhile) {
+        self.loops += 1;
+        visit::visit_expr_while(self, one);
+        self.loops -= 1;
+    }
+
+    fn visit_macro(&mut self, mac: &'f Macro) {
+        match self.file.body(mac) {
+            Some(body) => body.visit(self),
+            None => self.named += idents(mac.tokens.clone()).iter().filter(|name| *name == self.name).count(),
+        }
+    }
+
+    /// Items in functions are functions of their own.
+    fn visit_item(&mut self, _item: &'f syn::Item) {}
 }
 
 enum Use {
@@ -86,7 +181,7 @@ impl<'f> Seen<'f> {
         let name = stands_for.unwrap_or(name);
         let (method, span) = (call.method.to_string(), call.method.span());
         match method.as_str() {
-            "spawn" | "spawn_on" | "spawn_local" | "spawn_blocking" => self.uses.push(Use::Spawns(name, span)),
+            method if SPAWNS.contains(&method) => self.uses.push(Use::Spawns(name, span)),
             "wait" if call.args.is_empty() => self.uses.push(Use::Waits(name, span)),
             "close" if call.args.is_empty() => self.uses.push(Use::Closes(name, span)),
             method if JOINS.contains(&method) => self.uses.push(Use::Joins(name, span)),
@@ -105,7 +200,7 @@ impl<'f> Visit<'f> for Seen<'f> {
             if let Expr::Call(call) = &*init.expr
                 && callee(call).is_some_and(|path| SETS.iter().any(|set| ends_with(path, &[set, "new"])))
             {
-                // Of a variable of its own it is known what becomes of it only if it is never handed on: left to fields.
+                // A variable of its own is no field of that name: see `of_variables`.
                 self.sets.remove(&name);
             } else if let Some(field) = way(&init.expr).pop() {
                 self.names.push((name, field));
@@ -176,6 +271,61 @@ mod tests {
         );
         let text = "struct A { set: JoinSet<()> } impl A { fn f(&mut self) { self.set.spawn(g()); } }";
         assert_eq!(found(&RULE, text)[0].unless, ["join-set-never-joined:joined:set"]);
+    }
+
+    #[test]
+    fn a_set_of_a_function_that_is_filled_for_ever_is_found() {
+        check(
+            &RULE,
+            r#"
+            async fn serve(listener: TcpListener) {
+                let mut serving = JoinSet::new();
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    serving.spawn(answer(stream)); //~ join-set-never-joined
+                }
+            }
+            async fn select(stop: Stop) {
+                let mut serving = tokio::task::JoinSet::new();
+                loop {
+                    tokio::select! {
+                        stream = accept() => { serving.spawn(answer(stream)); } //~ join-set-never-joined
+                        _ = stop.cancelled() => return,
+                    }
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
+    fn a_set_that_is_joined_handed_on_or_filled_once_is_not() {
+        check(
+            &RULE,
+            r#"
+            async fn joined() {
+                let mut serving = JoinSet::new();
+                loop { tokio::select! {
+                    stream = accept() => { serving.spawn(answer(stream)); }
+                    Some(_) = serving.join_next() => {}
+                } }
+            }
+            async fn counted() {
+                let mut serving = JoinSet::new();
+                while let Some(stream) = accept().await { serving.spawn(answer(stream)); trim(&mut serving); }
+                let mut asking = JoinSet::new();
+                while let Some(stream) = accept().await { asking.spawn(answer(stream)); }
+                asking.join_all().await;
+                let mut kept = JoinSet::new();
+                loop { kept.spawn(answer(accept().await)); if is_done() { break kept } }
+            }
+            async fn once() {
+                let mut serving = JoinSet::new();
+                for port in ports() { serving.spawn(listen(port)); }
+                forever().await;
+            }
+            "#,
+        );
     }
 
     #[test]

@@ -74,6 +74,26 @@ mod tests {
     }
 
     #[test]
+    fn a_method_that_arms_itself_is_found_and_a_function_of_its_name_is_another() {
+        check(
+            &RULE,
+            r#"
+            impl Worker {
+                fn arm(self: Arc<Self>, tasks: &Tasks) {
+                    tasks.spawn(async move { sleep(PERIOD).await; self.arm(&tasks) }); //~ loop-without-cancel
+                }
+                fn spawn(arbiter: &Arbiter) {
+                    arbiter.spawn(async move { spawn(work()); });
+                }
+                fn again(tasks: &Tasks) {
+                    tasks.spawn(async move { sleep(PERIOD).await; Self::again(&tasks) }); //~ loop-without-cancel
+                }
+            }
+            "#,
+        );
+    }
+
+    #[test]
     fn a_way_out_is_one_wherever_it_stands() {
         check(
             &RULE,
