@@ -21,6 +21,7 @@ pub struct Failures(Receiver<String>);
 impl Failures {
     /// Prints `output` as it comes, on a thread, and keeps what failed.
     pub fn follow(output: Option<impl Read + Send + 'static>) -> Self {
+        // watertight: allow(unbounded-channel): the failures of one run of tests, few, and all of them are said at its end
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             let copied =
