@@ -17,6 +17,7 @@ mod mosquitto;
 mod mqtt;
 mod polling;
 mod pool;
+mod port;
 mod program;
 mod recovery;
 mod redis;

@@ -1,6 +1,6 @@
 //! The MQTT side over real TCP with a broker that others wrote, if it is installed.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use gateway_under_test::config::{Config, MqttConfig, MqttVersion};
 use gateway_under_test::net::TcpNet;
 use s7_sim::{Plc, PlcConfig};
 
+use crate::port::Port;
 use crate::world::{gauge, station, until};
 
 /// Where Linux distributions put the broker and its clients.
@@ -28,11 +29,6 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 fn mosquitto(program: &Path, folder: &Path, port: u16) -> Running {
@@ -89,7 +85,8 @@ async fn values_go_out_and_writes_come_in_through_mosquitto() {
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     for version in [MqttVersion::V3, MqttVersion::V5] {
-        let (port, (plc, address)) = (free_port(), plc().await);
+        let (kept, (plc, address)) = (Port::free(), plc().await);
+        let port = kept.number;
         let config = configuration(address, port, version);
         let net = Arc::new(TcpNet { send_buffer: config.http.send_buffer });
         // The broker comes after the gateway, and once more after it was away.

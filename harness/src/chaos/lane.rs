@@ -334,11 +334,15 @@ impl Lane {
         if self.held[at].toxic.outlives_heal() {
             return None;
         }
-        let healed = self.held.remove(at);
+        self.arrive(now);
+        // What has arrived since somebody last asked was withheld as well.
+        let (passed, waiting, moment) = (self.passed, self.ready, self.moment(&self.held[at], now, now));
+        let mut healed = self.held.remove(at);
+        let gate = healed.toxic.gate(&moment);
+        healed.note_withheld(passed, waiting, gate);
         if self.held.is_empty() {
             self.held = Vec::new();
         }
-        self.arrive(now);
         match healed.on_heal {
             OnHeal::Drop => healed.tally.dropped(self.lose_held_back(healed.toxic.holds_arrived())),
             OnHeal::Deliver | OnHeal::Reset => self.reschedule(),
@@ -438,12 +442,17 @@ const SEGMENTS_AT_REST: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::effect::Effects;
     use crate::chaos::fault::Fault;
 
     const MILLI: Duration = Duration::from_millis(1);
 
+    fn fault(yaml: &str) -> Fault {
+        serde_saphyr::from_str(yaml).expect("a fault")
+    }
+
     fn held(yaml: &str, since: Instant) -> Held {
-        let fault: Fault = serde_saphyr::from_str(yaml).expect("a fault");
+        let fault = fault(yaml);
         let link_fault = fault.on_link().expect("a fault on a link");
         let (id, on_heal) = (fault.id(0, Seed(7)), link_fault.common().on_heal);
         let (toxic, tally) = (link_fault.toxic(), Arc::default());
@@ -510,6 +519,21 @@ mod tests {
         assert_eq!(lane.front(), b"beforebeh");
         lane.consume(9);
         assert_eq!(lane.exit(now + 9 * MILLI, now), Exit::End);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrives_at_a_shut_gate_was_withheld_though_nobody_asked_for_it() {
+        let now = Instant::now();
+        let mut lane = Lane::new(100, 10, 5 * MILLI);
+        let hole = held("blackhole: { link: plc }", now);
+        let (id, tally) = (hole.id, Arc::clone(&hole.tally));
+        lane.push(b"before", now);
+        lane.hold(hole);
+        lane.push(b"during", now);
+        lane.heal(id, now + 9 * MILLI);
+        let (fault, mut effects) = (fault("blackhole: { link: plc }"), Effects::new());
+        tally.end(&fault, &mut effects);
+        assert_eq!((effects["blackhole"].spells, effects["blackhole"].bytes_withheld), (1, 12));
     }
 
     #[tokio::test(start_paused = true)]

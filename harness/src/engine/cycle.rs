@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::checks::{Checks, Counted};
 use super::inventory::Inventory;
+use super::late::Late;
 use super::mutant::Mutant;
 use super::{CycleCounts, Mutation, Observer, Plant, Soaking, phases, soak};
 use crate::census::Census;
@@ -276,14 +277,18 @@ async fn disturb<S: Stage>(
     observer: &mut dyn Observer,
 ) -> Result<(), Ended> {
     let start = Instant::now();
-    let mut ahead = plan.phases.iter().enumerate().peekable();
+    let (mut ahead, mut late) = (plan.phases.iter().enumerate().peekable(), Late::default());
     for event in &plan.events {
         while let Some((number, phase)) = ahead.next_if(|(_, phase)| phase.from <= event.at) {
             sample_until(stage, start + phase.from, peak).await?;
             tell::<S>(observer, || phases::begun(plan, number));
         }
-        sample_until(stage, start + event.at, peak).await?;
+        sample_until(stage, start + late.due(event), peak).await?;
         stage.carry_out(event).await?;
+        if !S::EXACT {
+            // A program took its time to start again, or this one had to wait for a processor.
+            late.note(event, start.elapsed());
+        }
     }
     for (number, phase) in ahead {
         sample_until(stage, start + phase.from, peak).await?;

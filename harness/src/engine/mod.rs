@@ -6,6 +6,7 @@ mod audit;
 mod checks;
 mod cycle;
 mod inventory;
+mod late;
 mod mutant;
 pub(crate) mod network;
 mod pace;

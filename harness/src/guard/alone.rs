@@ -1,5 +1,6 @@
 //! A test played once more in a process of its own: nobody else opens, spawns or allocates there.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -72,8 +73,13 @@ struct Files {
 impl Files {
     fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let stem = std::env::temp_dir().join(format!("watertight-{}-{number}", std::process::id()));
+        Self::of(std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A process that was killed leaves its files, and another may get its number, or have it in another container.
+    fn of(pid: u32, number: u64) -> Self {
+        let word = RandomState::new().hash_one(number);
+        let stem = std::env::temp_dir().join(format!("watertight-{pid}-{number}-{word:016x}"));
         Self { ruling: stem.with_extension("ruling"), log: stem.with_extension("log") }
     }
 
@@ -110,3 +116,15 @@ const TIMES_AS_LONG: u32 = 64;
 const LIMIT_MIN: Duration = Duration::from_secs(60);
 const LOG_BYTES: usize = 4 << 10;
 const LOG_LINES: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ruling_that_another_process_of_the_same_number_left_is_nobodys() {
+        let left = Files::of(7, 0);
+        std::fs::write(&left.ruling, "clean").expect("the folder for temporary files is writable");
+        assert!(!Files::of(7, 0).ruling.exists());
+    }
+}

@@ -1,10 +1,11 @@
 //! Programs of others, the world that this one lets them play in, and waiting for both with a deadline.
 
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tokio::net::TcpSocket;
 use tokio::time::Instant;
 use watertight::scenario::{Overrides, Scenario, parse_bytes};
 use watertight::seed::Seed;
@@ -90,6 +91,7 @@ pub struct Served {
     runtime: tokio::runtime::Runtime,
     clients: Box<dyn Party>,
     _program: Running,
+    _kept: TcpSocket,
     _scratch: tempfile::TempDir,
 }
 
@@ -106,8 +108,8 @@ impl Served {
             listen: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let peer = &scenario.world["server"];
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.map_err(|error| error.to_string())?.port();
+        let kept = kept_port().map_err(|error| error.to_string())?;
+        let port = kept.local_addr().map_err(|error| error.to_string())?.port();
         let program =
             S7World.server_program(&setting, "server", peer, port).map_err(|error| error.to_string())?;
         let running = Running::start(Command::new(&program.argv[0]).args(&program.argv[1..]))?;
@@ -117,7 +119,14 @@ impl Served {
         let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
         let clients = runtime.block_on(S7World.start_server_client(setting, "server", peer, &place));
         let clients = clients.map_err(|error| error.to_string())?.ok_or("nobody works at the server")?;
-        Ok(Self { port: port.to_string(), runtime, clients, _program: running, _scratch: scratch })
+        Ok(Self {
+            port: port.to_string(),
+            runtime,
+            clients,
+            _program: running,
+            _kept: kept,
+            _scratch: scratch,
+        })
     }
 
     /// Waits until the clients have counted one of `what`, with `meanwhile` done again and again.
@@ -134,6 +143,15 @@ impl Served {
             found.map(|load| load.count > 0).ok_or_else(|| format!("nobody counts {what}"))
         })
     }
+}
+
+/// A port that nobody is given, neither to listen nor to connect from, while this lives; a server that allows the reuse of its
+/// address may listen on it.
+fn kept_port() -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    Ok(socket)
 }
 
 fn scenario(spec: &str) -> Result<Scenario<S7Peer>, String> {

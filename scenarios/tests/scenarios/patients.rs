@@ -127,9 +127,9 @@ fn one_that_is_killed_from_outside() -> Result<(), String> {
 }
 
 fn one_that_kills_the_run() -> Result<(), String> {
-    // Its parent is the run: nobody is there any more to end in order what has left its group.
+    // Its parent is the run: nobody is there any more to end in order what has left its group, nor to remove its folder.
     let kills = "def misbehave(count):\n    if count != 3: return\n    if os.fork() == 0:\n        \
-                 os.setsid(); time.sleep(1000)\n    os.kill(os.getppid(), signal.SIGKILL)\n";
+                 os.setsid(); time.sleep(1000)\n    os.rmdir(sys.argv[2])\n    os.kill(os.getppid(), signal.SIGKILL)\n";
     let report = Patient::new(kills).play()?;
     match report.exit {
         Exit::Clean => Err(format!("expected no result, found: {}", report.headline)),

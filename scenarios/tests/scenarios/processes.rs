@@ -1,8 +1,11 @@
 //! Faults of processes that cannot be carried out: said before the run where that can be known, else by the run.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 
 use watertight::chaos::Fault;
+use watertight::engine::EXEC_ROLE;
 use watertight::exit::Exit;
 use watertight::report::CaseReport;
 use watertight::runner::{Options, Selection, Stop, WorldLibrary, play_one, select};
@@ -35,12 +38,13 @@ cycle:
 ";
 
 /// Each with its name.
-pub const ALL: [(&str, Test); 5] = [
+pub const ALL: [(&str, Test); 6] = [
     ("a_consumer_has_no_process", a_consumer_has_no_process),
     ("the_target_cannot_be_paused_in_sim", the_target_cannot_be_paused_in_sim),
     ("a_reload_that_is_refused_says_why", a_reload_that_is_refused_says_why),
     ("settings_of_a_reload_are_written_in_full", settings_of_a_reload_are_written_in_full),
     ("a_program_gets_its_hangup", a_program_gets_its_hangup),
+    ("a_program_hears_what_the_run_ignores", a_program_hears_what_the_run_ignores),
 ];
 
 fn a_consumer_has_no_process() -> Result<(), String> {
@@ -97,6 +101,20 @@ fn settings_of_a_reload_are_written_in_full() -> Result<(), String> {
 fn a_program_gets_its_hangup() -> Result<(), String> {
     let report = play("process", "{ command: [sleep, '100'] }", "reload: { at: 1s }")?;
     ends_with(&report, "target ended with signal: 1 (SIGHUP)")
+}
+
+/// A run under `nohup`, or in the background of a script, ignores signals; its programs are not to inherit that.
+fn a_program_hears_what_the_run_ignores() -> Result<(), String> {
+    let itself = std::env::current_exe().map_err(|error| error.to_string())?;
+    for (name, number) in [("HUP", 1), ("INT", 2), ("TERM", 15)] {
+        let ignores = format!("trap '' {name}; exec \"$0\" {EXEC_ROLE} sh -c 'kill -{name} $$'");
+        let status = Command::new("sh").args(["-c", &ignores]).arg(&itself).status();
+        let status = status.map_err(|error| error.to_string())?;
+        if status.signal() != Some(number) {
+            return Err(format!("expected the end by SIG{name}, found {status}"));
+        }
+    }
+    Ok(())
 }
 
 fn is_refused(fault: &str, why: &str) -> Result<(), String> {

@@ -1,6 +1,5 @@
 //! The real server, if it is installed.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::server::with_commands;
+use crate::port::Port;
 use crate::world::{World, gauge};
 
 /// The stations of a world, and loopback for everything else.
@@ -34,8 +34,8 @@ impl Net for Both {
     }
 }
 
-/// A server that ends with the test.
-struct Server(Child, u16);
+/// A server that ends with the test, and its port.
+struct Server(Child, Port);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -46,10 +46,8 @@ impl Drop for Server {
 }
 
 fn redis_server() -> Option<Server> {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = free.local_addr().expect("bound").port();
-    drop(free);
-    let port_text = port.to_string();
+    let port = Port::free();
+    let port_text = port.number.to_string();
     let args = ["--bind", "127.0.0.1", "--port", &port_text, "--save", "", "--appendonly", "no"];
     let mut server = Command::new("redis-server");
     server.args(args).args(["--requirepass", "s3cret"]).stdout(Stdio::null());
@@ -93,14 +91,14 @@ async fn hears(stream: &mut TcpStream, words: &str) -> String {
 #[tokio::test]
 async fn the_real_redis_carries_commands_results_and_events() {
     let Some(server) = redis_server() else { return };
-    let mut ears = listener(server.1).await;
-    let mut mouth = listener(server.1).await;
+    let mut ears = listener(server.1.number).await;
+    let mut mouth = listener(server.1.number).await;
     mouth.write_all(b"PUNSUBSCRIBE\r\n").await.expect("it reads");
     let world = World::new();
     let plc = world.plc("press:102");
     let mut config = with_commands();
     let side = config.redis.as_mut().expect("a Redis side");
-    side.address = format!("127.0.0.1:{}", server.1);
+    side.address = format!("127.0.0.1:{}", server.1.number);
     (side.password, side.database) = (Some(Secret::new("s3cret")), 3);
     let gateway = Gateway::start(config, Arc::new(Both(world)), 7).await.expect("a sound configuration");
     hears(&mut ears, r#"s7:values:press"#).await;

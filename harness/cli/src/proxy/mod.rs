@@ -5,6 +5,7 @@ mod guard;
 mod listener;
 mod problem;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,6 +112,11 @@ fn allow_descriptors() {
 }
 
 async fn run(control: Option<SocketAddr>, token: Option<Token>, file: &RigFile) -> Exit {
+    // Before the first line is out: whoever reads it may send a signal at once.
+    let stopped = match stopped() {
+        Ok(stopped) => stopped,
+        Err(error) => return fail(Exit::Harness, &format!("cannot listen for signals: {error}")),
+    };
     let rig = match Rig::start(file).await {
         Ok(rig) => Arc::new(rig),
         Err(errors) => {
@@ -129,8 +135,8 @@ async fn run(control: Option<SocketAddr>, token: Option<Token>, file: &RigFile) 
     };
     announce(&rig, listener.as_ref().and_then(|listener| listener.local_addr().ok()));
     match listener {
-        Some(listener) => serve(listener, Arc::clone(&rig), token).await,
-        None => stopped().await,
+        Some(listener) => serve(listener, Arc::clone(&rig), token, stopped).await,
+        None => stopped.await,
     }
     let all: u64 = rig.proxies().iter().map(|proxy| proxy.counters.connections_opened).sum();
     if tokio::time::timeout(END_WITHIN, rig.shutdown()).await.is_err() {
@@ -150,25 +156,27 @@ fn announce(rig: &Rig, control: Option<SocketAddr>) {
     screen::out(&format!("ready, {} faults", rig.faults().len()));
 }
 
-async fn serve(listener: TcpListener, rig: Arc<Rig>, token: Option<Token>) {
+async fn serve(
+    listener: TcpListener,
+    rig: Arc<Rig>,
+    token: Option<Token>,
+    stopped: impl Future<Output = ()>,
+) {
     let served = axum::serve(listener::Bounded::new(listener), api::router(rig, token));
     // A request under way may be answered or not: whoever ends the proxy does not wait for it.
     tokio::select! {
         _ = served => {}
-        () = stopped() => {}
+        () = stopped => {}
     }
 }
 
-/// Resolves when the process is told to end: Ctrl-C, or SIGTERM.
-async fn stopped() {
-    let term = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut term) => _ = term.recv().await,
-            Err(_) => std::future::pending().await,
+/// Resolves when the process is told to end, from now on: Ctrl-C, or SIGTERM.
+fn stopped() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = term => {}
-    }
+    })
 }

@@ -12,6 +12,7 @@ use crate::bench::{Bench, ended};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("proxy::t10_proxies_and_faults_come_up_together", t10_proxies_and_faults_come_up_together),
+    ("proxy::a_signal_is_heard_from_the_first_line_on", a_signal_is_heard_from_the_first_line_on),
     ("proxy::t1_control_answers_while_1000_connections_are_stalled", t1_control_answers_while_stalled),
     ("proxy::proxies_and_faults_come_and_go_while_it_runs", proxies_and_faults_come_and_go),
     ("proxy::what_is_wrong_with_a_request_is_a_problem_with_its_place", problems_have_places),
@@ -117,6 +118,23 @@ fn t10_proxies_and_faults_come_up_together() {
     let mut stream = (0..).find_map(|_| running.connect().ok()).unwrap();
     ping(&mut stream).unwrap();
     running.end();
+}
+
+fn a_signal_is_heard_from_the_first_line_on() {
+    let bench = Bench::new();
+    let proxies = (0..400).map(|n| format!("  plc-{n}: {{ listen: 0, upstream: '127.0.0.1:9' }}\n"));
+    let config = bench.path("rig.yaml");
+    std::fs::write(&config, format!("version: 1\nproxies:\n{}", proxies.collect::<String>())).unwrap();
+    // It has more to say than this holds, and is not ready before that is read.
+    let (reader, writer) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+    let child =
+        bench.watertight(&["proxy", "--config", config.to_str().unwrap()]).stdout(writer).spawn().unwrap();
+    let mut lines = BufReader::new(reader).lines();
+    lines.next().unwrap().unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(lines.last().unwrap().unwrap(), "ended after 0 connections");
+    assert_eq!(ended(child).code, Some(0));
 }
 
 fn t1_control_answers_while_stalled() {

@@ -1,10 +1,11 @@
 //! `watch`, from a process that is there to one that is not, and what a scraper gets.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpSocket;
 
 use crate::bench::{Bench, ended};
 
@@ -59,9 +60,10 @@ fn nobody_to_watch_is_bad_usage() {
 }
 
 fn a_probe_that_does_not_answer() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-    let address = listener.local_addr().expect("it is bound").to_string();
-    drop(listener);
+    // It is bound, so that nobody else is given its port, and does not listen.
+    let socket = TcpSocket::new_v4().expect("loopback is there");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port is free");
+    let address = socket.local_addr().expect("it is bound").to_string();
     let ran = Bench::new().run(&["watch", &address]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     let said = format!("error: probe at {address}: GET /snapshot: Connection refused");

@@ -1,13 +1,18 @@
 //! Ports of loopback for programs that cannot choose one themselves.
 //!
 //! A port that the kernel gives away for the asking may be gone before the program has it: connections of others, of which a test
-//! makes thousands, take theirs from the same range. So these come from below it, and each process looks in places of its own.
+//! makes thousands, take theirs from the same range. So these come from below it, each process looks in places of its own, and what
+//! one has handed out no other does while the program may still be on its way.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Below this, services have their well-known ports.
 const LOWEST: u16 = 10_000;
@@ -27,16 +32,47 @@ const TRIES: u16 = 512;
 /// Ports handed out so far: each call begins one further.
 static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
 
+/// The claims of the latest ports, so many that a program has long begun to listen when its claim is let go.
+static CLAIMS: Mutex<VecDeque<Claim>> = Mutex::new(VecDeque::new());
+
 /// A port of loopback on which nobody listens, and which the kernel gives to nobody's connection.
 pub(super) fn free() -> io::Result<u16> {
     let range = range(fs::read_to_string(EPHEMERAL).ok().as_deref());
     let first = HANDED_OUT.fetch_add(1, Ordering::Relaxed) % PLACES;
-    candidates(&range, std::process::id(), first).find(|port| is_free(*port)).ok_or_else(|| {
+    let claim = find(&range, std::process::id(), first).ok_or_else(|| {
         io::Error::other(format!(
             "expected a free port of loopback in {}..{}, found {TRIES} taken ones",
             range.start, range.end
         ))
-    })
+    })?;
+    let port = claim.port;
+    let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+    claims.push_back(claim);
+    if claims.len() > usize::from(PLACES) {
+        claims.pop_front();
+    }
+    Ok(port)
+}
+
+/// The first port that nobody has and nobody has claimed, as the process `pid` looks for it.
+fn find(range: &Range<u16>, pid: u32, first: u16) -> Option<Claim> {
+    // Looking whether it is free takes it for a moment: claimed first, it is nobody's whose program is about to listen.
+    candidates(range, pid, first).find_map(|port| Claim::of(port).filter(|_| is_free(port)))
+}
+
+/// That a port is meant for somebody, for all programs of this kind to see: a name that ends with the process that took it.
+#[derive(Debug)]
+struct Claim {
+    port: u16,
+    _name: UnixListener,
+}
+
+impl Claim {
+    /// `None`: another has claimed it.
+    fn of(port: u16) -> Option<Self> {
+        let name = SocketAddr::from_abstract_name(format!("watertight-port-{port}")).ok()?;
+        Some(Self { port, _name: UnixListener::bind_addr(&name).ok()? })
+    }
 }
 
 /// The ports below those of connections; `ephemeral` is what Linux says of these.
@@ -82,6 +118,14 @@ mod tests {
             assert!(places(pid).is_disjoint(&places(pid + 1)));
             assert!(places(pid).iter().all(|port| range.contains(port)));
         }
+    }
+
+    #[test]
+    fn a_port_that_another_run_was_given_is_passed_over_before_anybody_listens() {
+        // Numbers of processes come again, and so do their places.
+        let range = LOWEST..EPHEMERAL_FIRST;
+        let [one, other] = [(); 2].map(|()| find(&range, 4_711, 0).expect("some port is free"));
+        assert_ne!(one.port, other.port);
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -47,9 +50,30 @@ pub fn exec_role(mut args: impl Iterator<Item = OsString>) -> std::process::Exit
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
         eprintln!("{EXEC_ROLE}: cannot tie {} to its parent: {error}", program.display());
     }
+    if let Err(error) = hear_signals() {
+        eprintln!("{EXEC_ROLE}: {} may be deaf to signals: {error}", program.display());
+    }
     let error = std::process::Command::new(&program).args(args).exec();
     eprintln!("cannot start `{}`: {error}", program.display());
     std::process::ExitCode::from(127)
+}
+
+/// Has signals do to the next program what they do to any: whoever started the run may have had it ignore some of them, as
+/// `nohup` does, and what is ignored stays so in every program after it.
+fn hear_signals() -> io::Result<()> {
+    let ignored = ignored(&std::fs::read_to_string("/proc/self/status")?);
+    let inherited = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD];
+    for signal in inherited.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 1) {
+        // What is caught, unlike what is ignored, begins anew with the next program.
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
+}
+
+/// The signals that the process of this `status` ignores, one bit for each, the lowest for signal 1.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 /// A program that has been started and is ready. Dropping it kills it.

@@ -353,8 +353,13 @@ async fn outside(pid: u32, running: Option<&mut Running>) -> Result<Outside, Uns
     match Outside::new(pid) {
         Ok(outside) => Ok(outside),
         Err(error) => {
+            let ended = match running {
+                // It is hardly gone: whether it can be asked how it ended takes a moment.
+                Some(running) => running.ended_by_now().await,
+                None => None,
+            };
             let how = format!("process {pid} cannot be looked at: {error}");
-            Err(Unstarted::Ended(ended(running).await.unwrap_or(Ended::TargetDied { how })))
+            Err(Unstarted::Ended(ended.unwrap_or(Ended::TargetDied { how })))
         }
     }
 }
