@@ -96,6 +96,14 @@ specimen! {
         FIRST.get_or_init(|| File::open("/dev/null").unwrap());
     }
 }
+specimen! {
+    #[watertight::test(settle = "100ms")]
+    forgets_a_file_beside_one_of_first_use {
+        static FIRST: OnceLock<File> = OnceLock::new();
+        FIRST.get_or_init(|| File::open("/dev/zero").unwrap());
+        forget_a_file();
+    }
+}
 specimen! { #[watertight::test] closes_its_socket { drop(TcpListener::bind("127.0.0.1:0").await.unwrap()); } }
 
 fn sleep_for_ever() {
@@ -206,6 +214,23 @@ specimen! {
         static FIRST: OnceLock<()> = OnceLock::new();
         assert!(FIRST.set(()).is_ok(), "already played");
         forget_a_file();
+    }
+}
+specimen! {
+    #[watertight::test(cycles = 20)]
+    fails_in_its_second_cycle {
+        static FIRST: OnceLock<()> = OnceLock::new();
+        assert!(FIRST.set(()).is_ok(), "already played");
+    }
+}
+// The wait for its task is no reason to ask the pool in each round: that makes threads.
+specimen! {
+    #[watertight::test(cycles = 40, flavor = "multi_thread", worker_threads = 2)]
+    blocks_and_ends_later {
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        tokio::spawn(tokio::time::sleep(Duration::from_millis(3)));
+        let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+        assert!(threads < 32, "{threads} threads");
     }
 }
 specimen! {
