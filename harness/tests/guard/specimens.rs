@@ -243,6 +243,7 @@ specimen! {
         let task = tokio::spawn(pending::<()>());
         let left = guard.settle(Duration::from_millis(20)).check().await.unwrap_err();
         assert_eq!(left.to_string(), "stayed behind: 1 task");
+        assert_eq!(format!("{left:?}"), "watertight: stayed behind: 1 task");
         task.abort();
         watertight::guard().cycles(20).run(|| async { drop(vec![0; 1_000]) }).await.unwrap();
         let grows = watertight::guard().cycles(20).run(|| async { keep(1_024) }).await.unwrap_err();
