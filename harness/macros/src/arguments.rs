@@ -1,8 +1,8 @@
 //! What stands in the brackets of `#[watertight::test(..)]`.
 
 use proc_macro2::Span;
-use syn::parse::{Parse, ParseStream};
-use syn::{Ident, LitBool, LitInt, LitStr, Token, parenthesized};
+use syn::parse::{Parse, ParseBuffer, ParseStream};
+use syn::{Ident, LitBool, LitInt, LitStr, Token, parenthesized, token};
 
 /// The arguments that were given; `None`: the library's default.
 #[derive(Default)]
@@ -45,7 +45,11 @@ const ALLOWED: [&str; 10] = [
     "ignore",
     "crate",
 ];
+const IGNORE_PARTS: [&str; 3] = ["site", "reason", "until"];
 const RESOURCES: [&str; 4] = ["tasks", "fds", "threads", "heap"];
+const FLAVORS: &str = "\"current_thread\" or \"multi_thread\"";
+const TIMES: &str = "a time such as \"250ms\", \"30s\" or \"2m\"";
+const IGNORE: &str = "ignore(site = \"src/pool.rs\", reason = \"..\")";
 /// Fewer counted cycles cannot tell growth from what is made on first use.
 const CYCLES_MIN: u32 = 5;
 
@@ -54,7 +58,7 @@ impl Parse for Arguments {
         let mut arguments = Self::default();
         let mut seen: Vec<String> = Vec::new();
         while !input.is_empty() {
-            let name = argument_name(input)?;
+            let name = argument_name(&ALLOWED, input)?;
             let text = name.to_string();
             if text != "ignore" && seen.contains(&text) {
                 return Err(syn::Error::new(name.span(), format!("`{text}` is set twice: keep one")));
@@ -104,9 +108,11 @@ impl Arguments {
 }
 
 /// `crate` is no identifier to syn unless it is asked for any.
-fn argument_name(input: ParseStream<'_>) -> syn::Result<Ident> {
+fn argument_name(allowed: &[&str], input: ParseStream<'_>) -> syn::Result<Ident> {
     use syn::ext::IdentExt;
-    input.call(Ident::parse_any)
+    let wrong =
+        |error: syn::Error| syn::Error::new(error.span(), format!("expected one of: {}", allowed.join(", ")));
+    input.call(Ident::parse_any).map_err(wrong)
 }
 
 fn value<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
@@ -114,13 +120,30 @@ fn value<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
     input.parse()
 }
 
+/// `= ".."`: a text; `expected` is what it says.
+fn text(expected: &str, input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let wrong = |error: syn::Error| syn::Error::new(error.span(), format!("expected {expected}, in quotes"));
+    input.parse::<Token![=]>()?;
+    input.parse().map_err(wrong)
+}
+
+/// What stands in parentheses; `example` shows how.
+fn parts<'a>(example: &str, input: ParseStream<'a>) -> syn::Result<ParseBuffer<'a>> {
+    if !input.peek(token::Paren) {
+        return Err(input.error(format!("expected parentheses: {example}")));
+    }
+    let inner;
+    parenthesized!(inner in input);
+    Ok(inner)
+}
+
 fn flavor(input: ParseStream<'_>) -> syn::Result<Flavor> {
-    let word: LitStr = value(input)?;
+    let word = text(FLAVORS, input)?;
     match word.value().as_str() {
         "current_thread" => Ok(Flavor::CurrentThread),
         "multi_thread" => Ok(Flavor::MultiThread),
         other => {
-            let text = format!("expected \"current_thread\" or \"multi_thread\", found {other:?}");
+            let text = format!("expected {FLAVORS}, found {other:?}");
             Err(syn::Error::new(word.span(), text))
         }
     }
@@ -138,24 +161,23 @@ fn at_least(least: u32, name: &str, input: ParseStream<'_>) -> syn::Result<u32> 
 
 /// `"250ms"`, `"30s"` or `"2m"`.
 fn time_in_ms(input: ParseStream<'_>) -> syn::Result<u64> {
-    let text: LitStr = value(input)?;
+    let text = text(TIMES, input)?;
     let written = text.value();
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
     let read = units.iter().find_map(|(unit, ms)| {
         let number: u64 = written.strip_suffix(unit)?.trim().parse().ok()?;
         number.checked_mul(*ms)
     });
-    let wrong = || format!("expected a time such as \"250ms\", \"30s\" or \"2m\", found {written:?}");
+    let wrong = || format!("expected {TIMES}, found {written:?}");
     read.filter(|ms| *ms > 0).ok_or_else(|| syn::Error::new(text.span(), wrong()))
 }
 
 /// `(tasks = 1, heap = "1KiB")`.
 fn tolerances(input: ParseStream<'_>) -> syn::Result<Vec<(String, u64)>> {
-    let inner;
-    parenthesized!(inner in input);
+    let inner = parts("tolerance(tasks = 1, heap = \"1KiB\")", input)?;
     let mut tolerances = Vec::new();
     while !inner.is_empty() {
-        let name = argument_name(&inner)?;
+        let name = argument_name(&RESOURCES, &inner)?;
         if !RESOURCES.contains(&name.to_string().as_str()) {
             return Err(unknown(&name, "resource", &RESOURCES));
         }
@@ -186,18 +208,17 @@ fn amount(input: ParseStream<'_>) -> syn::Result<u64> {
 
 /// `(site = "src/pool.rs", reason = "..", until = "2027-01-31")`.
 fn ignore(span: Span, input: ParseStream<'_>) -> syn::Result<Ignore> {
-    let inner;
-    parenthesized!(inner in input);
+    let inner = parts(IGNORE, input)?;
     let (mut site, mut reason, mut until) = (None, None, None);
     while !inner.is_empty() {
-        let name = argument_name(&inner)?;
+        let name = argument_name(&IGNORE_PARTS, &inner)?;
         let place = match name.to_string().as_str() {
             "site" => &mut site,
             "reason" => &mut reason,
             "until" => &mut until,
-            _ => return Err(unknown(&name, "part of `ignore`", &["site", "reason", "until"])),
+            _ => return Err(unknown(&name, "part of `ignore`", &IGNORE_PARTS)),
         };
-        let text: LitStr = value(&inner)?;
+        let text = text(&format!("the {name}"), &inner)?;
         if text.value().trim().is_empty() {
             return Err(syn::Error::new(text.span(), format!("`{name}` is empty: a reader needs to know")));
         }
@@ -207,7 +228,7 @@ fn ignore(span: Span, input: ParseStream<'_>) -> syn::Result<Ignore> {
         }
     }
     let needed = |part: Option<LitStr>, name: &str| {
-        let text = format!("`ignore` lacks `{name}`: write ignore(site = \"src/pool.rs\", reason = \"..\")");
+        let text = format!("`ignore` lacks `{name}`: write {IGNORE}");
         part.map(|part| part.value()).ok_or_else(|| syn::Error::new(span, text))
     };
     let until = until.map(day).transpose()?;
@@ -283,6 +304,12 @@ mod tests {
                 "tolerance(heap = \"1K\")",
                 "expected a number or a size such as \"64B\" or \"1KiB\", found \"1K\"",
             ),
+            ("flavor = multi_thread", "expected \"current_thread\" or \"multi_thread\", in quotes"),
+            ("timeout = 30", "expected a time such as \"250ms\", \"30s\" or \"2m\", in quotes"),
+            ("tolerance = 1", "expected parentheses: tolerance(tasks = 1, heap = \"1KiB\")"),
+            ("ignore = \"a.rs\"", "expected parentheses: ignore(site = \"src/pool.rs\", reason = \"..\")"),
+            ("ignore(site = a, reason = \"b\")", "expected the site, in quotes"),
+            ("tolerance(1)", "expected one of: tasks, fds, threads, heap"),
             ("worker_threads = 2", "`worker_threads` needs `flavor = \"multi_thread\"`"),
             ("warm_up = 2", "`warm_up` needs `cycles`: a test that is played once warms nothing up"),
             ("cycles = 9, cycles = 9", "`cycles` is set twice: keep one"),

@@ -1,7 +1,7 @@
 //! From return addresses to functions, files and lines; and which of them is the user's own code.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 #[cfg(feature = "serve")]
@@ -265,15 +265,22 @@ fn in_probe(file: &str) -> Option<&str> {
     file.strip_prefix(SOURCE).or_else(|| file.strip_prefix("harness/probe/src/"))
 }
 
-/// Folders that paths are shown relative to: the workspace this was built in, then where the process runs.
+/// Folders that paths are shown relative to: the workspace this was built in, then where the process runs, then the workspace around
+/// that: a crate's tests run in its own folder, and what they call may stand in the one beside it.
 fn roots() -> &'static [String] {
     static ROOTS: OnceLock<Vec<String>> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
         let here = std::env::current_dir().ok();
-        let roots = [workspace, here].into_iter().flatten();
+        let around = here.as_deref().and_then(workspace_of);
+        let roots = [workspace, here, around].into_iter().flatten();
         roots.map(|root| root.to_string_lossy().into_owned()).filter(|root| root.len() > 1).collect()
     })
+}
+
+/// The nearest folder from `folder` on upwards that cargo locks.
+fn workspace_of(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).map(Path::to_owned)
 }
 
 /// Addresses whose functions are remembered.
@@ -284,6 +291,17 @@ static RESOLVED: Mutex<BTreeMap<usize, Vec<Frame>>> = Mutex::new(BTreeMap::new()
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_workspace_of_a_crate_is_what_cargo_locks() {
+        let workspace = std::env::temp_dir().join(format!("watertight-frames-{}", std::process::id()));
+        let member = workspace.join("crates/a");
+        std::fs::create_dir_all(&member).unwrap();
+        std::fs::write(workspace.join("Cargo.lock"), "").unwrap();
+        let found = workspace_of(&member);
+        std::fs::remove_dir_all(&workspace).unwrap();
+        assert_eq!(found, Some(workspace));
+    }
 
     #[test]
     fn names_read_as_a_person_would_write_them() {

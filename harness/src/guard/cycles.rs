@@ -127,11 +127,21 @@ impl<'a> Series<'a> {
             let before = self.stage.look();
             match self.stage.play(self.plan, body) {
                 Played::Ended(ending) if !ending.failed() => last = Some(Played::Ended(ending)),
-                other => return Cycled::Failed(other),
+                other => {
+                    self.say_which();
+                    return Cycled::Failed(other);
+                }
             }
             self.rest(&before);
         }
         Cycled::Last(last.expect("at least one cycle is played"))
+    }
+
+    /// A test that passes by itself, and fails here, fails by having been played before.
+    fn say_which(&self) {
+        if !self.records.is_empty() {
+            eprintln!("{}", report::fails_again(self.plan, self.records.len()));
+        }
     }
 
     /// Waits for what is about to end, and counts.
@@ -139,7 +149,7 @@ impl<'a> Series<'a> {
         let within = if self.missed { self.plan.settle / 20 } else { self.plan.settle };
         let left = self.stage.settle(self.plan, before, within);
         self.missed |= left.is_more_than(self.plan.tolerances);
-        let since_start = self.stage.settle(self.plan, &self.start, Duration::ZERO);
+        let since_start = self.stage.left(&self.start, left.blocking);
         let _probe = watertight_probe::Tenant::PROBE.enter();
         let tenant = self.stage.tenant;
         let live = heap::live_of(|of| of.is_within(tenant));

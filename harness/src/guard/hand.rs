@@ -1,5 +1,6 @@
 //! A guard that is held by hand: around a block of a test that has a runtime already.
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -46,9 +47,16 @@ pub struct Guard {
 }
 
 /// What stayed behind, in words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("stayed behind: {0}")]
 pub struct Leaked(String);
+
+/// As it reads: `unwrap`, and a `main` or a test that returns it, show this.
+impl fmt::Debug for Leaked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "watertight: {self}")
+    }
+}
 
 impl Guard {
     /// How long what is about to end may take.

@@ -37,22 +37,16 @@ where
     F: Future,
     F::Output: Ending,
 {
-    let (before, sites) = (stage.look(), Sites::of(stage.tenant));
-    let played = stage.play(plan, body);
-    if !is_judged(plan, &played) {
-        return (played, None);
-    }
-    let left = stage.settle(plan, &before, plan.settle);
-    if !left.is_more_than(plan.tolerances) {
-        return (played, Some(Ruling::Clean));
-    }
-    let is_of_the_runtime = left.tasks > plan.tolerances.tasks || left.blocking > plan.tolerances.threads;
-    let again = if is_of_the_runtime { Again::NotAsked } else { play_again(stage, plan, body) };
-    let ruling = match again {
-        Again::NothingMore => Ruling::Clean,
-        other => leaks(stage, plan, &before, &sites, &left, &other),
-    };
-    (played, Some(ruling))
+    let (played, first) = Trace::of_play(stage, plan, body);
+    let ruling = first.map(|first| match &first.left {
+        left if !left.is_more_than(plan.tolerances) => Ruling::Clean,
+        // They cannot be made on first use and shared with other tests.
+        left if left.tasks > plan.tolerances.tasks || left.blocking > plan.tolerances.threads => {
+            first.leaks(stage, plan, None)
+        }
+        _ => play_again(stage, plan, body, first),
+    });
+    (played, ruling)
 }
 
 /// Whether a body's end leaves anything to judge.
@@ -64,51 +58,58 @@ fn is_judged<T: Ending>(plan: &Plan, played: &Played<T>) -> bool {
     }
 }
 
-/// What further plays leave behind.
-enum Again {
-    /// Tasks say enough: they cannot be made on first use and shared with other tests.
-    NotAsked,
-    /// Nothing: what the first one left was made on first use.
-    NothingMore,
-    /// Each of them as much.
-    More,
-    /// The body fails when it is played a second time.
-    Fails,
+/// One play alone, and what it left behind.
+struct Trace {
+    before: Look,
+    sites_before: Sites,
+    left: Left,
+    after: Look,
+    sites_after: Sites,
 }
 
-fn play_again<F>(stage: &Stage, plan: &Plan, body: fn() -> F) -> Again
+impl Trace {
+    /// Plays `body`; no trace where its end leaves nothing to judge.
+    fn of_play<F>(stage: &Stage, plan: &Plan, body: fn() -> F) -> (Played<F::Output>, Option<Self>)
+    where
+        F: Future,
+        F::Output: Ending,
+    {
+        let (before, sites_before) = (stage.look(), Sites::of(stage.tenant));
+        let played = stage.play(plan, body);
+        if !is_judged(plan, &played) {
+            return (played, None);
+        }
+        let left = stage.settle(plan, &before, plan.settle);
+        let (after, sites_after) = (stage.look(), Sites::of(stage.tenant));
+        (played, Some(Self { before, sites_before, left, after, sites_after }))
+    }
+
+    fn leaks(&self, stage: &Stage, plan: &Plan, note: Option<String>) -> Ruling {
+        let grown = self.sites_after.since(&self.sites_before);
+        let rows = rows(plan, &self.left);
+        let mut findings = naming::of_tasks(&grown, stage.tenant);
+        findings.extend(naming::of_threads(&grown, &self.left));
+        findings.extend(naming::of_fds(&self.after, &self.before, &grown));
+        known::excuse(plan, Report { plays: None, rows, findings, notes: note.into_iter().collect() })
+    }
+}
+
+/// Rules by what further plays leave behind. What the last one did is told: the first may have made things on first use as well.
+fn play_again<F>(stage: &Stage, plan: &Plan, body: fn() -> F, first: Trace) -> Ruling
 where
     F: Future,
     F::Output: Ending,
 {
+    let mut last = first;
     for _ in 0..FURTHER_PLAYS {
-        let before = stage.look();
-        let played = stage.play(plan, body);
-        if !is_judged(plan, &played) {
-            return Again::Fails;
-        }
-        if !stage.settle(plan, &before, plan.settle).is_more_than(plan.tolerances) {
-            return Again::NothingMore;
+        match Trace::of_play(stage, plan, body).1 {
+            None => return last.leaks(stage, plan, Some(FAILS_AGAIN.to_owned())),
+            Some(next) if !next.left.is_more_than(plan.tolerances) => return Ruling::Clean,
+            Some(next) => last = next,
         }
     }
-    Again::More
-}
-
-fn leaks(stage: &Stage, plan: &Plan, before: &Look, sites: &Sites, left: &Left, again: &Again) -> Ruling {
-    let grown = Sites::of(stage.tenant).since(sites);
-    let rows = rows(plan, left);
-    let mut findings = naming::of_tasks(&grown, stage.tenant);
-    findings.extend(naming::of_threads(&grown, left));
-    findings.extend(naming::of_fds(&stage.look(), before, &grown));
-    let note = match again {
-        Again::NotAsked | Again::NothingMore => None,
-        Again::More => Some(format!("each of {} further plays, alone in a process, left as much behind", FURTHER_PLAYS)),
-        Again::Fails => Some(
-            "the test fails when it is played a second time in one process, so that what is made on first use could not be told from a leak"
-                .to_owned(),
-        ),
-    };
-    known::excuse(plan, Report { plays: None, rows, findings, notes: note.into_iter().collect() })
+    let note = format!("each of {FURTHER_PLAYS} further plays, alone in a process, left as much behind");
+    last.leaks(stage, plan, Some(note))
 }
 
 fn rows(plan: &Plan, left: &Left) -> Vec<Row> {
@@ -123,3 +124,4 @@ fn rows(plan: &Plan, left: &Left) -> Vec<Row> {
 
 /// What is made on first use is not made three times more.
 const FURTHER_PLAYS: u32 = 3;
+const FAILS_AGAIN: &str = "the test fails when it is played a second time in one process, so that what is made on first use could not be told from a leak";

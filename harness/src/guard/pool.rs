@@ -74,11 +74,14 @@ struct Meeting {
 #[derive(Default)]
 struct State {
     came: BTreeSet<u32>,
+    /// Calls that wait in the meeting.
+    inside: usize,
     is_over: bool,
 }
 
 impl Meeting {
-    /// The threads that so many calls ran on. tokio makes new ones where too few are idle.
+    /// The threads that so many calls ran on. tokio makes new ones where too few are idle: so nobody goes on before all who came
+    /// have left, or the next meeting would find none of them idle and double the pool.
     fn hold(runtime: &Handle, calls: usize) -> BTreeSet<u32> {
         let meeting = Arc::new(Self::default());
         for _ in 0..calls {
@@ -91,6 +94,8 @@ impl Meeting {
         let (mut state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
         state.is_over = true;
         meeting.changed.notify_all();
+        let leaving = meeting.changed.wait_timeout_while(state, MEETING_MAX, |state| state.inside > 0);
+        let (state, _) = leaving.unwrap_or_else(PoisonError::into_inner);
         state.came.clone()
     }
 
@@ -98,11 +103,35 @@ impl Meeting {
         let _probe = Tenant::PROBE.enter();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.came.insert(threads::current());
+        state.inside += 1;
         self.changed.notify_all();
         let waiting = self.changed.wait_while(state, |state| !state.is_over);
-        drop(waiting.unwrap_or_else(PoisonError::into_inner));
+        let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
+        state.inside -= 1;
+        self.changed.notify_all();
     }
 }
 
 /// Where the pool is as large as it may be and busy, calls queue: nobody waits longer for them.
 const MEETING_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meetings_do_not_multiply_the_pool() {
+        let mut builder = Builder::new_current_thread();
+        let pool = Pool::follow(&mut builder, Tenant::NONE);
+        let runtime = builder.build().unwrap();
+        runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+        for _ in 0..MEETINGS {
+            pool.busy(runtime.handle(), 0);
+        }
+        // A thread that has left and is not idle yet is rare; one that doubled them each time would be at tokio's bound.
+        let threads = pool.alive().len();
+        assert!(threads <= 16, "{threads} threads after {MEETINGS} meetings");
+    }
+
+    const MEETINGS: usize = 20;
+}

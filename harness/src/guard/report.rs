@@ -75,7 +75,7 @@ pub(super) fn rows(report: &Report) -> String {
 fn line(finding: &Finding) -> String {
     let mut text = finding.site.clone();
     if let Some(function) = &finding.function {
-        text += &format!("  {function}");
+        text += &format!("  {}", once(function));
     }
     text += &format!("  {}", figures::survivors(finding));
     if let Some(culprit) = &finding.victim_of {
@@ -84,6 +84,15 @@ fn line(finding: &Finding) -> String {
     match &finding.ignored {
         Some(entry) => text + &format!("  ignored: {entry}"),
         None => text,
+    }
+}
+
+/// `krate::a_test` of `krate::a_test::a_test`: the body stands in a function of its own, below the one that libtest calls.
+fn once(function: &str) -> &str {
+    let outer = function.rsplit_once("::").map(|(outer, name)| (outer, name, outer.rsplit("::").next()));
+    match outer {
+        Some((outer, name, Some(last))) if name == last => outer,
+        _ => function,
     }
 }
 
@@ -106,7 +115,7 @@ fn limits(in_cycles: bool) -> String {
         let _ = writeln!(out, "  lines are not known: {why}");
     }
     if watertight_probe::heap::mode() == watertight_probe::heap::Mode::Absent {
-        out += "  add `watertight::probe!();` once to the test crate\n";
+        let _ = writeln!(out, "  {ADD_PROBE}");
     }
     if !cfg!(target_os = "linux") {
         out += "  not measured on this platform: fds, threads\n";
@@ -174,14 +183,38 @@ pub(super) fn hung(plan: &Plan) -> String {
     format!("watertight: {} did not end within {within}", test(plan))
 }
 
-/// `cycles` without anything that counts the heap.
-pub(super) fn no_probe(plan: &Plan) -> String {
-    let why = watertight_probe::heap::why_not_sites().unwrap_or("the heap is not counted");
+/// A body that failed after so many plays that passed.
+pub(super) fn fails_again(plan: &Plan, passed: usize) -> String {
+    let before = counted(passed as u64, "play");
     format!(
-        "watertight: cannot judge {}: {why}\n\n  add `watertight::probe!();` once to the test crate, and leave WATERTIGHT_HEAP unset\n",
+        "watertight: {} failed after {before} that passed: in cycles a test is played again and again in one process; what can be done only once there belongs in a `OnceLock` or `LazyLock`",
         test(plan)
     )
 }
 
+/// `cycles` without anything that counts the heap.
+pub(super) fn no_probe(plan: &Plan) -> String {
+    let why = watertight_probe::heap::why_not_sites().unwrap_or("the heap is not counted");
+    let mend = match watertight_probe::heap::mode() {
+        watertight_probe::heap::Mode::Absent => ADD_PROBE,
+        _ => "leave WATERTIGHT_HEAP unset",
+    };
+    format!("watertight: cannot judge {}: {why}\n\n  {mend}\n", test(plan))
+}
+
 /// Places shown of each resource.
 const FINDINGS_MAX: usize = 5;
+/// Unit tests are a test crate, too: one that has the library's name.
+const ADD_PROBE: &str = "add `watertight::probe!();` once to the test crate: to a file of `tests/`; for unit tests to `src/lib.rs`, below `#[cfg(test)]`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_not_named_twice() {
+        assert_eq!(once("krate::tests::it_works::it_works"), "krate::tests::it_works");
+        assert_eq!(once("krate::keep"), "krate::keep");
+        assert_eq!(once("main"), "main");
+    }
+}

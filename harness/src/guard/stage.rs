@@ -76,22 +76,27 @@ impl Stage {
     /// Waits until nothing of `before` is exceeded, for so long at most, and says what is.
     pub(super) fn settle(&self, plan: &Plan, before: &Look, within: Duration) -> Left {
         let _probe = Tenant::PROBE.enter();
-        let mut left = self.left(before, None);
-        let mut waited = 0_u32;
-        for pause in settle::pauses(within) {
+        let mut left = self.left(before, 0);
+        for (round, pause) in (0_u32..).zip(settle::pauses(within)) {
+            // Who meets the pool may make its threads more: it is asked once all else rests, a busy one ever more rarely.
+            let is_asked = match left.blocking {
+                0 => !left.is_more_than(plan.tolerances),
+                _ => round.is_power_of_two(),
+            };
+            if is_asked {
+                left.blocking = self.blocking();
+            }
             let is_ours = self.is_alone || left.is_surely_more_than(plan.tolerances);
-            if !left.is_more_than(plan.tolerances) || (!is_ours && waited >= ROUNDS_FOR_OTHERS) {
+            if !left.is_more_than(plan.tolerances) {
+                return left;
+            }
+            if !is_ours && round >= ROUNDS_FOR_OTHERS {
                 break;
             }
             self.give_turns(pause);
-            waited += 1;
-            // Who meets the pool each time makes its threads more: a busy one is asked again ever more rarely.
-            let known = (left.blocking > 0 && !waited.is_power_of_two()).then_some(left.blocking);
-            left = self.left(before, known);
+            left = self.left(before, left.blocking);
         }
-        if left.blocking > 0 {
-            left = self.left(before, None);
-        }
+        left.blocking = self.blocking();
         left
     }
 
@@ -114,12 +119,18 @@ impl Stage {
         self.runtime.metrics().num_alive_tasks() as u64
     }
 
-    fn left(&self, before: &Look, blocking: Option<u64>) -> Left {
+    /// Calls of `spawn_blocking` that have not ended.
+    fn blocking(&self) -> u64 {
+        self.pool.busy(self.runtime.handle(), self.workers) as u64
+    }
+
+    /// What is there that was not at `before`, where the pool has been asked already: `blocking` is what it said.
+    pub(super) fn left(&self, before: &Look, blocking: u64) -> Left {
+        let _probe = Tenant::PROBE.enter();
         let now = Look::with_tasks(self.tasks());
-        let busy = || self.pool.busy(self.runtime.handle(), self.workers) as u64;
         let mut left = Left {
             tasks: now.tasks.saturating_sub(before.tasks),
-            blocking: blocking.unwrap_or_else(busy),
+            blocking,
             fds: self.claim.without_others(fds::new_in(&now.fds, &before.fds)),
             ..Left::default()
         };

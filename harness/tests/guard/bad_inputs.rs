@@ -30,6 +30,7 @@ fn a_body_that_hangs_ends_at_its_timeout() {
 #[test]
 fn a_body_that_cannot_be_played_twice_is_told_so() {
     play("fails_the_second_time").fails_with(&["leak of fds", "fails when it is played a second time"]);
+    play("fails_in_its_second_cycle").fails_with(&["already played", "failed after 1 play that passed"]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn heap_that_grows_in_each_cycle_is_named_by_the_line_that_allocates_it() {
 #[test]
 fn a_descriptor_is_told_by_what_it_refers_to() {
     play("forgets_a_file").fails_with(&["leak of fds", "file /dev/null", &marked("file")]);
+    play("forgets_a_file_beside_one_of_first_use").fails_with(&["fds      1 open", "file /dev/null  1 fd\n"]);
     play("forgets_a_file_a_cycle").fails_with(&["leak of fds", "+1.00 fds/cycle", &marked("file")]);
     play("keeps_a_socket").fails_with(&["leak of fds", &marked("socket"), "LISTEN"]);
     for specimen in ["closes_its_socket", "opens_a_file_on_first_use"] {
@@ -55,6 +56,7 @@ fn a_thread_is_named_by_the_line_that_spawned_it() {
         "joins_its_thread",
         "starts_a_thread_on_first_use",
         "blocks_and_ends",
+        "blocks_and_ends_later",
         "blocks_in_place",
         "ends_its_runtimes",
     ] {

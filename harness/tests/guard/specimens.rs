@@ -96,6 +96,14 @@ specimen! {
         FIRST.get_or_init(|| File::open("/dev/null").unwrap());
     }
 }
+specimen! {
+    #[watertight::test(settle = "100ms")]
+    forgets_a_file_beside_one_of_first_use {
+        static FIRST: OnceLock<File> = OnceLock::new();
+        FIRST.get_or_init(|| File::open("/dev/zero").unwrap());
+        forget_a_file();
+    }
+}
 specimen! { #[watertight::test] closes_its_socket { drop(TcpListener::bind("127.0.0.1:0").await.unwrap()); } }
 
 fn sleep_for_ever() {
@@ -209,6 +217,23 @@ specimen! {
     }
 }
 specimen! {
+    #[watertight::test(cycles = 20)]
+    fails_in_its_second_cycle {
+        static FIRST: OnceLock<()> = OnceLock::new();
+        assert!(FIRST.set(()).is_ok(), "already played");
+    }
+}
+// The wait for its task is no reason to ask the pool in each round: that makes threads.
+specimen! {
+    #[watertight::test(cycles = 40, flavor = "multi_thread", worker_threads = 2)]
+    blocks_and_ends_later {
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        tokio::spawn(tokio::time::sleep(Duration::from_millis(3)));
+        let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+        assert!(threads < 32, "{threads} threads");
+    }
+}
+specimen! {
     #[watertight::test]
     guards_by_hand {
         let guard = watertight::guard();
@@ -218,6 +243,7 @@ specimen! {
         let task = tokio::spawn(pending::<()>());
         let left = guard.settle(Duration::from_millis(20)).check().await.unwrap_err();
         assert_eq!(left.to_string(), "stayed behind: 1 task");
+        assert_eq!(format!("{left:?}"), "watertight: stayed behind: 1 task");
         task.abort();
         watertight::guard().cycles(20).run(|| async { drop(vec![0; 1_000]) }).await.unwrap();
         let grows = watertight::guard().cycles(20).run(|| async { keep(1_024) }).await.unwrap_err();
