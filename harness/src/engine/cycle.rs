@@ -14,6 +14,7 @@ use crate::census::Census;
 use crate::explain::SiteSnapshot;
 use crate::runner::{PhaseBegun, Stop};
 use crate::scenario::plan::{Plan, PlannedEvent};
+use crate::scenario::suggest::{did_you_mean, list};
 use crate::timeline::{Audit, CycleRecord, Ended, Trimmed};
 use crate::verdict::PANICS_GAUGE;
 
@@ -133,6 +134,8 @@ pub(super) struct Played {
     pub ended: Option<Ended>,
     /// What the target held at the end of warm-up, half-way, and at the end of the run.
     pub inventories: Vec<Inventory>,
+    /// Why the first counted cycle was not at rest that was not.
+    pub restless: Option<String>,
     /// What the harness found out about itself.
     pub checks: Checks,
 }
@@ -255,13 +258,17 @@ pub(super) async fn one_cycle<S: Stage>(
     let healed = Instant::now();
     tell::<S>(observer, || phases::settling(&plan));
     let too_early = script.mutation == Some(Mutation::CensusTooEarly);
-    let settled = too_early || settle(stage, &plan, peak).await?;
+    let restless = if too_early { None } else { settle(stage, &plan, peak).await? };
+    let settled = restless.is_none();
     let settled_after = settled.then(|| healed.elapsed());
     let faults_at_work = stage.faults_at_work();
     let (census, at_rest) = watch(stage, &plan, peak).await?;
     if cycle >= script.counts.warm_up {
         let (time, least) = (start.elapsed(), plan.disturbed_for + plan.settle.watch);
         played.checks.note(Counted { settled, at_rest, faults_at_work, time, least });
+        if let (None, Some(why)) = (&played.restless, restless) {
+            played.restless = Some(format!("cycle {cycle} was not at rest: {why}"));
+        }
     }
     if script.stop.is_requested() {
         return Err(Ended::Interrupted);
@@ -314,18 +321,18 @@ async fn sample_until<S: Stage>(stage: &mut S, until: Instant, peak: &mut Census
     Ok(())
 }
 
-/// Waits until the target is at rest; `false` when it missed the bound.
-async fn settle<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<bool, Ended> {
+/// Waits until the target is at rest; what it waited for in vain when that missed the bound.
+async fn settle<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Result<Option<String>, Ended> {
     let deadline = Instant::now() + plan.settle.within;
     let period = (plan.settle.watch / SETTLE_POLLS_PER_WATCH).max(SETTLE_POLL_MIN);
     loop {
         let gauges = stage.gauges().await?;
         if at_rest(&gauges, &plan.settle.until) {
-            return Ok(true);
+            return Ok(None);
         }
         let now = Instant::now();
         if now >= deadline {
-            return Ok(false);
+            return Ok(Some(unmet(&gauges, &plan.settle.until)));
         }
         stage.wait_until(deadline.min(now + period)).await;
         peak.peak(&stage.glance().await?);
@@ -335,6 +342,31 @@ async fn settle<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Resu
 /// Whether every figure that `until` names has the value that means "at rest".
 fn at_rest(gauges: &BTreeMap<String, f64>, until: &BTreeMap<String, f64>) -> bool {
     until.iter().all(|(name, want)| gauges.get(name) == Some(want))
+}
+
+/// The most figures of a target that are listed where a name is none of them.
+const FIGURES_LISTED_MAX: usize = 12;
+
+/// The figures of `until` that have another value, or are none of the target's.
+fn unmet(gauges: &BTreeMap<String, f64>, until: &BTreeMap<String, f64>) -> String {
+    let one = |(name, want): (&String, &f64)| match gauges.get(name) {
+        Some(found) if found == want => None,
+        Some(found) => Some(format!("`{name}` was {found}, not {want}")),
+        None => Some(format!("the target has no figure `{name}`; {}", there_is(name, gauges))),
+    };
+    until.iter().filter_map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn there_is(name: &str, gauges: &BTreeMap<String, f64>) -> String {
+    let known: Vec<&str> = gauges.keys().map(String::as_str).collect();
+    let more = if known.len() > FIGURES_LISTED_MAX { ", .." } else { "" };
+    match known.as_slice() {
+        [] => "it tells of none".to_owned(),
+        known => {
+            let listed = list(&known[..known.len().min(FIGURES_LISTED_MAX)]);
+            format!("{}there is: {listed}{more}", did_you_mean(name, known))
+        }
+    }
 }
 
 /// The floor of the censuses over the watch window, and whether the target was at rest when it began and when it ended.
@@ -362,6 +394,22 @@ async fn watch<S: Stage>(stage: &mut S, plan: &Plan, peak: &mut Census) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_waited_for_in_vain_is_told_with_what_there_is() {
+        let figures =
+            |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let gauges: BTreeMap<String, f64> = figures(&[("sessions", 4.0), ("consumers", 1.0)]);
+        let until = figures(&[("consumers", 1.0), ("sessions", 5.0)]);
+        assert_eq!(unmet(&gauges, &until), "`sessions` was 4, not 5");
+        assert_eq!(
+            unmet(&gauges, &figures(&[("sesions", 4.0)])),
+            "the target has no figure `sesions`; did you mean `sessions`? there is: `consumers`, `sessions`"
+        );
+        assert_eq!(unmet(&BTreeMap::new(), &until).matches("it tells of none").count(), 2);
+        let many: BTreeMap<String, f64> = (0..100).map(|number| (format!("figure-{number}"), 1.0)).collect();
+        assert!(unmet(&many, &until).len() < 1000, "however many a target has");
+    }
 
     #[test]
     fn rest_needs_every_named_figure() {

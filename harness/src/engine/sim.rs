@@ -242,7 +242,11 @@ impl<'w, W: World> Sim<'w, W> {
         Measured {
             snapshots,
             awaits,
-            notes: notes().into_iter().chain(testimony.as_ref().map(explain::alike)).collect(),
+            notes: notes()
+                .into_iter()
+                .chain(played.restless)
+                .chain(testimony.as_ref().map(explain::alike))
+                .collect(),
             testimony,
             scenario_time: lasted,
             timeline: Timeline {

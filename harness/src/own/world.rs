@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -54,6 +55,13 @@ impl<T: Own> World for OwnWorld<T> {
             OwnPeer::TcpServer(_) | OwnPeer::TcpClient(_) => None,
         };
         scenario.world.values().filter_map(program).collect()
+    }
+
+    fn talks_every(&self, peer: &OwnPeer) -> Option<Duration> {
+        match peer {
+            OwnPeer::TcpClient(clients) => Some(clients.every.0),
+            OwnPeer::Tcp(_) | OwnPeer::TcpServer(_) => None,
+        }
     }
 
     fn seat(&self, peer: &OwnPeer) -> Seat {

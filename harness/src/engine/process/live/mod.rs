@@ -278,7 +278,12 @@ impl<'w, W: World> Live<'w, W> {
             snapshots,
             awaits,
             testimony: None,
-            notes: self.notes.drain(..).chain(several_processes(&played.peak)).collect(),
+            notes: self
+                .notes
+                .drain(..)
+                .chain(played.restless)
+                .chain(several_processes(&played.peak))
+                .collect(),
             scenario_time: lasted,
             timeline: Timeline {
                 exact: false,
