@@ -147,11 +147,24 @@ fn plain(rule: &'static Rule, path: &Path, at: At, message: String) -> Finding {
 fn of_allow(path: &Path, allow: &Allow, is_used: bool, asked: &Asked) -> Option<Finding> {
     let name = &allow.rule;
     let (rule, message) = match (rule(name), is_used, allow.reason.is_empty()) {
-        (None, ..) => (&allow::UNUSED, format!("no rule is called `{name}`")),
+        (None, ..) => return Some(misspelt(path, allow)),
         _ if !asked.wants(name) => return None,
         (_, false, _) => (&allow::UNUSED, format!("nothing here is found by `{name}`")),
         (_, true, true) => (&allow::WITHOUT_REASON, format!("`{name}` is allowed, and it is not said why")),
         (_, true, false) => return None,
     };
     Some(plain(rule, path, allow.at, message))
+}
+
+/// An answer to a rule that there is not: what it was to say is told by the name that is nearest.
+fn misspelt(path: &Path, allow: &Allow) -> Finding {
+    let name = &allow.rule;
+    let message = match crate::rule::nearest(name) {
+        Some(nearest) => format!("no rule is called `{name}`; there is `{nearest}`"),
+        None => format!("no rule is called `{name}`"),
+    };
+    Finding {
+        hint: "write the name as findings do, or remove it",
+        ..plain(&allow::UNUSED, path, allow.at, message)
+    }
 }

@@ -210,6 +210,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_to_a_misspelt_rule_is_told_its_name() {
+        let text = "// watertight: allow(forgoten-value): it is C's now\nfn f() {}";
+        let found = lint_text(Path::new("a.rs"), text.to_owned(), &Asked::default()).expect("Rust");
+        assert_eq!(found[0].message, "no rule is called `forgoten-value`; there is `forgotten-value`");
+        assert_eq!(found[0].hint, "write the name as findings do, or remove it");
+    }
+
+    #[test]
     fn what_nests_too_deep_is_refused_and_what_is_only_long_is_not() {
         let deep = |open: &str, close: &str| {
             format!("const A: u8 = {}1{};", open.repeat(200_000), close.repeat(200_000))
