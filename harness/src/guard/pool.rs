@@ -128,10 +128,10 @@ mod tests {
         for _ in 0..MEETINGS {
             pool.busy(runtime.handle(), 0);
         }
-        // A thread that has left and is not idle yet is rare; one that doubled them each time would be at tokio's bound.
+        // One that has left and is not idle yet adds a thread, now and then; doubled by them, the pool is soon at tokio's 512.
         let threads = pool.alive().len();
-        assert!(threads <= 16, "{threads} threads after {MEETINGS} meetings");
+        assert!(threads < MEETINGS, "{threads} threads after {MEETINGS} meetings");
     }
 
-    const MEETINGS: usize = 20;
+    const MEETINGS: usize = 100;
 }
