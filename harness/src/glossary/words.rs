@@ -38,13 +38,31 @@ const WORDS: [(&str, &str); 10] = [
     ("toxic", "A fault at work on one connection."),
 ];
 
+/// Names that stand in braces in commands, environments and addresses, each as it is typed without them.
+const BRACES: [(&str, &str, &str); 5] = [
+    (
+        "{port}",
+        "port",
+        "A free port of loopback, at which the target is to listen; for a peer that is a command, its own.",
+    ),
+    ("{port.NAME}", "port.NAME", "One more free port, the same wherever this name stands: `{port.metrics}`."),
+    (
+        "{peers.NAME}",
+        "peers.NAME",
+        "The address, `host:port`, at which the target reaches that peer through its link; `{peers.NAME.host}` and `{peers.NAME.port}` are its parts.",
+    ),
+    ("{scratch}", "scratch", "An empty folder of the run's own, which ends with it."),
+    ("{seed}", "{seed}", "The seed of the run."),
+];
+
 pub(super) fn topics() -> Vec<Topic> {
     let mut topics = of_enum::<Outcome>("an outcome");
     topics.extend(of_enum::<Resource>("a resource").into_iter().map(resource));
     topics.extend(of_enum::<Exit>("an exit code").into_iter().map(exit));
     topics.extend(Template::ALL.map(template));
     topics.extend(advice::KINDS.map(|(name, meaning)| topic(name, "a suggestion", meaning, None)));
-    topics.extend(WORDS.map(|(name, meaning)| topic(name, "a word", meaning, None)));
+    topics.extend(WORDS.map(|(name, meaning)| topic(name, "a word", meaning, None)).map(word));
+    topics.extend(BRACES.map(in_braces));
     topics
 }
 
@@ -61,6 +79,19 @@ fn of_enum<T: JsonSchema>(group: &'static str) -> Vec<Topic> {
         Some(topic(variant["const"].as_str()?, group, &text, None))
     });
     described.collect()
+}
+
+/// A clean run shows its sensitivity under other words.
+fn word(topic: Topic) -> Topic {
+    let aliases = if topic.name == "sensitivity" { vec!["would have seen".to_owned()] } else { Vec::new() };
+    Topic { aliases, ..topic }
+}
+
+fn in_braces((name, typed, meaning): (&str, &str, &str)) -> Topic {
+    let example =
+        "target:\n  command: [my-service, --listen, \"127.0.0.1:{port}\", --store, \"{peers.store}\"]";
+    let topic = topic(name, "a name in braces", meaning, Some(example.to_owned()));
+    Topic { aliases: vec![typed.to_owned()], ..topic }
 }
 
 /// Where a resource stands in a scenario.

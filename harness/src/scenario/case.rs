@@ -1,6 +1,7 @@
 //! From files to cases: what to read, what the command line changes, and one case per combination of the matrix.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::de::{Kind, Place};
@@ -110,6 +111,13 @@ fn files_below(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The bytes of a file; of one that is too large, or has no end as a device may, one more than are taken.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(yaml::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 pub(super) fn cannot_read(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
@@ -138,7 +146,7 @@ pub fn load_checked<P: PeerSpec>(
     let file_problem = |message, help: Option<&str>| {
         ScenarioErrors::new(vec![Text::new(path, "").problem(message, help.map(str::to_owned))])
     };
-    let bytes = std::fs::read(path).map_err(|error| file_problem(cannot_read(&error), None))?;
+    let bytes = read_file(path).map_err(|error| file_problem(cannot_read(&error), None))?;
     parse_bytes(path, &bytes, overrides, world)
 }
 
@@ -175,6 +183,9 @@ pub fn parse_bytes<P: PeerSpec>(
     let decoded = String::from_utf8_lossy(bytes);
     // Editors on some systems put a byte order mark in front; it is no part of the text.
     let text = Text::new(path, decoded.strip_prefix('\u{feff}').unwrap_or(&decoded));
+    if bytes.len() > yaml::FILE_BYTES_MAX {
+        return Err(ScenarioErrors::new(vec![text.problem(yaml::too_large(), None)]));
+    }
     if let Err(error) = std::str::from_utf8(bytes) {
         let mark = decoded.len() - text.text.len();
         let at = error.valid_up_to().saturating_sub(mark);
@@ -417,5 +428,26 @@ fn substitute(root: &mut Node, choice: &[(String, Scalar)]) {
 impl std::fmt::Display for Scalar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_read_to_the_bound() {
+        let bytes = read_file(Path::new("/dev/zero")).expect("there is such a device");
+        assert_eq!(bytes.len(), yaml::FILE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_that_before_anything_else() {
+        let bytes = "é".repeat(yaml::FILE_BYTES_MAX);
+        let cut = &bytes.as_bytes()[..=yaml::FILE_BYTES_MAX];
+        let errors =
+            parse_bytes::<crate::own::OwnPeer>(Path::new("a.yaml"), cut, &Overrides::default(), &|_| vec![])
+                .expect_err("it is too large");
+        assert_eq!(errors.to_string(), format!("a.yaml: {}", yaml::too_large()));
     }
 }

@@ -136,8 +136,10 @@ impl<'a> Checker<'a> {
 
     fn link(&mut self, id: Id, name: &str, peers: &[&str]) {
         if !peers.contains(&name) {
-            let help =
-                format!("{}a link has the name of its peer: {}", did_you_mean(name, peers), list(peers));
+            let help = match peers {
+                [] => "there is no peer: each has its name under `world`, and what it is".to_owned(),
+                _ => format!("{}a link has the name of its peer: {}", did_you_mean(name, peers), list(peers)),
+            };
             self.find(id, format!("no peer `{name}` in `world`"), help);
         }
     }

@@ -14,6 +14,7 @@ pub(super) fn check(root: &Node, recovery: &Recovery) -> Vec<Finding> {
     let value = |key| Some(&root.entry(key)?.value).filter(|value| !recovery.hides(&[*value]));
     let peers: Vec<&Entry> = value("world").map_or(&[][..], Node::entries).iter().collect();
     if let Some(target) = value("target") {
+        findings.extend(without_program(target, recovery));
         names_of_target(target, &peers, &mut findings);
         if let Some(pid) = target.entry("pid") {
             left_alone(root, TARGET, &pid.key.text, &mut findings);
@@ -35,6 +36,17 @@ pub(super) fn check(root: &Node, recovery: &Recovery) -> Vec<Finding> {
 /// The key that makes a target a process of its own: it cannot play in sim.
 pub(super) fn process(target: &Node) -> Option<&Entry> {
     target.entry("command").or_else(|| target.entry("pid"))
+}
+
+/// A command of no words. One that is no list at all has been reported.
+fn without_program(target: &Node, recovery: &Recovery) -> Option<Finding> {
+    let command = &target.entry("command")?.value;
+    let is_empty = matches!(&command.value, Value::List(items) if items.is_empty());
+    (is_empty && !recovery.hides(&[command])).then(|| Finding {
+        id: command.id,
+        message: "`command` needs a program".to_owned(),
+        help: Some("each word by itself: `command: [program, argument]`".to_owned()),
+    })
 }
 
 /// Keys of a target, and of `inside` below it, in whose texts names may stand.

@@ -16,7 +16,7 @@ pub(crate) fn read<T: DeserializeOwned + Validate<Context = ()>>(path: &Path) ->
     let unreadable = |error: std::io::Error| {
         ScenarioErrors::new(vec![Text::new(path, "").problem(case::cannot_read(&error), None)])
     };
-    parse(path, &std::fs::read(path).map_err(unreadable)?)
+    parse(path, &case::read_file(path).map_err(unreadable)?)
 }
 
 /// Reads `bytes`, which are those of the file at `path`.

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::check;
 use super::de::{self, Kind, Place};
+use super::draft;
 use super::error::{Problem, Text};
 use super::model::{PeerSpec, Scenario};
 use super::recovery::{self, Recovery};
@@ -103,7 +104,10 @@ fn explain(root: &Node, place: Place, kind: Kind, places: &Places<'_>) -> Proble
     let node = root.find(id);
     let found = node.map_or_else(|| "nothing".to_owned(), Node::describe);
     let key = key_of(root, id);
-    let (message, help) = words(kind, &found, node, key);
+    let (message, help) = match kind {
+        Kind::OneKey { keys: 2.., allowed } if !is_item(root, id) => one_key_words(allowed, node, key),
+        kind => words(kind, &found, node, key),
+    };
     let at = root.places().get(&id).cloned().unwrap_or(At::File(0..0));
     places.problem(&at, message, help)
 }
@@ -113,7 +117,9 @@ fn words(kind: Kind, found: &str, node: Option<&Node>, key: Option<&str>) -> (St
     match kind {
         Kind::Message(message) => (format!("{of}{message}"), variable_help(node)),
         Kind::Type { expected } => {
-            (format!("{of}expected {}, found {found}", type_words(&expected)), scalar_help(node))
+            let expected = type_words(&expected);
+            let help = type_help(expected.as_str(), node, key);
+            (format!("{of}expected {expected}, found {found}"), help)
         }
         Kind::NotAMap(keys) => (format!("{of}expected a map with {}, found {found}", list(keys)), None),
         Kind::UnknownKey { found, allowed: [] } => {
@@ -144,6 +150,45 @@ fn words(kind: Kind, found: &str, node: Option<&Node>, key: Option<&str>) -> (St
     }
 }
 
+/// Whether the value with this number is an item of a list.
+fn is_item(root: &Node, id: Id) -> bool {
+    root.parent_of(id).is_some_and(|parent| !parent.items().is_empty())
+}
+
+/// Several keys where one chooses, and there is no list in which each could have an item of its own.
+fn one_key_words(allowed: &[&str], node: Option<&Node>, key: Option<&str>) -> (String, Option<String>) {
+    let found: Vec<&str> =
+        node.map_or(&[][..], Node::entries).iter().map(|entry| entry.key.text.as_str()).collect();
+    let of = key.map_or_else(String::new, |key| format!("`{key}`: "));
+    let message = format!("{of}expected one key out of {}, found {}", list(allowed), list(&found));
+    (message, Some("keep one of them".to_owned()))
+}
+
+/// How a value of the right type is written.
+fn type_help(expected: &str, node: Option<&Node>, key: Option<&str>) -> Option<String> {
+    match (expected, &node?.value) {
+        (LIST, Value::Scalar(scalar)) => Some(list_help(&scalar.text, key)),
+        (TEXT, Value::Map(entries)) => match entries.as_slice() {
+            [only] => {
+                Some(format!("braces begin a map: with quotes it is text, `\"{{{}}}\"`", only.key.text))
+            }
+            _ => None,
+        },
+        _ => scalar_help(node),
+    }
+}
+
+/// A command in one line is split by nobody; any other text lacks its brackets alone.
+fn list_help(text: &str, key: Option<&str>) -> String {
+    let Some("command") = key else {
+        let of = key.map_or_else(String::new, |key| format!("{key}: "));
+        return format!("a list stands in brackets: `{of}[{text}]`");
+    };
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let written = draft::list(&words);
+    format!("no shell splits it, each word stands by itself: `command: {written}`")
+}
+
 /// Why a scalar may have another type than it seems to have.
 fn scalar_help(node: Option<&Node>) -> Option<String> {
     let is_quoted = |scalar: &Scalar| !scalar.plain && scalar.variable.is_none();
@@ -160,6 +205,12 @@ fn variable_help(node: Option<&Node>) -> Option<String> {
     Some(format!("`${variable}` comes from `matrix`"))
 }
 
+/// What is said for text that is expected.
+const TEXT: &str = "text";
+
+/// What is said for a list that is expected.
+const LIST: &str = "a list";
+
 /// Serde's words for a type, as people say them.
 fn type_words(expected: &str) -> String {
     let whole = |least: &str, most: &str| format!("a whole number from {least} to {most}");
@@ -170,8 +221,8 @@ fn type_words(expected: &str) -> String {
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),
-        "a string" | "a borrowed string" | "string or map" => "text".to_owned(),
-        "a sequence" => "a list".to_owned(),
+        "a string" | "a borrowed string" | "string or map" => TEXT.to_owned(),
+        "a sequence" => LIST.to_owned(),
         other if other.starts_with("struct ") || other.starts_with("a map") => "a map".to_owned(),
         other => other.to_owned(),
     }
@@ -204,7 +255,7 @@ fn ranges<T: Validate<Context = ()>>(
         let along = root.along(&steps);
         let Some(node) = along.last().copied() else { continue };
         let lacks = |step: &Step| matches!(step, Step::Key(key) if recovery.lacks(node, key));
-        if recovery.hides(&along) || steps.last().is_some_and(lacks) {
+        if recovery.hides(&along) || steps.iter().any(lacks) {
             continue;
         }
         let of = key_of(root, node.id).map_or_else(String::new, |key| format!("`{key}` "));

@@ -186,9 +186,6 @@ impl TargetMap {
                 );
             }
         }
-        if self.command.as_ref().is_some_and(Vec::is_empty) {
-            return Err("`command` needs a program: [program, argument, ..]");
-        }
         if self.defect.is_some() || !self.with.is_empty() {
             return Err(
                 "`defect` and `with` belong to a target with a `name`; a `command` has its arguments",
@@ -313,7 +310,6 @@ mod tests {
             (serde_json::json!({ "pid": 7, "ready": { "line": "up" } }), "a `pid` runs already"),
             (serde_json::json!({ "command": ["b"], "defect": "d" }), "a `command` has its arguments"),
             (serde_json::json!({ "name": "a", "listens": "b:1" }), "brings its own"),
-            (serde_json::json!({ "command": [] }), "needs a program"),
         ] {
             let said = read(target).unwrap_err();
             assert!(said.contains(why), "{said}");

@@ -32,11 +32,15 @@ pub(super) struct Read {
     pub faults: Vec<Fault>,
 }
 
+/// What is said of a file that is not read.
+pub(super) fn too_large() -> String {
+    format!("the file has more than {FILE_BYTES_MAX} bytes: no more are read")
+}
+
 /// Reads the one document in `text`.
 pub(super) fn read(text: &str, ids: &mut Ids) -> Read {
     if text.len() > FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
-        let fault = Fault { bytes: 0..0, message, help: None };
+        let fault = Fault { bytes: 0..0, message: too_large(), help: None };
         return Read { root: None, unreadable: vec![], faults: vec![fault] };
     }
     let parser = Parser::new_from_str_with_options(text, options());
@@ -101,8 +105,7 @@ impl<'a> Reader<'a> {
         let end = self.text.len();
         let start = error.marker().byte_offset().unwrap_or(end).min(end);
         let message = format!("not YAML: {}", error.info());
-        let help =
-            message.contains("tab").then(|| "indent with spaces: YAML allows no tabs there".to_owned());
+        let help = syntax_help(&message).map(str::to_owned);
         self.faults.push(Fault { bytes: start..start, message, help });
         Stop
     }
@@ -201,9 +204,29 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What is usually behind the parser's words; they tell of the place at which it noticed.
+fn syntax_help(message: &str) -> Option<&'static str> {
+    const HELPS: [(&str, &str); 4] = [
+        ("tab", "indent with spaces: YAML allows no tabs there"),
+        ("mapping values are not allowed", "text with `: ` in it stands in quotes: `about: \"one: two\"`"),
+        ("illegal placement of ':'", "is a bracket, a brace or a quotation mark above not closed?"),
+        ("did not find expected", "is it indented as its neighbours are, and every bracket above closed?"),
+    ];
+    HELPS.iter().find(|(words, _)| message.contains(words)).map(|(_, help)| *help)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_yaml_is_told_with_what_is_usually_behind_it() {
+        let help = |text: &str| read(text, &mut Ids::default()).faults[0].help.clone().unwrap_or_default();
+        assert!(help("a: one: two\n").contains("stands in quotes"));
+        assert!(help("a: [x, y\nb:\n  c: 1\n").contains("not closed"));
+        assert!(help("a:\n   b: 1\n  c: 1\n").contains("indented as its neighbours"));
+        assert!(help("a:\n\tb: 1\n").contains("spaces"));
+    }
 
     fn faults(text: &str) -> Vec<String> {
         read(text, &mut Ids::default()).faults.into_iter().map(|fault| fault.message).collect()

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use watertight::exit::Exit;
 use watertight::runner::Library;
-use watertight::scenario::draft::{Draft, DraftError, DraftTarget, OwnTarget, Template};
+use watertight::scenario::draft::{Draft, DraftError, DraftTarget, OwnTarget, Template, check_name};
 use watertight::scenario::model::EngineKind;
 
 use crate::run::EngineArg;
@@ -99,6 +99,7 @@ pub fn new(args: &Args, library: &dyn Library) -> Exit {
 }
 
 fn write(args: &Args, library: &dyn Library) -> Result<String, NewError> {
+    check_name(&args.name)?;
     let place = Place::of(&args.name, args.dir.as_deref(), args.force)?;
     let draft = draft(args, library.own_target(), place.schema_path())?;
     let text = draft.yaml()?;
@@ -116,7 +117,7 @@ fn draft(args: &Args, own: Option<OwnTarget>, schema: String) -> Result<Draft, N
     let may_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
     let (template, whom) = if is_asked && !args.yes {
         if !may_ask {
-            return Err(NewError::NoTerminal { missing: missing(args) });
+            return Err(NewError::NoTerminal { missing: missing(args, own.as_ref()) });
         }
         asked(args, own.as_ref(), &mut io::stdin().lock(), &mut io::stderr())?
     } else {
@@ -130,11 +131,11 @@ fn draft(args: &Args, own: Option<OwnTarget>, schema: String) -> Result<Draft, N
     Ok(Draft { name, template, target, peers, talk, listens, engines, cycles: args.cycles, schema })
 }
 
-fn missing(args: &Args) -> String {
+fn missing(args: &Args, own: Option<&OwnTarget>) -> String {
     let names = Template::ALL.map(|template| format!("`{}`", template.name())).join(", ");
     let template = args.template.is_none().then(|| format!("`--template` ({names})"));
-    let target =
-        args.target.is_empty().then(|| "`--target` (`gateway`, `command \"..\"`, `pid N`)".to_owned());
+    let own = own.map_or_else(String::new, |own| format!("`{}`, ", own.short));
+    let target = args.target.is_empty().then(|| format!("`--target` ({own}`command \"..\"`, `pid N`)"));
     template.into_iter().chain(target).collect::<Vec<_>>().join(" and ")
 }
 

@@ -62,9 +62,10 @@ impl Place {
             fs::create_dir_all(dir).map_err(|error| PlaceError::Write { path: self.file.clone(), error })?;
         }
         if !self.schema.exists() {
-            fs::write(&self.schema, schema()).map_err(failed(&self.schema))?;
+            let written = File::create(&self.schema).and_then(|file| whole(file, &self.schema, &schema()));
+            written.map_err(failed(&self.schema))?;
         }
-        self.open().and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed(&self.file))
+        self.open().and_then(|file| whole(file, &self.file, text)).map_err(failed(&self.file))
     }
 
     /// Whoever wrote a file there since it was looked for keeps it.
@@ -85,6 +86,16 @@ impl Place {
             self.relative
         )
     }
+}
+
+/// Writes all of `text` or leaves no file: a part of one would be taken for it the next time.
+fn whole(mut file: impl Write, path: &Path, text: &str) -> io::Result<()> {
+    let written = file.write_all(text.as_bytes());
+    if written.is_err() {
+        // Why it could not be written is worth more than why it could not be removed.
+        let _removed = fs::remove_file(path);
+    }
+    written
 }
 
 /// The schema above the folder, or else in it: the path to it from here and from that folder.
@@ -119,6 +130,25 @@ mod tests {
         assert_eq!(place(&below).schema_path(), "../scenario.schema.json");
         assert_eq!(place(folder.path()).schema_path(), SCHEMA);
         assert_eq!(place(&folder.path().join("not/there/yet")).schema_path(), SCHEMA);
+    }
+
+    #[test]
+    fn a_part_of_a_file_is_not_left_behind() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(SCHEMA);
+        fs::write(&path, "{ \"ti").expect("it is writable");
+        let error = whole(Full, &path, "{ \"title\": .. }").expect_err("the disk is full");
+        assert_eq!((error.kind(), path.exists()), (io::ErrorKind::StorageFull, false));
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn what_cannot_be_written_is_told_and_ends_2() {
         (vec!["there", "--yes"], "is there already: `--force`"),
         (vec!["a/b", "--yes"], "`a/b` cannot be a scenario's name"),
         (vec!["Upper", "--yes"], "lower-case words"),
+        (vec!["Upper"], "lower-case words"),
         (vec!["x"], "no terminal to ask on: give `--template` (`flapping-network`"),
         (vec!["x", "--template", "steady"], "give `--target`"),
         (vec!["x", "--template", "flaping"], "possible values: flapping-network"),
@@ -145,7 +146,7 @@ cycle:
 ";
 
 /// What is changed in it, and the place and name of the suggestion.
-const BLIND: [(&str, &str, &str); 19] = [
+const BLIND: [(&str, &str, &str); 30] = [
     (
         "count: 60 }\ncycle:\n  - { name: flap, for: 20s, faults: [ { flap: { link: store, up: 3s, down: 2s } } ]",
         "count: 10 }\ncycle:\n  - { name: cut, for: 20s, faults: [ { reset: { link: store } } ]",
@@ -198,6 +199,21 @@ const BLIND: [(&str, &str, &str); 19] = [
     ("until: {} }", "until: {} }\nexpect: { at_rest: { rss: { grow: 0 } } }", "12:29 rss-decides-nothing"),
     (", inside: { pprof: { url: \"http://127.0.0.1:{port.p}/p\" } }", "", "6:1 nothing-inside"),
     ("/p\" }", "/p\", heap: false }", "6:1 nothing-inside"),
+    ("[my-service, ", "[cd /srv && my-service, ", "6:21 command-that-needs-a-shell"),
+    ("[my-service, ", "[RUST_LOG=warn, my-service, ", "6:21 command-that-needs-a-shell"),
+    ("[my-service, ", "[$HOME/my-service, ", "6:21 command-that-needs-a-shell"),
+    ("[my-service, ", "[~/my-service, ", "6:21 command-that-needs-a-shell"),
+    ("[my-service, ", "[my-service, '2>&1', ", "6:33 command-that-needs-a-shell"),
+    ("[s, \"{port}\"]", "[s, \"{port}\", '>', log]", "7:49 command-that-needs-a-shell"),
+    ("[my-service, ", "[sh, -c, 'cd $HOME && exec my-service', ", "none"),
+    ("[my-service, ", "[my-service, --only=a|b, 'cost in $ or £ $5', ", "none"),
+    ("[my-service, \"{port}\", ", "[my-service, ", "6:11 port-that-nobody-is-told"),
+    ("[my-service, \"{port}\", ", "[my-service, \"{port.admin}\", ", "6:11 port-that-nobody-is-told"),
+    (
+        "[my-service, \"{port}\", \"{peers.store}\"]",
+        "[my-service, \"{peers.store}\"], listens: \"127.0.0.1:80\"",
+        "none",
+    ),
     ("until: {}", "until: { sessions: 4 }", "11:43 expectation-that-cannot-come"),
     (
         "until: {} }",
@@ -276,6 +292,9 @@ fn names_are_explained() {
         ("over budget", "over_budget: an outcome"),
         ("3", "exit 3: an exit code"),
         ("half-open", "half-open: a template"),
+        ("port", "{port}: a name in braces"),
+        ("{peers.NAME}", "through its link"),
+        ("would have seen", "sensitivity: a word"),
         ("too-few-cycles", "too-few-cycles: a suggestion"),
         ("sse", "browser: { sse: { count: 2, read: 1MiB/s } }"),
         ("link", "the same: "),
@@ -297,6 +316,7 @@ fn names_are_explained() {
         "an exit code:",
         "a template:",
         "a suggestion:",
+        "a name in braces:",
         "a key:",
         "a lint rule:",
     ] {

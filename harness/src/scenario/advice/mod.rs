@@ -1,9 +1,10 @@
 //! Suggestions: a scenario that is well formed and yet cannot find what it is written for.
 //!
 //! Pure, and no verdict: what is said here is known from the file alone. `cycles` asks the judge's own rule what so many cycles could
-//! show, `faults` whether the disturbance disturbs, `expectation` and `ignoring` whether anything is left to be judged, `view` whether it
-//! is measured at all.
+//! show, `faults` whether the disturbance disturbs, `expectation` and `ignoring` whether anything is left to be judged, `command` whether the
+//! program is started as it is meant, `view` whether it is measured at all.
 
+mod command;
 mod cycles;
 mod expectation;
 mod faults;
@@ -27,7 +28,7 @@ pub struct Advice {
 }
 
 /// Every kind of suggestion, with what it means.
-pub const KINDS: [(&str, &str); 15] = [
+pub const KINDS: [(&str, &str); 17] = [
     (
         "too-few-cycles",
         "The judge could not tell growth from noise in so few cycles: even a leak at every disturbance would pass.",
@@ -63,6 +64,14 @@ pub const KINDS: [(&str, &str); 15] = [
         "expectation-that-cannot-come",
         "What is expected cannot be seen, or not be told, with this target and these settings.",
     ),
+    (
+        "command-that-needs-a-shell",
+        "Commands are started without a shell: nobody splits them, joins them, or puts in variables and homes.",
+    ),
+    (
+        "port-that-nobody-is-told",
+        "Clients connect to a free port, and the program of a `command` is never told which: nobody will answer them.",
+    ),
     ("nothing-inside", "The target tells nothing of itself: tasks and heap are not measured."),
 ];
 
@@ -78,6 +87,7 @@ pub fn advise<W: World>(world: &W, case: &Case<W::Peer>, today: Day) -> Vec<Advi
     remarks.extend(faults::remarks(look));
     remarks.extend(expectation::remarks(look));
     remarks.extend(ignoring::remarks(look, today));
+    remarks.extend(command::remarks(look));
     remarks.extend(view::remarks(look));
     let mut advice: Vec<Advice> = remarks
         .into_iter()

@@ -12,6 +12,7 @@ use std::fmt::Write;
 use super::model::EngineKind;
 use ground::Ground;
 
+pub(super) use target::list;
 pub use target::{DraftPeer, DraftTarget, OwnPeer, OwnTarget, Talk};
 pub use template::Template;
 
@@ -109,6 +110,16 @@ const CYCLES_SIM: usize = 60;
 /// Counted cycles on the wall clock.
 const CYCLES_WALL: usize = 24;
 
+/// Whether a scenario may be called so: worth asking before anything else is.
+///
+/// # Errors
+/// It may not.
+pub fn check_name(name: &str) -> Result<(), DraftError> {
+    let is_word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if name.split('-').all(is_word) { Ok(()) } else { Err(DraftError::Name(name.to_owned())) }
+}
+
 impl Draft {
     /// The text of the file.
     ///
@@ -127,13 +138,7 @@ impl Draft {
     }
 
     fn check(&self) -> Result<(), DraftError> {
-        let is_name = !self.name.is_empty()
-            && self.name.split('-').all(|word| {
-                !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-            });
-        if !is_name {
-            return Err(DraftError::Name(self.name.clone()));
-        }
+        check_name(&self.name)?;
         if let Some(cycles) = self.cycles.filter(|cycles| *cycles < CYCLES_MIN) {
             return Err(DraftError::TooFewCycles(cycles));
         }

@@ -74,7 +74,7 @@ pub enum Talk {
 const PLAIN_LETTERS_MAX: usize = 120;
 
 /// `words` as a list in YAML: plain where that cannot be misread, else quoted as in JSON.
-pub(super) fn list(words: &[String]) -> String {
+pub(in crate::scenario) fn list(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| scalar(word)).collect();
     format!("[{}]", words.join(", "))
 }
