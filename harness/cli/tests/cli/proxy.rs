@@ -122,7 +122,7 @@ fn t10_proxies_and_faults_come_up_together() {
 
 fn a_signal_is_heard_from_the_first_line_on() {
     let bench = Bench::new();
-    let proxies = (0..400).map(|n| format!("  plc-{n}: {{ listen: 0, upstream: '127.0.0.1:9' }}\n"));
+    let proxies = (0..256).map(|n| format!("  plc-{n:040}: {{ listen: 0, upstream: '127.0.0.1:9' }}\n"));
     let config = bench.path("rig.yaml");
     std::fs::write(&config, format!("version: 1\nproxies:\n{}", proxies.collect::<String>())).unwrap();
     // It has more to say than this holds, and is not ready before that is read.
