@@ -1,4 +1,5 @@
-//! The Rust in the guide (`harness/book`) and in the README, compiled by the doctests of this crate.
+//! The Rust in the guide (`harness/book`) and in the README, compiled by the doctests of this crate. What a chapter includes from
+//! `harness/examples` is compiled there: *Your own world* has nothing else.
 
 /// In your own tests.
 #[doc = include_str!("../book/src/own-tests.md")]
@@ -7,10 +8,6 @@ pub struct OwnTests;
 /// The lint.
 #[doc = include_str!("../book/src/lint.md")]
 pub struct Lint;
-
-/// Your own world.
-#[doc = include_str!("../book/src/own-world.md")]
-pub struct OwnWorld;
 
 /// What the project leads with.
 #[doc = include_str!("../../README.md")]
