@@ -1,6 +1,11 @@
 //! The Rust in the guide (`harness/book`) and in the README, compiled by the doctests of this crate. What a chapter includes from
 //! `harness/examples` is compiled there: *Your own world* has nothing else.
 
+#![allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "`file=NAME` and the like are for the test of the guide"
+)]
+
 /// In your own tests.
 #[doc = include_str!("../book/src/own-tests.md")]
 pub struct OwnTests;
