@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::process::{Pid, getpid, set_child_subreaper};
@@ -28,7 +29,10 @@ impl Mark {
     pub(super) fn new() -> Self {
         // Where that is refused, what a killed run leaves behind is not found; a run that ends in order cleans up itself.
         let _refused = set_child_subreaper(Some(getpid()));
-        Self(format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Relaxed)))
+        let number = RUNS.fetch_add(1, Relaxed);
+        // A process of another container may have the same number, and its runs are seen from here.
+        let word = RandomState::new().hash_one(number);
+        Self(format!("{}-{number}-{word:016x}", std::process::id()))
     }
 
     /// The variable and its value, for the run's environment.
